@@ -1,0 +1,104 @@
+"""Bottleneck adapters.
+
+Houlsby et al. 2019 (https://arxiv.org/abs/1902.00751), Pfeiffer et al. 2021 (https://arxiv.org/abs/2005.00247),
+He et al. 2022 for the parallel form (https://arxiv.org/abs/2110.04366), Rücklé et al. 2021 for leaving out layers.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+import torch
+from torch import nn
+from transformers.activations import ACT2FN
+
+from ..errors import Errors
+from .base import AdapterModules, after, chosen_layers, renorm
+from .sites import Family, Site
+
+PLACEMENTS = ("houlsby", "pfeiffer", "parallel")
+
+
+class BottleneckModule(nn.Module):
+    """up(activation(down(x))) * scaling: what is added to the sublayer's output."""
+
+    def __init__(self, width: int, size: int, settings: "Bottleneck"):
+        super().__init__()
+        self.down = nn.Linear(width, size)
+        self.activation = ACT2FN[settings.activation]
+        self.dropout = nn.Dropout(settings.dropout)
+        self.up = nn.Linear(size, width)
+        self.scaling = settings.scaling
+        for linear in (self.down, self.up):
+            # Truncated at two standard deviations, as in the original; 0 makes the adapter exactly the identity.
+            std = settings.init_scale
+            nn.init.trunc_normal_(linear.weight, std=std, a=-2 * std, b=2 * std) if std else linear.weight.data.zero_()
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """*Shape:* x and the result `(windows, pieces, width)`."""
+        hidden = self.dropout(self.activation(self.down(x)))
+        return self.up(hidden) * self.scaling if self.scaling != 1.0 else self.up(hidden)
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """Settings of bottleneck adapters; see `spacy_bertfamily.architectures.make_bottleneck` for what they mean."""
+
+    size: Optional[int] = 64
+    reduction_factor: Optional[float] = None
+    placement: str = "houlsby"
+    activation: str = "gelu"
+    init_scale: float = 1e-2
+    dropout: float = 0.0
+    scaling: float = 1.0
+    layers: Optional[Tuple[int, ...]] = None
+
+    def __post_init__(self) -> None:
+        def check(ok: bool, setting: str, allowed: str) -> None:
+            if not ok:
+                raise ValueError(Errors.B004.format(setting=setting, value=getattr(self, setting), allowed=allowed))
+
+        check(self.placement in PLACEMENTS, "placement", f"one of {', '.join(PLACEMENTS)}")
+        check(self.activation in ACT2FN, "activation", f"one of {', '.join(sorted(ACT2FN))}")
+        check((self.size is None) != (self.reduction_factor is None), "size", "a number of units, or null with a reduction_factor")
+        check(self.size is None or self.size >= 1, "size", "at least 1")
+        check(self.reduction_factor is None or self.reduction_factor > 0, "reduction_factor", "more than 0")
+        check(self.init_scale >= 0, "init_scale", "0 (exactly the identity) or more")
+        check(0 <= self.dropout < 1, "dropout", "from 0 up to, but not including, 1")
+
+    def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        modules = AdapterModules()
+        layers = family.find_layers(model)
+        for depth in chosen_layers(self.layers, len(layers)):
+            sites = {"ffn": family.ffn}
+            if self.placement == "houlsby":
+                sites = {"attention": family.attention, **sites}
+            at_layer = nn.ModuleDict()
+            for site_name, site in sites.items():
+                at_layer[site_name] = self._attach_site(modules, layers[depth], site)
+            modules.layers[str(depth)] = at_layer
+        return modules
+
+    def _attach_site(self, modules: AdapterModules, layer: nn.Module, site: Site) -> BottleneckModule:
+        branch, norm = layer.get_submodule(site.branch), layer.get_submodule(site.norm)
+        width = norm.weight.shape[0]
+        size = self.size or max(1, int(width / (self.reduction_factor or 1)))
+        module = BottleneckModule(width, size, self)
+        if self.placement == "houlsby":
+            modules.hook(after(branch, lambda h: h + module(h)))
+        elif self.placement == "pfeiffer":
+            modules.hook(renorm(norm, module))
+        else:
+            seen = threading.local()  # one pipeline may be called by several threads
+            source = layer.get_submodule(site.input)
+            modules.hook(source.register_forward_pre_hook(_remember(seen), with_kwargs=True))
+            modules.hook(after(branch, lambda h: h + module(seen.x)))
+        return module
+
+
+def _remember(seen: threading.local):
+    def hook(_, args, kwargs) -> None:
+        seen.x = args[0] if args else next(iter(kwargs.values()))
+
+    return hook

@@ -1,0 +1,108 @@
+"""Registered builders: from a config's blocks to models. Assembly only."""
+
+from typing import List, Optional
+
+from spacy.tokens import Doc
+from spacy.util import registry
+from spacy_transformers.data_classes import FullTransformerBatch
+from spacy_transformers.layers import split_trf_batch, trfs2arrays
+from thinc.api import Model, chain
+from thinc.types import Floats2d, Ragged
+
+from . import registries  # noqa: F401  (makes @adapters known)
+from .adapters import Adapter, Bottleneck
+from .encoder.settings import EncoderSettings
+from .layers.transformer_model import build_transformer_model
+
+
+@registry.architectures("spacy-bertfamily.AdapterTransformer.v1")
+def make_adapter_transformer_model(
+    name: str,
+    trainable: List[str],
+    max_pieces: int,
+    stride: int,
+    batch_pieces: int,
+    precision: str,
+    separator: Optional[str],
+    adapter: Optional[Adapter],
+) -> Model[List[Doc], FullTransformerBatch]:
+    """Build a transformer of which only a named part is trained.
+
+    name (str): The backbone: a local folder, `package:folder` inside an installed package, or a hub id.
+    trainable (List[str]): What is trained, out of `all`, `embeddings`, `top:N` (the N upper layers), `layer_norm`,
+        `bias` and `adapter`. What is not named is frozen: no gradient, no decay, no dropout. [] freezes everything.
+    max_pieces (int): Length of a window in pieces, special ones included.
+    stride (int): Overlap between the windows of a long Doc, in pieces.
+    batch_pieces (int): Padded pieces per forward pass; this bounds the memory, however long a Doc is.
+    precision (str): Type of the frozen weights and of the computation: `float32`, `bfloat16`, or `float16` (GPU).
+        Trained weights stay in float32.
+    separator (Optional[str]): Set off by whitespace, it splits the text of a Doc in two segments; None for never.
+    adapter (Optional[Adapter]): An `@adapters` block, or None.
+    RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
+    RAISES (ValueError): On settings that are not allowed or do not fit together, before anything is loaded.
+    """
+    settings = EncoderSettings(
+        name=name,
+        trainable=tuple(trainable),
+        max_pieces=max_pieces,
+        stride=stride,
+        batch_pieces=batch_pieces,
+        precision=precision,
+        separator=separator,
+        adapter=adapter,
+    )
+    return build_transformer_model(settings)
+
+
+@registry.architectures("spacy-bertfamily.AdapterTok2Vec.v1")
+def make_adapter_tok2vec(
+    transformer: Model[List[Doc], FullTransformerBatch], pooling: Model[Ragged, Floats2d], grad_factor: float = 1.0
+) -> Model[List[Doc], List[Floats2d]]:
+    """Build a tok2vec layer with a transformer of its own, for one component. This is also what a listener becomes
+    after `Language.replace_listeners`.
+
+    transformer (Model[List[Doc], FullTransformerBatch]): A transformer's model.
+    pooling (Model[Ragged, Floats2d]): Makes one vector of a token's pieces; `reduce_mean.v1` as a rule.
+    grad_factor (float): Weight of the gradient that is passed to the transformer.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The model.
+    """
+    # A chain in a chain, as it is after replace_listeners, so that both can read each other's files.
+    return chain(chain(transformer, split_trf_batch()), trfs2arrays(pooling, grad_factor))
+
+
+@registry.adapters("spacy-bertfamily.Bottleneck.v1")  # type: ignore[attr-defined]
+def make_bottleneck(
+    size: Optional[int] = None,
+    reduction_factor: Optional[float] = None,
+    placement: str = "houlsby",
+    activation: str = "gelu",
+    init_scale: float = 1e-2,
+    dropout: float = 0.0,
+    scaling: float = 1.0,
+    layers: Optional[List[int]] = None,
+) -> Adapter:
+    """Bottleneck adapters: up(activation(down(x))), added to a sublayer's output.
+
+    size (Optional[int]): Units in the bottleneck. Defaults to 64 if there is no reduction_factor either.
+    reduction_factor (Optional[float]): Instead of size: the backbone's width divided by this.
+    placement (str): `houlsby`: after attention and after the feed-forward sublayer (Houlsby et al. 2019); `pfeiffer`:
+        after the feed-forward sublayer, on the normalised sum (Pfeiffer et al. 2021); `parallel`: beside the
+        feed-forward sublayer, on its input (He et al. 2022).
+    activation (str): A name that transformers knows, such as `gelu`, `relu` or `swish`.
+    init_scale (float): Standard deviation of the initial weights, truncated at two. 0 is exactly the identity.
+    dropout (float): Dropout inside the bottleneck, in training.
+    scaling (float): What the adapter's output is multiplied with.
+    layers (Optional[List[int]]): The layers that get adapters, 0 being the lowest; None for all.
+    RETURNS (Adapter): The settings.
+    RAISES (ValueError): On settings that are not allowed.
+    """
+    return Bottleneck(
+        size=64 if size is None and reduction_factor is None else size,
+        reduction_factor=reduction_factor,
+        placement=placement,
+        activation=activation,
+        init_scale=init_scale,
+        dropout=dropout,
+        scaling=scaling,
+        layers=None if layers is None else tuple(layers),
+    )

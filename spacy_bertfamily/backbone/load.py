@@ -1,0 +1,173 @@
+"""Backbones: a pretrained encoder with its tokenizer, frozen and shared within the process."""
+
+import copy
+import json
+import tempfile
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+from weakref import WeakValueDictionary
+
+import torch
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_MAPPING,
+    AutoTokenizer,
+    BertTokenizerFast,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from ..errors import Errors
+from .fingerprint import fingerprint
+from .locate import locate
+from .safety import clean_config, read_json, read_tokenizer_files, read_weights
+
+# Live backbones, by the files they came from and by what they turned out to be. Weak: the last pipeline that lets go of
+# a backbone frees it.
+_BY_FILES: "WeakValueDictionary[Tuple, Backbone]" = WeakValueDictionary()
+_BY_CONTENT: "WeakValueDictionary[Tuple, Backbone]" = WeakValueDictionary()
+
+
+@dataclass(eq=False)
+class Backbone:
+    """A pretrained encoder and its tokenizer, as they came. Never changed: users take `share()`.
+
+    name (str): The name that it was asked for by.
+    folder (Path): Where its files were.
+    model (PreTrainedModel): The encoder, all tensors frozen, in evaluation mode.
+    tokenizer (PreTrainedTokenizerBase): The fast tokenizer.
+    tokenizer_files (Dict[str, bytes]): What the tokenizer was made from.
+    fingerprint (str): SHA-256 of the weights in float32.
+    """
+
+    name: str
+    folder: Path
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    tokenizer_files: Dict[str, bytes]
+    fingerprint: str
+
+    @property
+    def config(self) -> PretrainedConfig:
+        return self.model.config
+
+    def share(self) -> PreTrainedModel:
+        """RETURNS (PreTrainedModel): A model of its own modules, so that it can be given adapters and a mode of its
+        own, over this backbone's very tensors, so that it costs no memory.
+        """
+        tensors = chain(self.model.parameters(), self.model.buffers())
+        return copy.deepcopy(self.model, {id(tensor): tensor for tensor in tensors})
+
+    def weights(self) -> Dict[str, torch.Tensor]:
+        """RETURNS (Dict[str, torch.Tensor]): The weights in float32, as the fingerprint saw them."""
+        if self.model.dtype == torch.float32:
+            return _state(self.model)
+        try:
+            weights = _state(_build_model(self.name, self.config, read_weights(self.folder)))
+        except (ValueError, OSError) as e:
+            raise ValueError(Errors.B043.format(name=self.name, folder=str(self.folder))) from e
+        if fingerprint(weights) != self.fingerprint:
+            raise ValueError(Errors.B043.format(name=self.name, folder=str(self.folder)))
+        return weights
+
+
+def read_config(name: str) -> Tuple[Path, PretrainedConfig]:
+    """Find a backbone and read what it is, without its weights.
+
+    name (str): Local folder, `package:folder`, or hub id.
+    RETURNS (Tuple[Path, PretrainedConfig]): Its folder and its config, cleaned of everything that could run code.
+    """
+    folder = locate(name)
+    if not (folder / "config.json").is_file():
+        raise ValueError(Errors.B024.format(folder=str(folder), missing="config.json"))
+    content = clean_config(read_json(folder / "config.json"))
+    model_type = content.get("model_type")
+    if model_type not in CONFIG_MAPPING or CONFIG_MAPPING[model_type] not in MODEL_MAPPING:
+        raise ValueError(Errors.B027.format(name=name, model_type=model_type))
+    return folder, CONFIG_MAPPING[model_type].from_dict(content)
+
+
+def load_backbone(
+    name: str, *, dtype: torch.dtype = torch.float32, device: Optional[torch.device] = None
+) -> Backbone:
+    """Load a backbone, or take the one that this process already holds.
+
+    name (str): Local folder, `package:folder`, or hub id.
+    dtype (torch.dtype): Type of the weights in memory.
+    device (torch.device): Where they go. Defaults to the CPU.
+    RETURNS (Backbone): The backbone.
+    RAISES (ValueError): If something is missing, does not fit, or is not plain data.
+    """
+    device = device or torch.device("cpu")
+    folder, config = read_config(name)
+    files_key = (_signature(folder), dtype, str(device))
+    if files_key in _BY_FILES:
+        return _BY_FILES[files_key]
+    files = read_tokenizer_files(folder)
+    tokenizer = _build_tokenizer(name, config, files)
+    model = _build_model(name, config, read_weights(folder))
+    backbone = Backbone(name, folder, model, tokenizer, files, fingerprint(_state(model)))
+    content_key = (backbone.fingerprint, config.to_json_string(), tuple(sorted(files.items())), dtype, str(device))
+    if content_key in _BY_CONTENT:  # the same backbone from another place
+        backbone = _BY_CONTENT[content_key]
+    else:
+        model.to(device=device, dtype=dtype)
+        _BY_CONTENT[content_key] = backbone
+    _BY_FILES[files_key] = backbone
+    return backbone
+
+
+def _signature(folder: Path) -> Tuple:
+    """What changes when somebody changes a file of the folder."""
+    stats = [(path, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
+    return (str(folder.resolve()), *((path.name, stat.st_size, stat.st_mtime_ns) for path, stat in stats))
+
+
+def _state(model: PreTrainedModel) -> Dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in model.state_dict().items()}
+
+
+def _build_model(name: str, config: PretrainedConfig, weights: Dict[str, torch.Tensor]) -> PreTrainedModel:
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # unused heads are normal here, and what is missing is checked below
+    try:
+        model, info = MODEL_MAPPING[type(config)].from_pretrained(
+            None, config=config, state_dict=weights, torch_dtype=torch.float32, output_loading_info=True
+        )
+    except RuntimeError as e:
+        reason = str(e).splitlines()[-1]
+        raise ValueError(
+            Errors.B028.format(name=name, missing="unknown", mismatched=reason, model_type=config.model_type)
+        ) from e
+    finally:
+        transformers_logging.set_verbosity(level)
+    missing = [key for key in info["missing_keys"] if not key.startswith("pooler.")]
+    if missing or info["mismatched_keys"]:
+        raise ValueError(
+            Errors.B028.format(
+                name=name, missing=missing, mismatched=info["mismatched_keys"], model_type=config.model_type
+            )
+        )
+    if info["missing_keys"]:
+        model.pooler = None  # it would hold random weights
+    return model.requires_grad_(False).eval()
+
+
+def _build_tokenizer(name: str, config: PretrainedConfig, files: Dict[str, bytes]) -> PreTrainedTokenizerBase:
+    kwargs: Dict[str, Any] = {"use_fast": True, "trust_remote_code": False, "local_files_only": True}
+    with tempfile.TemporaryDirectory() as folder:
+        for file_name, content in {**files, "config.json": json.dumps({"model_type": config.model_type}).encode()}.items():
+            (Path(folder) / file_name).write_bytes(content)
+        # A lone vocab.txt is a WordPiece vocabulary, whatever the model's usual tokenizer (Chinese ALBERTs).
+        tokenizer_class = BertTokenizerFast if set(files) == {"vocab.txt"} else AutoTokenizer
+        try:
+            tokenizer = tokenizer_class.from_pretrained(folder, **kwargs)
+        except Exception as e:  # whatever a broken tokenizer file leads to
+            raise ValueError(Errors.B024.format(folder=name, missing=f"readable tokenizer ({e})")) from e
+    if not tokenizer.is_fast:
+        raise ValueError(Errors.B029.format(name=name))
+    return tokenizer

@@ -1,0 +1,1 @@
+"""Docs in, hidden states out: windows, alignment, batching, and the one forward path."""

@@ -1,0 +1,76 @@
+"""What a pipeline stores: the trained tensors, and which backbone they belong to, in one safetensors file."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Dict, Tuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from ..errors import Errors
+from .module import Encoder
+
+METADATA_KEY = "spacy-bertfamily"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The backbone that a delta belongs to.
+
+    name (str): The name by which it was loaded.
+    model_type (str): As in its config.json.
+    fingerprint (str): SHA-256 of its weights.
+    package (str): The distribution to install, with its version, where the name is inside a package.
+    """
+
+    name: str
+    model_type: str
+    fingerprint: str
+    package: str = ""
+
+
+def delta_to_bytes(encoder: Encoder, reference: Reference) -> bytes:
+    """RETURNS (bytes): A safetensors file of all tensors that the backbone's own files do not give back."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.delta().items()}
+    return save(tensors, metadata={METADATA_KEY: json.dumps(asdict(reference), sort_keys=True)})
+
+
+def read_delta(content: bytes, file: str) -> Tuple[Dict[str, torch.Tensor], Reference]:
+    """Read a delta.
+
+    content (bytes): The file's content.
+    file (str): Its name, for errors.
+    RETURNS (Tuple[Dict[str, torch.Tensor], Reference]): The tensors and the backbone that they belong to.
+    RAISES (ValueError): If the content is cut short or something else.
+    """
+    try:
+        size = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + size])
+        reference = Reference(**json.loads(header["__metadata__"][METADATA_KEY]))
+        return load(content), reference
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as e:
+        raise ValueError(Errors.B042.format(file=file, reason=str(e) or repr(e))) from e
+
+
+def apply_delta(encoder: Encoder, tensors: Dict[str, torch.Tensor], file: str, component: str) -> None:
+    """Put stored tensors into an encoder; all of them fit, or nothing is changed.
+
+    RAISES (ValueError): On any missing, unexpected or misshapen tensor.
+    """
+    own = encoder.delta()
+    missing = sorted(own.keys() - tensors.keys())
+    unexpected = sorted(tensors.keys() - own.keys())
+    mismatched = [
+        f"{name} {list(tensors[name].shape)} instead of {list(own[name].shape)}"
+        for name in sorted(own.keys() & tensors.keys())
+        if own[name].shape != tensors[name].shape
+    ]
+    if missing or unexpected or mismatched:
+        lists = [", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "none" for names in (missing, unexpected, mismatched)]
+        raise ValueError(
+            Errors.B041.format(file=file, component=component, missing=lists[0], unexpected=lists[1], mismatched=lists[2])
+        )
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(tensors[name])

@@ -1,0 +1,147 @@
+"""The one path from Docs to hidden states and back, for prediction and for training."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Sequence, Tuple
+
+import numpy as np
+import torch
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import TransformerData, WordpieceBatch
+from thinc.api import torch2xp, xp2torch
+from thinc.types import Floats3d
+from transformers.modeling_outputs import ModelOutput
+
+from .align import align_tokens
+from .batching import pack
+from .module import Encoder
+from .pieces import PieceTokenizer
+from .windows import Window, make_windows
+
+States = Dict[int, Floats3d]  # by layer, each (windows of the Doc, longest window, width)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Windows that went through the backbone together.
+
+    owners (List[Tuple[int, int, int]]): For each row: Doc, window of that Doc, length.
+    states (Dict[int, torch.Tensor]): Hidden states by layer, `(windows, longest window, width)`.
+    """
+
+    owners: List[Tuple[int, int, int]]
+    states: Dict[int, torch.Tensor]
+
+
+def encode(
+    encoder: Encoder, tokenizer: PieceTokenizer, docs: Sequence[Doc], layers: Sequence[int], is_train: bool
+) -> Tuple[List[TransformerData], Callable[[List[States]], None]]:
+    """Run Docs through the encoder.
+
+    encoder (Encoder): The backbone and what is trained on it.
+    tokenizer (PieceTokenizer): Its tokenizer.
+    docs (Sequence[Doc]): The Docs; empty ones get empty data.
+    layers (Sequence[int]): The hidden states to keep besides the last.
+    is_train (bool): Whether gradients will come back.
+    RETURNS (Tuple[List[TransformerData], Callable]): spacy-transformers' data for each Doc, and a callback that takes
+        the gradients of each Doc's hidden states by layer, and adds to the gradients of the trained tensors.
+    """
+    encoder.check_process()
+    settings = encoder.settings
+    wanted = sorted({*layers, encoder.depth})
+    pieces = tokenizer(docs, settings.separator)
+    windows = [
+        make_windows(p, tokenizer, settings.max_pieces, settings.stride) if len(doc) else []
+        for doc, p in zip(docs, pieces)
+    ]
+    with_grad = is_train and encoder.trains
+    encoder.set_training(is_train)
+    outputs = [_allocate(encoder, doc_windows, wanted) for doc_windows in windows]
+    batches = []
+    for owners in _pack_windows(windows, settings.batch_pieces):
+        inputs = [windows[doc][window] for doc, window, _ in owners]
+        with torch.enable_grad() if with_grad else torch.inference_mode():
+            states = encoder(*_pad(inputs, tokenizer.pad_id, encoder), wanted)
+        for layer, state in states.items():
+            for row, (doc, window, length) in enumerate(owners):
+                outputs[doc][layer][window, :length] = state[row, :length].detach()
+        if with_grad:
+            batches.append(_Batch(owners, {layer: s for layer, s in states.items() if s.requires_grad}))
+    data = [
+        _doc_data(encoder, doc, doc_windows, output, align_tokens(doc, p, doc_windows), tokenizer)
+        if doc_windows
+        else TransformerData.empty()
+        for doc, p, doc_windows, output in zip(docs, pieces, windows, outputs)
+    ]
+
+    def backprop(gradients: List[States]) -> None:
+        tensors, grads = [], []
+        for batch in batches:
+            for layer, state in batch.states.items():
+                tensors.append(state)
+                grads.append(_gather(batch, layer, state, gradients))
+        batches.clear()
+        if tensors:
+            torch.autograd.backward(tensors, grads)
+
+    return data, backprop
+
+
+def _pack_windows(windows: List[List[Window]], batch_pieces: int) -> List[List[Tuple[int, int, int]]]:
+    owners = [(doc, i, len(w)) for doc, doc_windows in enumerate(windows) for i, w in enumerate(doc_windows)]
+    return [[owners[i] for i in batch] for batch in pack([length for _, _, length in owners], batch_pieces)]
+
+
+def _allocate(encoder: Encoder, windows: List[Window], layers: Sequence[int]) -> Dict[int, torch.Tensor]:
+    if not windows:
+        return {}
+    shape = (len(windows), max(map(len, windows)), encoder.width)
+    return {layer: torch.zeros(shape, dtype=torch.float32, device=encoder.device) for layer in layers}
+
+
+def _pad(windows: List[Window], pad_id: int, encoder: Encoder) -> Tuple:
+    """RETURNS (Tuple): Piece ids, attention mask and token type ids (None for a backbone that has none), each
+    `(windows, longest window)`.
+    """
+    shape = (len(windows), max(map(len, windows)))
+    ids, mask, types = np.full(shape, pad_id, dtype="int64"), np.zeros(shape, "int64"), np.zeros(shape, "int64")
+    for row, window in enumerate(windows):
+        ids[row, : len(window)] = window.ids
+        mask[row, : len(window)] = 1
+        types[row, : len(window)] = window.types
+    tensors = [torch.from_numpy(array).to(encoder.device) for array in (ids, mask, types)]
+    return tensors[0], tensors[1], tensors[2] if _has_token_types(encoder) else None
+
+
+def _has_token_types(encoder: Encoder) -> bool:
+    accepted = "token_type_ids" in inspect.signature(encoder.backbone.forward).parameters
+    return accepted and getattr(encoder.shared.config, "type_vocab_size", 0) > 1
+
+
+def _doc_data(
+    encoder: Encoder, doc: Doc, windows: List[Window], output: Dict[int, torch.Tensor], align, tokenizer: PieceTokenizer
+) -> TransformerData:
+    longest = max(map(len, windows))
+    ids, mask, types = (t if t is None else t.cpu().numpy() for t in _pad(windows, tokenizer.pad_id, encoder))
+    arrays = {layer: torch2xp(state) for layer, state in output.items()}
+    model_output = ModelOutput(last_hidden_state=arrays[encoder.depth])
+    if len(arrays) > 1:
+        model_output["hidden_states"] = [arrays.get(layer) for layer in range(encoder.depth + 1)]
+    wordpieces = WordpieceBatch(
+        strings=[[tokenizer.strings[i] for i in row] for row in ids.tolist()],
+        input_ids=ids,
+        attention_mask=mask.astype("float32"),
+        lengths=[len(window) for window in windows],
+        token_type_ids=types,
+    )
+    assert ids.shape[1] == longest
+    return TransformerData(wordpieces=wordpieces, model_output=model_output, align=align)
+
+
+def _gather(batch: _Batch, layer: int, state: torch.Tensor, gradients: List[States]) -> torch.Tensor:
+    """RETURNS (torch.Tensor): The gradient of one batch's hidden state, from those of the Docs."""
+    grad = torch.zeros_like(state)
+    for row, (doc, window, length) in enumerate(batch.owners):
+        if layer in gradients[doc]:
+            grad[row, :length] = xp2torch(gradients[doc][layer][window, :length], device=state.device)
+    return grad

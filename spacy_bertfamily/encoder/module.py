@@ -1,0 +1,121 @@
+"""The torch side: a shared frozen backbone, the tensors that are trained on top, and one forward pass."""
+
+import os
+from typing import Dict, Iterable, Optional
+
+import torch
+from torch import nn
+
+from ..adapters import AdapterModules, find_family
+from ..backbone import Backbone
+from .settings import EncoderSettings
+from .trainable import thawed_modules, trained_names
+
+
+class Encoder(nn.Module):
+    """A backbone with what is trained on it.
+
+    Frozen tensors are the shared backbone's own; trained ones are copies in float32, whatever the precision of the
+    rest, since small updates vanish in 16 bits.
+
+    shared (Backbone): The backbone. It is kept, so that others can share it as long as this lives.
+    settings (EncoderSettings): What to train and how.
+    """
+
+    def __init__(self, shared: Backbone, settings: EncoderSettings):
+        super().__init__()
+        self.settings = settings
+        self.shared = shared
+        self.backbone = shared.share()
+        model_type = shared.config.model_type
+        names = trained_names(self.backbone, settings, model_type)
+        self._thawed = [self.backbone.get_submodule(p) for p in thawed_modules(self.backbone, settings, model_type)]
+        _replace_by_copies(self.backbone, names)
+        self.adapter: Optional[AdapterModules] = None
+        if settings.adapter is not None:
+            self.adapter = settings.adapter.attach(self.backbone, find_family(model_type))
+            self.adapter.to(self.device).requires_grad_("adapter" in settings.trainable or "all" in settings.trainable)
+        self._process = os.getpid()
+        self.set_training(False)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.backbone.parameters()).device
+
+    @property
+    def depth(self) -> int:
+        """RETURNS (int): The number of layers; there is one more hidden state than that."""
+        return self.shared.config.num_hidden_layers
+
+    @property
+    def width(self) -> int:
+        return self.shared.config.hidden_size
+
+    @property
+    def trains(self) -> bool:
+        """RETURNS (bool): Whether anything is trainable at all."""
+        return any(p.requires_grad for p in self.parameters())
+
+    def delta(self) -> Dict[str, torch.Tensor]:
+        """RETURNS (Dict[str, torch.Tensor]): What a pipeline must store: the tensors that the backbone's own files
+        do not give back, by name.
+        """
+        return {n: p for n, p in self.named_parameters() if p.requires_grad or n.startswith("adapter.")}
+
+    def check_process(self) -> None:
+        """Compute with one thread in a forked process: OpenMP's threads do not survive a fork, so that the first wide
+        operation of `nlp.pipe(n_process=2)` would wait for them for ever.
+        """
+        if os.getpid() != self._process:
+            self._process = os.getpid()
+            torch.set_num_threads(1)
+
+    def set_training(self, training: bool) -> None:
+        """Switch dropout on where weights are trained, and off in all that is frozen."""
+        if training == self.training:
+            return
+        self.train(False)
+        if training:
+            self.training = True
+            for module in self._thawed:
+                module.train()
+            if self.adapter is not None:
+                self.adapter.train()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: Optional[torch.Tensor],
+        layers: Iterable[int],
+    ) -> Dict[int, torch.Tensor]:
+        """Run a batch of windows of equal padded length.
+
+        input_ids, attention_mask, token_type_ids (torch.Tensor): Integers, one row per window.
+        layers (Iterable[int]): The hidden states that are wanted: 0 is the embeddings' output, `depth` the last.
+        RETURNS (Dict[int, torch.Tensor]): The hidden states by layer.
+        *Shape:* inputs `(windows, pieces)`, each output `(windows, pieces, width)`.
+        """
+        layers = tuple(layers)
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        inner = any(layer != self.depth for layer in layers)
+        autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=self.settings.precision != "float32")
+        with autocast:
+            output = self.backbone(**inputs, output_hidden_states=inner, output_attentions=False, return_dict=True)
+        return {j: output.last_hidden_state if j == self.depth else output.hidden_states[j] for j in layers}
+
+
+def _replace_by_copies(model: nn.Module, names: Iterable[str]) -> None:
+    """Put a float32 copy of each named parameter in its place, at every place where the model uses it."""
+    parameters = dict(model.named_parameters())
+    copies: Dict[int, nn.Parameter] = {}
+    for name in names:
+        shared = parameters[name]
+        copies[id(shared)] = nn.Parameter(shared.detach().float().clone())
+    for module in model.modules():
+        for key, parameter in module._parameters.items():
+            if parameter is not None and id(parameter) in copies:
+                module._parameters[key] = copies[id(parameter)]
+

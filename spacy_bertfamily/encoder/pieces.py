@@ -1,0 +1,120 @@
+"""From text to wordpieces, with the place of each in the text."""
+
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
+from spacy.tokens import Doc
+from transformers import PreTrainedTokenizerBase
+
+from ..segments import Bounds, segment_bounds
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """One Doc in pieces, without special ones.
+
+    ids (np.ndarray): The piece ids, `(pieces,)`; the first segment's, then the second's.
+    starts, ends (np.ndarray): Character offsets in `doc.text`, `(pieces,)`.
+    n_first (Optional[int]): The number of pieces of the first segment, None for a Doc that is one text.
+    """
+
+    ids: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    n_first: Optional[int] = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Template:
+    """The special pieces of a backbone: what it puts before, between and after one or two texts.
+
+    special (Tuple[Tuple[int, ...], ...]): Piece ids; one text has two places for them, two texts three.
+    special_types (Tuple[Tuple[int, ...], ...]): Their token type ids.
+    text_types (Tuple[int, ...]): The token type id of each text.
+    """
+
+    special: Tuple[Tuple[int, ...], ...]
+    special_types: Tuple[Tuple[int, ...], ...]
+    text_types: Tuple[int, ...]
+
+    @classmethod
+    def learn(cls, tokenizer: PreTrainedTokenizerBase, *probes: str) -> "Template":
+        """Read the template off what the tokenizer makes of a text, or of two."""
+        encoding = tokenizer(*probes, add_special_tokens=True, truncation=False, padding=False).encodings[0]
+        special: List[List[int]] = [[] for _ in range(len(probes) + 1)]
+        types: List[List[int]] = [[] for _ in range(len(probes) + 1)]
+        text_types = [0] * len(probes)
+        place = 0
+        for piece, type_id, text in zip(encoding.ids, encoding.type_ids, encoding.sequence_ids):
+            if text is None:
+                special[place].append(piece)
+                types[place].append(type_id)
+            else:
+                place, text_types[text] = text + 1, type_id
+        return cls(tuple(map(tuple, special)), tuple(map(tuple, types)), tuple(text_types))
+
+    @property
+    def n_special(self) -> int:
+        return sum(map(len, self.special))
+
+
+class PieceTokenizer:
+    """A backbone's tokenizer, as the encoder needs it: user text never becomes a special piece.
+
+    tokenizer (PreTrainedTokenizerBase): A fast tokenizer.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+        self.tokenizer = tokenizer
+        self.single = Template.learn(tokenizer, "a")
+        self.pair = Template.learn(tokenizer, "a", "a")
+        self.pad_id = tokenizer.pad_token_id or 0
+        vocabulary = tokenizer.get_vocab()
+        self.strings = [""] * (max(vocabulary.values()) + 1)
+        for string, piece in vocabulary.items():
+            self.strings[piece] = string
+
+    def __call__(self, docs: Sequence[Doc], separator: Optional[str]) -> List[Pieces]:
+        """Split Docs into pieces, all texts in one call.
+
+        docs (Sequence[Doc]): The Docs.
+        separator (Optional[str]): What sets two texts apart.
+        RETURNS (List[Pieces]): One for each Doc.
+        """
+        bounds: List[Tuple[Bounds, ...]] = []
+        texts: List[str] = []
+        for doc in docs:
+            text = doc.text
+            segments = segment_bounds(doc, separator) or ((0, len(text)),)
+            bounds.append(segments)
+            texts.extend(text[start:end] for start, end in segments)
+        encodings = iter(self._encode(texts))
+        return [_join([(*next(encodings), start) for start, _ in segments]) for segments in bounds]
+
+    def _encode(self, texts: List[str]) -> List[Tuple[np.ndarray, np.ndarray]]:
+        if not texts:
+            return []
+        encoded = self.tokenizer(
+            texts,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            truncation=False,
+            padding=False,
+            verbose=False,
+        )
+        return [
+            (np.asarray(e.ids, dtype="int64"), np.asarray(e.offsets, dtype="int64").reshape(-1, 2))
+            for e in encoded.encodings
+        ]
+
+
+def _join(segments: List[Tuple[np.ndarray, np.ndarray, int]]) -> Pieces:
+    ids = np.concatenate([ids for ids, _, _ in segments])
+    offsets = np.concatenate([offsets + start for _, offsets, start in segments])
+    return Pieces(ids, offsets[:, 0], offsets[:, 1], len(segments[0][0]) if len(segments) == 2 else None)

@@ -1,0 +1,86 @@
+"""The transformer's settings, checked before anything is loaded."""
+
+import re
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+import torch
+from thinc.api import get_torch_default_device
+from transformers import PretrainedConfig
+
+from ..adapters import FAMILIES, Adapter, find_family
+from ..errors import Errors
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+TRAINABLE = re.compile(r"all|embeddings|top:[1-9]\d*|layer_norm|bias|adapter")
+# The most special pieces that a template adds (RoBERTa's pair).
+SPECIAL_PIECES = 4
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What `spacy-bertfamily.AdapterTransformer.v1` was given; see there for the meaning of each."""
+
+    name: str
+    trainable: Tuple[str, ...]
+    max_pieces: int
+    stride: int
+    batch_pieces: int
+    precision: str
+    separator: Optional[str]
+    adapter: Optional[Adapter]
+
+    def __post_init__(self) -> None:
+        for entry in self.trainable:
+            if not TRAINABLE.fullmatch(entry):
+                raise ValueError(Errors.B001.format(entry=entry))
+        if "adapter" in self.trainable and self.adapter is None:
+            raise ValueError(Errors.B002)
+        if self.precision not in PRECISIONS:
+            allowed = f"one of {', '.join(PRECISIONS)}"
+            raise ValueError(Errors.B004.format(setting="precision", value=self.precision, allowed=allowed))
+        if self.separator is not None and not self.separator.strip():
+            raise ValueError(
+                Errors.B004.format(setting="separator", value=self.separator, allowed="a word, or null for none")
+            )
+        if self.max_pieces <= SPECIAL_PIECES:
+            allowed = f"more than {SPECIAL_PIECES}, since special pieces need room too"
+            raise ValueError(Errors.B004.format(setting="max_pieces", value=self.max_pieces, allowed=allowed))
+        if not 0 <= self.stride < self.max_pieces - SPECIAL_PIECES:
+            raise ValueError(Errors.B003.format(stride=self.stride, max_pieces=self.max_pieces, margin=SPECIAL_PIECES))
+        if self.batch_pieces < self.max_pieces:
+            raise ValueError(Errors.B005.format(batch_pieces=self.batch_pieces, max_pieces=self.max_pieces))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return PRECISIONS[self.precision]
+
+    @property
+    def top(self) -> int:
+        """RETURNS (int): N of `top:N`, the largest if several are named, 0 if none is."""
+        return max((int(entry[4:]) for entry in self.trainable if entry.startswith("top:")), default=0)
+
+    def check_backbone(self, config: PretrainedConfig) -> None:
+        """Check what depends on the backbone, from its config alone: no weights are read.
+
+        RAISES (ValueError): If the backbone cannot do what the settings ask for.
+        """
+        if self.precision == "float16" and get_torch_default_device().type == "cpu":
+            raise ValueError(Errors.B010)
+        positions = max_positions(config)
+        if positions is not None and self.max_pieces > positions:
+            raise ValueError(Errors.B006.format(max_pieces=self.max_pieces, name=self.name, positions=positions))
+        if self.adapter is not None or self.top:
+            find_family(config.model_type)
+
+
+def max_positions(config: PretrainedConfig) -> Optional[int]:
+    """RETURNS (Optional[int]): The longest window that a backbone can read, None if it has no limit."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if not positions or positions < 0:
+        return None
+    family = FAMILIES.get(config.model_type)
+    if family is not None and family.positions_from_pad:
+        # roberta counts on from its padding index, mpnet from a fixed 1
+        positions -= (config.pad_token_id if config.model_type != "mpnet" else 1) + 1
+    return positions

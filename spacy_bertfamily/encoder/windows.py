@@ -1,0 +1,97 @@
+"""From a Doc's pieces to the sequences that the backbone reads. No piece is ever dropped."""
+
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import List, Tuple
+
+import numpy as np
+
+from .pieces import PieceTokenizer, Pieces, Template
+
+Chunk = Tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """One sequence given to the backbone.
+
+    ids, types (np.ndarray): Piece ids and token type ids, special ones included, `(length,)`.
+    pieces (np.ndarray): For each position, the index of the Doc's piece that stands there, -1 for a special one.
+    context (np.ndarray): For each position, the pieces of context on its poorer side, within the window's own part of
+        the text; -1 for a special one. The window where this is largest speaks for the piece.
+    """
+
+    ids: np.ndarray
+    types: np.ndarray
+    pieces: np.ndarray
+    context: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def make_windows(pieces: Pieces, tokenizer: PieceTokenizer, max_pieces: int, stride: int) -> List[Window]:
+    """Cut a Doc into windows; a Doc without any piece gets one of special pieces only.
+
+    pieces (Pieces): The Doc.
+    tokenizer (PieceTokenizer): Knows the special pieces.
+    max_pieces (int): The length of a window, special pieces included.
+    stride (int): The overlap of neighbouring windows, in pieces. Of two texts the longer one is cut, and the other
+        repeated in each window; where that leaves less room than the overlap, the overlap shrinks.
+    RETURNS (List[Window]): At least one.
+    """
+    if pieces.n_first is None:
+        template = tokenizer.single
+        chunks = [((s, e),) for s, e in cut(len(pieces), max_pieces - template.n_special, stride)]
+    else:
+        template = tokenizer.pair
+        chunks = _pair_chunks(pieces.n_first, len(pieces) - pieces.n_first, max_pieces - template.n_special, stride)
+    return [_fill(template, pieces, chunk) for chunk in chunks]
+
+
+def cut(length: int, room: int, overlap: int) -> List[Chunk]:
+    """RETURNS (List[Tuple[int, int]]): Starts and ends of overlapping chunks that cover `length` pieces."""
+    overlap = min(overlap, room - 1)
+    chunks = [(0, min(length, room))]
+    while chunks[-1][1] < length:
+        start = chunks[-1][1] - overlap
+        chunks.append((start, min(length, start + room)))
+    return chunks
+
+
+def _pair_chunks(n_first: int, n_second: int, room: int, overlap: int) -> List[Tuple[Chunk, ...]]:
+    if n_first + n_second <= room:
+        firsts, seconds = [(0, n_first)], [(0, n_second)]
+    elif min(n_first, n_second) <= room // 2:
+        rest = room - min(n_first, n_second)
+        overlap = min(overlap, rest - rest // 4)  # a window must advance by a quarter of its room
+        firsts = cut(n_first, rest if n_first > n_second else n_first, overlap)
+        seconds = cut(n_second, rest if n_second >= n_first else n_second, overlap)
+    else:  # both are long: each gets half of the room, and their chunks meet in turn
+        half = room // 2
+        overlap = min(overlap, half - half // 4)
+        firsts, seconds = cut(n_first, half, overlap), cut(n_second, room - half, overlap)
+    n_windows = max(len(firsts), len(seconds))
+    pairs = zip(islice(cycle(firsts), n_windows), islice(cycle(seconds), n_windows))
+    return [(first, (n_first + start, n_first + end)) for first, (start, end) in pairs]
+
+
+def _fill(template: Template, pieces: Pieces, chunks: Tuple[Chunk, ...]) -> Window:
+    ids, types, index, context = [], [], [], []
+
+    def add_special(place: int) -> None:
+        special = np.asarray(template.special[place], dtype="int64")
+        ids.append(special)
+        types.append(np.asarray(template.special_types[place], dtype="int64"))
+        index.append(np.full(len(special), -1))
+        context.append(np.full(len(special), -1))
+
+    add_special(0)
+    for place, (start, end) in enumerate(chunks):
+        positions = np.arange(start, end)
+        ids.append(pieces.ids[start:end])
+        types.append(np.full(end - start, template.text_types[place]))
+        index.append(positions)
+        context.append(np.minimum(positions - start, end - 1 - positions))
+        add_special(place + 1)
+    return Window(*(np.concatenate(parts) for parts in (ids, types, index, context)))

