@@ -1,6 +1,7 @@
 """What every kind of adapter is to the rest: settings that can attach modules to a model."""
 
-from typing import Callable, Iterable, Optional, Protocol, Tuple
+from abc import ABC, abstractmethod
+from typing import Callable, Iterable, Optional, Tuple
 
 import torch
 from torch import nn
@@ -28,9 +29,10 @@ class AdapterModules(nn.Module):
         self._handles.clear()
 
 
-class Adapter(Protocol):
-    """Settings of an adapter, as resolved from a config's `@adapters` block. They must be picklable and comparable."""
+class Adapter(ABC):
+    """Settings of an adapter, as resolved from a config's `@adapters` block. Subclasses are frozen dataclasses."""
 
+    @abstractmethod
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
         """Make the modules and hook them into the model, whose own modules and tensors stay as they are.
 

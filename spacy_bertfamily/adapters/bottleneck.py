@@ -6,14 +6,14 @@ He et al. 2022 for the parallel form (https://arxiv.org/abs/2110.04366), RÃ¼cklÃ
 
 import threading
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
 from ..errors import Errors
-from .base import AdapterModules, after, chosen_layers, renorm
+from .base import Adapter, AdapterModules, after, chosen_layers, renorm
 from .sites import Family, Site
 
 PLACEMENTS = ("houlsby", "pfeiffer", "parallel")
@@ -42,7 +42,7 @@ class BottleneckModule(nn.Module):
 
 
 @dataclass(frozen=True)
-class Bottleneck:
+class Bottleneck(Adapter):
     """Settings of bottleneck adapters; see `spacy_bertfamily.architectures.make_bottleneck` for what they mean."""
 
     size: Optional[int] = 64
@@ -97,8 +97,8 @@ class Bottleneck:
         return module
 
 
-def _remember(seen: threading.local):
-    def hook(_, args, kwargs) -> None:
+def _remember(seen: threading.local) -> Callable:
+    def hook(_: nn.Module, args: Tuple, kwargs: dict) -> None:
         seen.x = args[0] if args else next(iter(kwargs.values()))
 
     return hook
