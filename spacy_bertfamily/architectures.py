@@ -4,15 +4,15 @@ from typing import List, Optional
 
 from spacy.tokens import Doc
 from spacy.util import registry
-from spacy_transformers.data_classes import FullTransformerBatch
-from spacy_transformers.layers import split_trf_batch, trfs2arrays
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from spacy_transformers.layers import trfs2arrays
 from thinc.api import Model, chain
 from thinc.types import Floats2d, Ragged
 
 from . import registries  # noqa: F401  (makes @adapters known)
 from .adapters import Adapter, Bottleneck
 from .encoder.settings import EncoderSettings
-from .layers.transformer_model import build_transformer_model
+from .layers.transformer_model import build_transformer_model, own_transformer, split_batch
 
 
 @registry.architectures("spacy-bertfamily.AdapterTransformer.v1")
@@ -25,6 +25,7 @@ def make_adapter_transformer_model(
     precision: str,
     separator: Optional[str],
     adapter: Optional[Adapter],
+    cache_mb: int = 1024,
 ) -> Model[List[Doc], FullTransformerBatch]:
     """Build a transformer of which only a named part is trained.
 
@@ -38,6 +39,8 @@ def make_adapter_transformer_model(
         Trained weights stay in float32.
     separator (Optional[str]): Set off by whitespace, it splits the text of a Doc in two segments; None for never.
     adapter (Optional[Adapter]): An `@adapters` block, or None.
+    cache_mb (int): Where nothing is trained: megabytes of main memory for hidden states, so that training computes
+        them in the first epoch only. 0 for none.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     RAISES (ValueError): On settings that are not allowed or do not fit together, before anything is loaded.
     """
@@ -50,13 +53,17 @@ def make_adapter_transformer_model(
         precision=precision,
         separator=separator,
         adapter=adapter,
+        cache_mb=cache_mb,
     )
     return build_transformer_model(settings)
 
 
 @registry.architectures("spacy-bertfamily.AdapterTok2Vec.v1")
 def make_adapter_tok2vec(
-    transformer: Model[List[Doc], FullTransformerBatch], pooling: Model[Ragged, Floats2d], grad_factor: float = 1.0
+    transformer: Model[List[Doc], FullTransformerBatch],
+    pooling: Model[Ragged, Floats2d],
+    grad_factor: float = 1.0,
+    mix: Optional[Model[List[TransformerData], List[TransformerData]]] = None,
 ) -> Model[List[Doc], List[Floats2d]]:
     """Build a tok2vec layer with a transformer of its own, for one component. This is also what a listener becomes
     after `Language.replace_listeners`.
@@ -64,10 +71,15 @@ def make_adapter_tok2vec(
     transformer (Model[List[Doc], FullTransformerBatch]): A transformer's model.
     pooling (Model[Ragged, Floats2d]): Makes one vector of a token's pieces; `reduce_mean.v1` as a rule.
     grad_factor (float): Weight of the gradient that is passed to the transformer.
+    mix (Optional[Model[List[TransformerData], List[TransformerData]]]): Mixes hidden states; None takes the last.
     RETURNS (Model[List[Doc], List[Floats2d]]): The model.
     """
     # A chain in a chain, as it is after replace_listeners, so that both can read each other's files.
-    return chain(chain(transformer, split_trf_batch()), trfs2arrays(pooling, grad_factor))
+    if mix is None:
+        return chain(chain(transformer, split_batch()), trfs2arrays(pooling, grad_factor))
+    model = chain(own_transformer(transformer, mix, grad_factor), mix, trfs2arrays(pooling, 1.0))
+    model.set_ref("listener", mix)  # where spaCy looks for the width
+    return model
 
 
 @registry.adapters("spacy-bertfamily.Bottleneck.v1")  # type: ignore[attr-defined]

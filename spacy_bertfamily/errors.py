@@ -106,3 +106,37 @@ class Errors:
     B050 = (
         "[B050] The gradients that reached the transformer {name!r} belong to {given} Docs, but its batch has {expected}."
     )
+
+    # Layer mixes
+    B301 = (
+        "[B301] layers = {layers!r} is not allowed: it is 'all', or a list of different numbers of hidden states. 0 is "
+        "the embeddings' output, -1 the last."
+    )
+    B302 = (
+        "[B302] layers = {layers} does not fit the backbone: it has {depth} layers, and so {states} hidden states, 0 to "
+        "{depth} or, from the end, -1 to -{states}. Each can be named once."
+    )
+    B303 = (
+        "[B303] A layer mix reads the hidden states {layers!r}, but the transformer has not kept them. The mix must "
+        "stand behind a LayerListener (as in spacy-bertfamily.WeightedLayerListener.v1), and the transformer must be an "
+        "'adapter_transformer', or have output_hidden_states = true in its transformer_config."
+    )
+    B304 = (
+        "[B304] A layer mix was made for {dim} = {size} ('nL' is the number of mixed states, 'nO' the output's width), "
+        "but the backbone, with {depth} layers and width {width}, makes it {new}. Train the component anew with this "
+        "backbone, or give it a copy of its own with replace_listeners."
+    )
+    B305 = "[B305] init has {given} weights, but the mix has {expected} states: {layers}. Give one for each, in order."
+    B306 = "[B306] init = 'last' starts with the last hidden state, {depth}, but layers = {layers} does not name it."
+    B307 = (
+        "[B307] The component {component!r} listens to {name!r} with width = {given}, but its vectors are {width} wide. "
+        "Set width = {width} in the component's Tok2VecListener."
+    )
+    B308 = (
+        "[B308] The component {name!r} reads the transformer {upstream!r}, but no such transformer stands before it in "
+        "the pipeline. Add one before it, or name another as 'upstream'."
+    )
+    B309 = (
+        "[B309] The component {name!r} has no layer mix to pool: its model's tok2vec must be a "
+        "spacy-bertfamily.WeightedLayerListener.v1."
+    )

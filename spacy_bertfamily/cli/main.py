@@ -7,6 +7,8 @@ import typer
 from spacy.cli._util import app
 from wasabi import msg
 
+from .layers import layers_command
+
 bertfamily_cli = typer.Typer(
     name="bertfamily",
     help="Adapters, pairs and question answering: tools for pipelines made with spacy-bertfamily.",
@@ -50,3 +52,6 @@ def info_command(
                 aligns=("l", "r", "r"),
                 divider=True,
             )
+
+
+bertfamily_cli.command("layers")(layers_command)

@@ -2,7 +2,7 @@
 
 import inspect
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -14,22 +14,24 @@ from transformers.modeling_outputs import ModelOutput
 
 from .align import align_tokens
 from .batching import pack
+from .cache import StateCache
 from .module import Encoder
 from .pieces import PieceTokenizer
 from .windows import Window, make_windows
 
 States = Dict[int, Floats3d]  # by layer, each (windows of the Doc, longest window, width)
+Owner = Tuple[int, int, int]  # Doc, window of that Doc, length
 
 
 @dataclass(frozen=True)
 class _Batch:
     """Windows that went through the backbone together.
 
-    owners (List[Tuple[int, int, int]]): For each row: Doc, window of that Doc, length.
+    owners (List[Owner]): For each row: Doc, window of that Doc, length.
     states (Dict[int, torch.Tensor]): Hidden states by layer, `(windows, longest window, width)`.
     """
 
-    owners: List[Tuple[int, int, int]]
+    owners: List[Owner]
     states: Dict[int, torch.Tensor]
 
 
@@ -58,17 +60,21 @@ def encode(
     encoder.set_training(is_train)
     outputs = [_allocate(encoder, doc_windows, wanted) for doc_windows in windows]
     batches = []
-    for owners in _pack_windows(windows, settings.batch_pieces):
+    cache = encoder.cache if is_train and not encoder.trains else None
+    for owners in _pack_windows(_take_cached(cache, windows, wanted, outputs), settings.batch_pieces):
         inputs = [windows[doc][window] for doc, window, _ in owners]
         with torch.enable_grad() if with_grad else torch.inference_mode():
             states = encoder(*_pad(inputs, tokenizer.pad_id, encoder), wanted)
         for layer, state in states.items():
             for row, (doc, window, length) in enumerate(owners):
                 outputs[doc][layer][window, :length] = state[row, :length].detach()
+        if cache is not None:
+            for doc, window, length in owners:
+                cache.put(windows[doc][window], {j: outputs[doc][j][window, :length] for j in wanted})
         if with_grad:
             batches.append(_Batch(owners, {layer: s for layer, s in states.items() if s.requires_grad}))
     data = [
-        _doc_data(encoder, doc, doc_windows, output, align_tokens(doc, p, doc_windows), tokenizer)
+        _doc_data(encoder, doc, doc_windows, output, align_tokens(doc, p, doc_windows), tokenizer, bool(layers))
         if doc_windows
         else TransformerData.empty()
         for doc, p, doc_windows, output in zip(docs, pieces, windows, outputs)
@@ -87,8 +93,23 @@ def encode(
     return data, backprop
 
 
-def _pack_windows(windows: List[List[Window]], batch_pieces: int) -> List[List[Tuple[int, int, int]]]:
-    owners = [(doc, i, len(w)) for doc, doc_windows in enumerate(windows) for i, w in enumerate(doc_windows)]
+def _take_cached(
+    cache: Optional[StateCache], windows: List[List[Window]], layers: List[int], outputs: List[Dict[int, torch.Tensor]]
+) -> List[Owner]:
+    """Fill in what is cached. RETURNS (List[Owner]): What must be computed."""
+    missing = []
+    for doc, doc_windows in enumerate(windows):
+        for i, window in enumerate(doc_windows):
+            states = None if cache is None else cache.get(window, layers)
+            if states is None:
+                missing.append((doc, i, len(window)))
+                continue
+            for layer in layers:
+                outputs[doc][layer][i, : len(window)] = states[layer]
+    return missing
+
+
+def _pack_windows(owners: List[Owner], batch_pieces: int) -> List[List[Owner]]:
     return [[owners[i] for i in batch] for batch in pack([length for _, _, length in owners], batch_pieces)]
 
 
@@ -119,13 +140,14 @@ def _has_token_types(encoder: Encoder) -> bool:
 
 
 def _doc_data(
-    encoder: Encoder, doc: Doc, windows: List[Window], output: Dict[int, torch.Tensor], align, tokenizer: PieceTokenizer
+    encoder: Encoder, doc: Doc, windows: List[Window], output: Dict[int, torch.Tensor], align, tokenizer: PieceTokenizer,
+    with_layers: bool
 ) -> TransformerData:
     longest = max(map(len, windows))
     ids, mask, types = (t if t is None else t.cpu().numpy() for t in _pad(windows, tokenizer.pad_id, encoder))
     arrays = {layer: torch2xp(state) for layer, state in output.items()}
     model_output = ModelOutput(last_hidden_state=arrays[encoder.depth])
-    if len(arrays) > 1:
+    if with_layers:
         model_output["hidden_states"] = [arrays.get(layer) for layer in range(encoder.depth + 1)]
     wordpieces = WordpieceBatch(
         strings=[[tokenizer.strings[i] for i in row] for row in ids.tolist()],

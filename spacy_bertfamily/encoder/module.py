@@ -8,6 +8,7 @@ from torch import nn
 
 from ..adapters import AdapterModules, find_family
 from ..backbone import Backbone
+from .cache import StateCache
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
 
@@ -35,6 +36,7 @@ class Encoder(nn.Module):
         if settings.adapter is not None:
             self.adapter = settings.adapter.attach(self.backbone, find_family(model_type))
             self.adapter.to(self.device).requires_grad_("adapter" in settings.trainable or "all" in settings.trainable)
+        self.cache = StateCache(settings.cache_mb * 2**20)
         self._process = os.getpid()
         self.set_training(False)
 

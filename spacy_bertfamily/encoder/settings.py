@@ -29,6 +29,7 @@ class EncoderSettings:
     precision: str
     separator: Optional[str]
     adapter: Optional[Adapter]
+    cache_mb: int = 1024
 
     def __post_init__(self) -> None:
         for entry in self.trainable:
@@ -50,6 +51,8 @@ class EncoderSettings:
             raise ValueError(Errors.B003.format(stride=self.stride, max_pieces=self.max_pieces, margin=SPECIAL_PIECES))
         if self.batch_pieces < self.max_pieces:
             raise ValueError(Errors.B005.format(batch_pieces=self.batch_pieces, max_pieces=self.max_pieces))
+        if self.cache_mb < 0:
+            raise ValueError(Errors.B004.format(setting="cache_mb", value=self.cache_mb, allowed="0 (off) or more"))
 
     @property
     def dtype(self) -> torch.dtype:

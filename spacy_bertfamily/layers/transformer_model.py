@@ -4,13 +4,13 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
-from spacy_transformers.layers import split_trf_batch
 from thinc.api import Model, chain
 from thinc.types import Floats3d
 
 from ..encoder.encode import States, encode
 from ..encoder.settings import EncoderSettings
 from .shim import EncoderShim
+from .states import kept_layers
 
 TransformerModel = Model[List[Doc], "DocBatch"]
 
@@ -76,7 +76,7 @@ def build_transformer_model(settings: EncoderSettings) -> TransformerModel:
 
     settings (EncoderSettings): What to load and how to run it.
     RETURNS (Model[List[Doc], DocBatch]): The model. Its attribute `layers` names the hidden states that are kept
-        besides the last one.
+        besides the last one: `all`, or their numbers.
     """
     return Model(
         "adapter-transformer",
@@ -98,7 +98,8 @@ def init(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any = None) 
 def forward(model: TransformerModel, docs: List[Doc], is_train: bool) -> Tuple[DocBatch, Callable]:
     shim: EncoderShim = model.shims[0]
     encoder = shim.encoder
-    data, backward = encode(encoder, shim.tokenizer, docs, model.attrs["layers"], is_train)
+    layers = kept_layers(model.attrs["layers"], encoder.depth)
+    data, backward = encode(encoder, shim.tokenizer, docs, layers, is_train)
 
     def backprop(d_batch: DocBatch) -> List[Doc]:
         backward(shim.scale([states_of(d_data, encoder.depth) for d_data in d_batch.doc_data]))
@@ -107,16 +108,49 @@ def forward(model: TransformerModel, docs: List[Doc], is_train: bool) -> Tuple[D
     return DocBatch(data), backprop
 
 
-def replace_listener(model: TransformerModel) -> Model[List[Doc], List[TransformerData]]:
-    """What takes the place of a listener that gets a transformer of its own."""
-    return chain(model, split_trf_batch())
+def split_batch() -> Model["DocBatch", List[TransformerData]]:
+    """Take a batch apart, as spacy-transformers' `split_trf_batch`, but with gradients of all hidden states."""
+    return Model("split-trf-batch", split_forward)
+
+
+def split_forward(model: Model, batch: DocBatch, is_train: bool) -> Tuple[List[TransformerData], Callable]:
+    def backprop(gradients: List[TransformerData]) -> DocBatch:
+        if len(gradients) == len(batch.doc_data):
+            return DocBatch(gradients)
+        entries = iter(gradients)
+        return DocBatch([next(entries) if has_states(data) else TransformerData.empty() for data in batch.doc_data])
+
+    return batch.doc_data, backprop
+
+
+def replace_listener(model: TransformerModel, listener: Model, transformer: Any) -> Model:
+    """What takes the place of a listener that gets a transformer of its own.
+
+    model (Model[List[Doc], DocBatch]): A copy of the transformer's model.
+    listener (TransformerListener): What is replaced.
+    transformer (AdapterTransformer): The component.
+    RETURNS (Model[List[Doc], List[TransformerData]]): The replacement.
+    """
+    mix = getattr(listener, "mix", None)
+    if mix is None:
+        model.attrs["layers"] = []
+        return chain(model, split_batch())
+    return own_transformer(model, mix, listener.grad_factor)
+
+
+def own_transformer(model: TransformerModel, mix: Model, grad_factor: float) -> Model:
+    """RETURNS (Model[List[Doc], List[TransformerData]]): A transformer that keeps the hidden states that a mix reads."""
+    model.attrs["layers"] = mix.attrs["layers"]
+    mix.attrs["grad_factor"] = grad_factor if model.shims[0].settings.trainable else 0.0
+    return chain(model, split_batch())
 
 
 def replace_listener_cfg(transformer_cfg: Dict[str, Any], listener_cfg: Dict[str, Any]) -> Dict[str, Any]:
     """The config of a listening layer after `Language.replace_listeners`."""
-    return {
+    config = {
         "@architectures": "spacy-bertfamily.AdapterTok2Vec.v1",
         "transformer": transformer_cfg,
         "pooling": listener_cfg["pooling"],
         "grad_factor": listener_cfg.get("grad_factor", 1.0),
     }
+    return {**config, "mix": listener_cfg["mix"]} if "mix" in listener_cfg else config

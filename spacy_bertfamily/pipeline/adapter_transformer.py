@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
+from weakref import WeakSet
 
 import srsly
 from spacy import util
@@ -19,7 +20,9 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from .. import architectures  # noqa: F401  (the default config needs them)
 from ..encoder.summary import TrainableSummary, summarize
 from ..errors import Errors
+from ..layers.listener import LayerListener
 from ..layers.shim import DELTA_FILE, EncoderShim
+from ..layers.states import union_of
 from ..layers.transformer_model import DocBatch
 from ..storage import write_atomically, write_backbone_files
 from .pending import PendingUpdate
@@ -101,6 +104,8 @@ class AdapterTransformer(Transformer):
         self.shim.component = name
         self.shim.save_backbone = save_backbone
         self._pending: Optional[PendingUpdate] = None
+        # listener_map loses a component while it is disabled; its states must still be kept, since it may be run
+        self._layer_listeners: WeakSet = WeakSet()
 
     @property
     def shim(self) -> EncoderShim:
@@ -115,6 +120,29 @@ class AdapterTransformer(Transformer):
     def trainable_summary(self) -> TrainableSummary:
         """RETURNS (TrainableSummary): Trained and total parameters, in all and by part of the model."""
         return summarize(self.shim.encoder)
+
+    # Listeners
+
+    def add_listener(self, listener: TransformerListener, component_name: str) -> None:
+        """Add a listener for a downstream component. Usually internals.
+
+        RAISES (ValueError): If it reads hidden states that the backbone does not have.
+        """
+        super().add_listener(listener, component_name)
+        if isinstance(listener, LayerListener):
+            self._layer_listeners.add(listener)
+            listener.register = self.add_listener
+            if self.shim.loaded:
+                listener.connect(self.shim.encoder.depth, self.shim.encoder.width)
+
+    def remove_listener(self, listener: TransformerListener, component_name: str) -> bool:
+        """Remove a listener for a downstream component. Usually internals."""
+        self._layer_listeners.discard(listener)
+        return super().remove_listener(listener, component_name)
+
+    def _choose_layers(self) -> None:
+        """Keep the hidden states that some listener mixes, and no others."""
+        self.model.attrs["layers"] = union_of(listener.wanted_layers for listener in self._layer_listeners)
 
     # Prediction
 
@@ -142,6 +170,7 @@ class AdapterTransformer(Transformer):
         RETURNS (FullTransformerBatch): Its `doc_data` has one entry for each Doc.
         RAISES (ValueError): If the pipeline was neither initialized nor loaded.
         """
+        self._choose_layers()
         return self.model.predict(list(docs))
 
     # Training
@@ -186,14 +215,17 @@ class AdapterTransformer(Transformer):
         docs = [example.predicted for example in examples]
         set_dropout_rate(self.model, drop)
         self._finish_pending()
+        self._choose_layers()
         batch, backprop = self.model.begin_update(docs)
         listeners = self.listeners
-        pending = PendingUpdate(self.model, batch, backprop, len(listeners), losses, self.name)
-        pending.optimizer = sgd
-        self._pending = pending if listeners else None
+        receive = None  # a wholly frozen transformer wants no gradients
+        if listeners and self.shim.encoder.trains:
+            self._pending = PendingUpdate(self.model, batch, backprop, len(listeners), losses, self.name)
+            self._pending.optimizer = sgd
+            receive = self._pending.receive
         batch_id = TransformerListener.get_batch_id(docs)
         for listener in listeners:
-            listener.receive(batch_id, batch.doc_data, pending.receive)
+            listener.receive(batch_id, batch.doc_data, receive)
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
@@ -211,6 +243,9 @@ class AdapterTransformer(Transformer):
 
     def _finish_pending(self) -> None:
         if self._pending is not None:
+            for listener in self.listeners:
+                if isinstance(listener, LayerListener) and listener.deliver is not None:
+                    listener.deliver()
             self._pending.finish()  # listeners of components that were not updated never answer
             self._pending = None
 

@@ -1,24 +1,74 @@
-"""One update of the transformer that waits for the gradients of its listeners."""
+"""One update of a component that waits for the gradients of its listeners."""
 
-from typing import Callable, Dict, List, Optional
+from abc import ABC, abstractmethod
+from typing import Any, Callable, Dict, List, Optional
 
 from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model, Optimizer
+from thinc.types import Floats2d
 
 from ..encoder.encode import States
 from ..errors import Errors
 from ..layers.transformer_model import DocBatch, gradients_batch, has_states, states_of
 
 
-class PendingUpdate:
+class Pending(ABC):
     """Sums the listeners' gradients, and passes them on once all have come, or at the latest when the next step begins.
 
-    model (Model): The transformer.
-    batch (DocBatch): Its output.
-    backprop (Callable[[DocBatch], None]): Takes the summed gradients.
+    model (Model): The component's model.
+    backprop (Callable[[Any], Any]): Takes the summed gradients.
     n_listeners (int): How many gradients are expected.
     losses (Dict[str, float]): Gets the squared gradients, under `name`.
     name (str): The component's name.
+    """
+
+    def __init__(
+        self, model: Model, backprop: Callable[[Any], Any], n_listeners: int, losses: Dict[str, float], name: str
+    ):
+        self.model = model
+        self.backprop: Optional[Callable[[Any], Any]] = backprop
+        self.missing = self.n_listeners = n_listeners
+        self.losses = losses
+        self.name = name
+        self.optimizer: Optional[Optimizer] = None
+
+    @abstractmethod
+    def add(self, gradients: List) -> None:
+        """Add one listener's gradients to the sum."""
+
+    @abstractmethod
+    def total(self) -> Any:
+        """RETURNS (Any): The sum, as `backprop` takes it."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """RETURNS (bool): Whether no listener has answered yet."""
+        return self.missing == self.n_listeners
+
+    def receive(self, gradients: List) -> List:
+        """Add one listener's gradients.
+
+        gradients (List): One for each Doc, or one for each Doc that has hidden states.
+        """
+        self.add(gradients)
+        self.missing -= 1
+        if not self.missing:
+            self.finish()
+        return []
+
+    def finish(self) -> None:
+        """Pass on what has come, and step if there is an optimizer."""
+        backprop, self.backprop = self.backprop, None
+        if backprop is not None and not self.is_waiting:
+            backprop(self.total())
+            if self.optimizer is not None:
+                self.model.finish_update(self.optimizer)
+
+
+class PendingUpdate(Pending):
+    """Waits for the gradients of hidden states.
+
+    batch (DocBatch): The transformer's output.
     """
 
     def __init__(
@@ -30,26 +80,12 @@ class PendingUpdate:
         losses: Dict[str, float],
         name: str,
     ):
-        self.model = model
+        super().__init__(model, backprop, n_listeners, losses, name)
         self.batch = batch
-        self.backprop: Optional[Callable[[DocBatch], List]] = backprop
-        self.missing = self.n_listeners = n_listeners
-        self.losses = losses
-        self.name = name
-        self.optimizer: Optional[Optimizer] = None
         self.depth = model.shims[0].encoder.depth
         self.sums: List[States] = [{} for _ in batch.doc_data]
 
-    @property
-    def is_waiting(self) -> bool:
-        """RETURNS (bool): Whether no listener has answered yet."""
-        return self.missing == self.n_listeners
-
-    def receive(self, gradients: List[TransformerData]) -> List:
-        """Add one listener's gradients.
-
-        gradients (List[TransformerData]): One for each Doc, or one for each Doc that has hidden states.
-        """
+    def add(self, gradients: List[TransformerData]) -> None:
         if len(gradients) == len(self.sums):
             targets = self.sums
         else:
@@ -60,17 +96,22 @@ class PendingUpdate:
             for layer, gradient in states_of(data, self.depth).items():
                 self.losses[self.name] += float((gradient**2).sum())
                 states[layer] = states[layer] + gradient if layer in states else gradient
-        self.missing -= 1
-        if not self.missing:
-            self.finish()
-        return []
 
-    def finish(self) -> None:
-        """Pass on what has come, and step if there is an optimizer."""
-        if self.backprop is None:
-            return
-        if not self.is_waiting:
-            self.backprop(gradients_batch(self.sums, self.depth))
-            if self.optimizer is not None:
-                self.model.finish_update(self.optimizer)
-        self.backprop = None
+    def total(self) -> DocBatch:
+        return gradients_batch(self.sums, self.depth)
+
+
+class PendingVectors(Pending):
+    """Waits for the gradients of token vectors, each `(tokens, width)`."""
+
+    sums: Optional[List[Floats2d]] = None
+
+    def add(self, gradients: List[Floats2d]) -> None:
+        self.losses[self.name] += sum(float((gradient**2).sum()) for gradient in gradients)
+        if self.sums is not None:
+            gradients = [total + gradient for total, gradient in zip(self.sums, gradients)]
+        self.sums = list(gradients)
+
+    def total(self) -> List[Floats2d]:
+        assert self.sums is not None  # total() is asked for only after add()
+        return self.sums

@@ -1,0 +1,54 @@
+"""A listener that tells the transformer which hidden states its mix reads."""
+
+from typing import Any, Callable, List, Optional, Tuple
+
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import TransformerData
+from spacy_transformers.layers import TransformerListener
+from spacy_transformers.layers.listener import forward as listener_forward
+from thinc.api import Model
+
+from .mix import Mix, connect_mix
+from .states import LayerChoice
+
+
+class LayerListener(TransformerListener):
+    """A layer that passes on what the transformer made of the Docs, to a mix behind it: `chain(listener, mix, ...)`.
+
+    upstream_name (str): The transformer component; `*` matches any.
+    mix (Optional[Mix]): The mix that stands behind this layer. None listens to the last hidden state only.
+    grad_factor (float): Weight of the gradient that the mix passes to the transformer. The mix itself always learns.
+    """
+
+    def __init__(self, upstream_name: str, mix: Optional[Mix] = None, grad_factor: float = 1.0):
+        Model.__init__(self, name=self.name, forward=forward, dims={"nO": None})
+        self.upstream_name = upstream_name
+        self.mix = mix
+        self.grad_factor = grad_factor
+        # Set by a component that itself waits for others' gradients: makes it pass on what it has.
+        self.deliver: Optional[Callable[[], None]] = None
+        # Set by the transformer: makes another listener one of its own, for a component of this name.
+        self.register: Optional[Callable[[TransformerListener, str], None]] = None
+        self.receive(None, None, None)
+
+    @property
+    def wanted_layers(self) -> LayerChoice:
+        """RETURNS (LayerChoice): The hidden states that are wanted besides the last: `all` or their numbers."""
+        return [] if self.mix is None else self.mix.attrs["layers"]
+
+    def connect(self, depth: int, width: int) -> None:
+        """Learn which backbone this listens to.
+
+        depth (int): Its number of layers.
+        width (int): The width of its hidden states.
+        RAISES (ValueError): If the mix does not fit it.
+        """
+        if self.mix is not None:
+            connect_mix(self.mix, depth, width)
+
+
+def forward(model: LayerListener, docs: List[Doc], is_train: bool) -> Tuple[List[TransformerData], Any]:
+    if model.mix is not None and is_train:
+        # A transformer in which nothing is trained sends no callback: then its gradient is not even computed.
+        model.mix.attrs["grad_factor"] = model.grad_factor if model._backprop is not None else 0.0
+    return listener_forward(model, docs, is_train)

@@ -1,0 +1,136 @@
+"""The layer mix: a learned weighted sum of hidden states."""
+
+from dataclasses import asdict
+from typing import Any, Callable, List, Optional, Tuple
+
+import numpy as np
+from spacy_transformers.data_classes import TransformerData
+from thinc.api import Model
+from thinc.types import Floats1d, Floats3d
+
+from ..errors import Errors
+from .mix_settings import MixSettings, initial_weights
+from .norm import normalize
+from .states import map_docs, resolve_layers
+
+Mix = Model[List[TransformerData], List[TransformerData]]
+MIX_NAME = "layer-mix"
+
+
+def layer_mix(settings: MixSettings) -> Mix:
+    """Mix hidden states: gamma * sum_j softmax(w)_j h_j (ELMo: Peters et al. 2018, https://arxiv.org/abs/1802.05365).
+
+    The parameters are w and gamma, both divided by `learn_rate_factor`. A step of Adam has the learning rate's size
+    whatever the size of the gradient, so that w and gamma themselves move by a step that is larger by the factor.
+
+    settings (MixSettings): Which states, and how they are mixed.
+    RETURNS (Model[List[TransformerData], List[TransformerData]]): From data with `hidden_states` to data with the mix as
+        `last_hidden_state`. Backprop gives gradients with `hidden_states`, times the attribute `grad_factor`; none at
+        all if that is 0.
+    """
+    attrs = {**asdict(settings), "grad_factor": 1.0, "width_factor": 1, "numbers": []}
+    params = {"w": None, "gamma": None}
+    return Model(MIX_NAME, forward, init=init, dims={"nL": None, "nO": None}, params=params, attrs=attrs)
+
+
+def init(model: Mix, X: Optional[List[TransformerData]] = None, Y: Any = None) -> None:
+    known = [data for data in X or [] if "hidden_states" in data.model_output]
+    if known:
+        connect_mix(model, len(known[0].model_output["hidden_states"]) - 1, known[0].width)
+
+
+def connect_mix(model: Mix, depth: int, width: int) -> None:
+    """Tell a mix, learned or fixed, which backbone it reads. Later calls check that it still fits.
+
+    depth (int): The backbone's number of layers; it has one hidden state more.
+    width (int): The width of its hidden states.
+    RAISES (ValueError): If a chosen state does not exist, or the weights belong to another backbone.
+    """
+    layers = resolve_layers(model.attrs["layers"], depth)
+    for dim, size in {"nL": len(layers), "nO": width * model.attrs["width_factor"]}.items():
+        if model.has_dim(dim) and model.get_dim(dim) != size:
+            raise ValueError(Errors.B304.format(dim=dim, size=model.get_dim(dim), new=size, depth=depth, width=width))
+        model.set_dim(dim, size)
+    model.attrs["numbers"] = layers
+    if model.has_param("w") is None:
+        factor = model.attrs["learn_rate_factor"]
+        weights = model.ops.asarray1f(initial_weights(model.attrs["init"], layers, depth))
+        model.set_param("w", weights / factor)
+        model.set_param("gamma", model.ops.asarray1f([1 / factor]))
+
+
+def find_mixes(model: Model) -> List[Mix]:
+    """RETURNS (List[Mix]): The mixes, learned or fixed, in a model."""
+    return [node for node in model.walk() if "width_factor" in node.attrs]
+
+
+def mix_weights(model: Mix) -> Tuple[Floats1d, float]:
+    """RETURNS (Tuple[Floats1d, float]): softmax(w), `(layers,)`, and gamma, of a learned mix."""
+    factor = model.attrs["learn_rate_factor"]
+    return _softmax(model, factor * model.get_param("w")), factor * float(model.get_param("gamma")[0])
+
+
+def forward(model: Mix, Xs: List[TransformerData], is_train: bool) -> Tuple[List[TransformerData], Callable]:
+    """*Shape:* each chosen state of a Doc is `(windows, longest window, width)`, and so is their mix."""
+    if model.has_param("w") is None:
+        init(model, Xs)
+    # without weights there can be nothing but stand-ins for a transformer that has not run
+    weights, gamma = _draw_weights(model, is_train) if model.has_param("w") else ([], 1.0)
+    dots: List[List[float]] = []  # by Doc and layer: what the mix's gradient has in common with the state
+
+    def combine(states: List[Floats3d], X: TransformerData) -> Tuple[Floats3d, Callable]:
+        states, backprops = _normalize(model, states, X) if model.attrs["layer_norm"] else (states, None)
+        Y = gamma * sum(weight * state for weight, state in zip(weights, states))
+
+        def backprop(dY: Floats3d) -> List[Floats3d]:
+            dots.append([float(model.ops.xp.vdot(dY, state)) for state in states])
+            factor = gamma * model.attrs["grad_factor"]
+            if not factor:
+                return []
+            gradients = [factor * weight * dY for weight in weights]
+            return gradients if backprops is None else [back(d) for back, d in zip(backprops, gradients)]
+
+        return Y, backprop
+
+    Ys, backprop_docs = map_docs(model, Xs, combine)
+
+    def backprop(dYs: List[TransformerData]) -> List[TransformerData]:
+        dots.clear()
+        dXs = backprop_docs(dYs)
+        if dots:
+            _add_gradients(model, weights, gamma, model.ops.asarray1f(np.sum(dots, axis=0)))
+        return dXs
+
+    return Ys, backprop
+
+
+def _draw_weights(model: Mix, is_train: bool) -> Tuple[Floats1d, float]:
+    """RETURNS (Tuple[Floats1d, float]): The weights to use now: with layer dropout, a layer takes part or does not, and
+    those that do share the whole weight.
+    """
+    weights, gamma = mix_weights(model)
+    if is_train and model.attrs["layer_dropout"]:
+        kept = model.ops.xp.random.uniform(size=weights.shape) >= model.attrs["layer_dropout"]
+        if kept.any():
+            weights = weights * kept / (weights * kept).sum()
+    return weights, gamma
+
+
+def _normalize(model: Mix, states: List[Floats3d], X: TransformerData) -> Tuple[List[Floats3d], List[Callable]]:
+    mask = model.ops.asarray3f(X.wordpieces.attention_mask[:, :, None])
+    normalized, backprops = zip(*(normalize(state, mask) for state in states))
+    return list(normalized), list(backprops)
+
+
+def _add_gradients(model: Mix, weights: Floats1d, gamma: float, dots: Floats1d) -> None:
+    """Add to the gradients of w and gamma, from what the mix's gradient has in common with each state, `(layers,)`."""
+    factor, l2 = model.attrs["learn_rate_factor"], model.attrs["l2"]
+    d_softmax = gamma * weights * (dots - (weights * dots).sum())
+    model.inc_grad("w", factor * (d_softmax + 2 * l2 * factor * model.get_param("w")))
+    if model.attrs["learn_gamma"]:
+        model.inc_grad("gamma", factor * model.ops.asarray1f([float((weights * dots).sum())]))
+
+
+def _softmax(model: Mix, x: Floats1d) -> Floats1d:
+    e = model.ops.xp.exp(x - x.max())
+    return e / e.sum()

@@ -1,0 +1,29 @@
+"""Layer normalisation of a whole Doc, as a layer mix needs it."""
+
+from typing import Callable, Tuple
+
+from thinc.types import Floats3d
+
+EPSILON = 1e-13
+
+
+def normalize(X: Floats3d, mask: Floats3d) -> Tuple[Floats3d, Callable[[Floats3d], Floats3d]]:
+    """Bring a Doc's hidden state to mean 0 and variance 1, over all elements that are not masked.
+
+    ELMo's mix takes them over a batch (Peters et al. 2018, https://arxiv.org/abs/1802.05365; AllenNLP's ScalarMix); a
+    Doc is that with a batch of one, so that its output does not depend on what it is batched with.
+
+    X (Floats3d): Hidden states, `(windows, pieces, width)`.
+    mask (Floats3d): 1 for pieces, 0 for padding, `(windows, pieces, 1)`.
+    RETURNS (Tuple[Floats3d, Callable]): The normalised state, 0 where masked, and its backprop.
+    """
+    count = float(mask.sum()) * X.shape[-1]
+    centred = (X - (X * mask).sum() / count) * mask
+    deviation = ((centred**2).sum() / count + EPSILON) ** 0.5
+    Y = centred / deviation
+
+    def backprop(dY: Floats3d) -> Floats3d:
+        dY = dY * mask
+        return (dY - dY.sum() / count - Y * ((dY * Y).sum() / count)) / deviation * mask
+
+    return Y, backprop

@@ -1,0 +1,134 @@
+"""Which hidden states are meant, and how they are read from a Doc's data and given back as gradients."""
+
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Set, Tuple, Union
+
+from spacy_transformers.data_classes import TransformerData
+from thinc.api import Model
+from thinc.types import Floats3d
+from transformers.modeling_outputs import ModelOutput
+
+from ..errors import Errors
+
+ALL = "all"
+# `all`, or numbers of hidden states: 0 is the embeddings' output, `depth` the last; negative ones count from the end.
+LayerChoice = Union[str, Sequence[int]]
+# From the chosen states of a Doc to one state, with a backprop from its gradient to theirs.
+Combine = Callable[
+    [List[Floats3d], TransformerData], Tuple[Floats3d, Callable[[Floats3d], List[Floats3d]]]
+]
+
+
+def check_choice(layers: LayerChoice) -> Union[str, List[int]]:
+    """RETURNS (Union[str, List[int]]): The choice, as it can be stored.
+    RAISES (ValueError): If it is neither `all` nor a list of different numbers.
+    """
+    if layers == ALL:
+        return ALL
+    if isinstance(layers, str) or not layers or len(set(layers)) < len(layers):
+        raise ValueError(Errors.B301.format(layers=layers))
+    return [int(layer) for layer in layers]
+
+
+def resolve_layers(layers: LayerChoice, depth: int) -> List[int]:
+    """RETURNS (List[int]): The numbers of the hidden states, for a backbone with `depth` layers, in the order given.
+    RAISES (ValueError): If there is no such hidden state, or one is named twice.
+    """
+    if layers == ALL:
+        return list(range(depth + 1))
+    resolved = [int(layer) + (depth + 1 if int(layer) < 0 else 0) for layer in layers]
+    if len(set(resolved)) < len(resolved) or not all(0 <= layer <= depth for layer in resolved):
+        raise ValueError(Errors.B302.format(layers=list(layers), depth=depth, states=depth + 1))
+    return resolved
+
+
+def kept_layers(layers: LayerChoice, depth: int) -> List[int]:
+    """RETURNS (List[int]): The numbers of the hidden states in a union of choices, each once, sorted."""
+    if layers == ALL:
+        return resolve_layers(ALL, depth)
+    return sorted({number for layer in layers for number in resolve_layers([layer], depth)})
+
+
+def union_of(choices: Iterable[LayerChoice]) -> Union[str, List[int]]:
+    """RETURNS (Union[str, List[int]]): What covers all choices, [] for none; a state may stand in it under its positive
+    and its negative number.
+    """
+    union: Set[int] = set()
+    for layers in choices:
+        if layers == ALL:
+            return ALL
+        union.update(int(layer) for layer in layers)
+    return sorted(union)
+
+
+def chosen_states(data: TransformerData, layers: LayerChoice) -> Optional[List[Floats3d]]:
+    """Read the chosen hidden states of a Doc.
+
+    RETURNS (Optional[List[Floats3d]]): Each `(windows, longest window, width)`; None where the data only stands in for
+        a transformer that has not run, as it does while a pipeline is initialized.
+    RAISES (ValueError): If they were not kept.
+    """
+    hidden = data.model_output.get("hidden_states")
+    if hidden is not None:
+        states = [hidden[layer] for layer in resolve_layers(layers, len(hidden) - 1)]
+        if all(state is not None for state in states):
+            return states
+    elif not data.model_output["last_hidden_state"].any():
+        return None
+    raise ValueError(Errors.B303.format(layers=layers))
+
+
+def map_docs(
+    model: Model[List[TransformerData], List[TransformerData]], Xs: List[TransformerData], combine: Combine
+) -> Tuple[List[TransformerData], Callable[[List[TransformerData]], List[TransformerData]]]:
+    """Make one state of each Doc's chosen ones. A Doc without tokens has no states and stays as it is.
+
+    model (Model): Names the states in its attribute `layers`; its dimension `nO` is the new state's width.
+    Xs (List[TransformerData]): One for each Doc.
+    combine (Callable): From chosen states and data to the new state and its backprop.
+    RETURNS (Tuple[List[TransformerData], Callable]): Data with the new state as the last one, and backprop, which takes
+        gradients for each Doc, or for each that has states, and returns them for each that has states.
+    """
+    layers = model.attrs["layers"]
+    full = [X for X in Xs if "last_hidden_state" in X.model_output]
+    backprops: List[Callable] = []
+    Ys = iter([_map_doc(model, X, chosen_states(X, layers), combine, backprops) for X in full])
+    outputs = [next(Ys) if "last_hidden_state" in X.model_output else X for X in Xs]
+
+    def backprop(dYs: List[TransformerData]) -> List[TransformerData]:
+        if len(dYs) != len(full):
+            dYs = [dY for dY, X in zip(dYs, Xs) if "last_hidden_state" in X.model_output]
+        gradients = [bp(dY.model_output["last_hidden_state"]) for bp, dY in zip(backprops, dYs)]
+        return [_gradient_data(X, layers, dXs) for X, dXs in zip(full, gradients)]
+
+    return outputs, backprop
+
+
+def _map_doc(
+    model: Model, X: TransformerData, states: Optional[List[Floats3d]], combine: Combine, backprops: List[Callable]
+) -> TransformerData:
+    if states is None:
+        Y, backprop = model.ops.alloc3f(*X.model_output["last_hidden_state"].shape[:2], model.get_dim("nO")), no_gradient
+    else:
+        Y, backprop = combine(states, X)
+    backprops.append(backprop)
+    return _data(X, "last_hidden_state", Y)
+
+
+def no_gradient(dY: Floats3d) -> List[Floats3d]:
+    """RETURNS (List[Floats3d]): The gradients of nothing."""
+    return []
+
+
+def _gradient_data(X: TransformerData, layers: LayerChoice, gradients: List[Floats3d]) -> TransformerData:
+    if not gradients:
+        return TransformerData(wordpieces=X.wordpieces, model_output=ModelOutput(), align=X.align)
+    hidden: List[Optional[Floats3d]] = [None] * len(X.model_output["hidden_states"])
+    for layer, gradient in zip(resolve_layers(layers, len(hidden) - 1), gradients):
+        hidden[layer] = gradient
+    return _data(X, "hidden_states", hidden)
+
+
+def _data(X: TransformerData, key: str, value: Any) -> TransformerData:
+    output = ModelOutput()
+    output[key] = value
+    return TransformerData(wordpieces=X.wordpieces, model_output=output, align=X.align)

@@ -1,0 +1,84 @@
+"""Seeing what the layer mixes of a pipeline have learned: as a table, and in the training log."""
+
+from dataclasses import dataclass
+from typing import IO, Any, Callable, Dict, List, Optional, Tuple
+
+from spacy.language import Language
+from spacy.training.loggers import console_logger_v3
+from spacy.util import registry
+from thinc.api import Model, to_numpy
+
+from ..layers.mix import Mix, find_mixes, mix_weights
+
+Logger = Tuple[Callable[[Optional[Dict[str, Any]]], None], Callable[[], None]]
+
+
+@dataclass(frozen=True)
+class MixWeights:
+    """What one mix makes of the hidden states: gamma * sum_j weights_j h_j.
+
+    component (str): The component that the mix belongs to.
+    kind (str): `weighted` for a learned mix, else the fixed choice, such as `mean_last_4`.
+    layers (Tuple[int, ...]): The numbers of the mixed hidden states; 0 is the embeddings' output.
+    weights (Tuple[float, ...]): The weight of each, after the softmax. A concatenation has 1 for each.
+    gamma (float): What the sum is multiplied with.
+    """
+
+    component: str
+    kind: str
+    layers: Tuple[int, ...]
+    weights: Tuple[float, ...]
+    gamma: float
+
+    def __str__(self) -> str:
+        shares = "  ".join(f"{layer}: {weight:.3f}" for layer, weight in zip(self.layers, self.weights))
+        return f"{self.component} ({self.kind})  {shares}  gamma: {self.gamma:.3f}"
+
+
+def layer_weights(nlp: Language) -> List[MixWeights]:
+    """Read the layer mixes of all components, the disabled ones too.
+
+    nlp (Language): A pipeline that was initialized or loaded.
+    RETURNS (List[MixWeights]): One for each mix, in the pipeline's order. A mix that has not seen its backbone yet is
+        left out: it has no weights.
+    """
+    models = [(name, getattr(component, "model", None)) for name, component in nlp.components]
+    mixes = [(name, mix) for name, model in models if isinstance(model, Model) for mix in find_mixes(model)]
+    return [_read(name, mix) for name, mix in mixes if mix.has_dim("nL")]
+
+
+def _read(component: str, mix: Mix) -> MixWeights:
+    layers = tuple(mix.attrs["numbers"])
+    if mix.has_param("w"):
+        weights, gamma = mix_weights(mix)
+        return MixWeights(component, "weighted", layers, tuple(map(float, to_numpy(weights))), gamma)
+    share = mix.attrs["width_factor"] / len(layers)
+    return MixWeights(component, mix.attrs["choice"], layers, (share,) * len(layers), 1.0)
+
+
+@registry.loggers("spacy-bertfamily.LayerWeightsLogger.v1")
+def make_layer_weights_logger(
+    progress_bar: Optional[str] = None, console_output: bool = True, output_file: Optional[str] = None
+) -> Callable[[Language, IO, IO], Logger]:
+    """spaCy's console logger, with the weights of all learned layer mixes under each row.
+
+    progress_bar (Optional[str]): As in `spacy.ConsoleLogger.v3`: `train`, `eval`, or none.
+    console_output (bool): Whether to print at all.
+    output_file (Optional[str]): Where spaCy's own logger writes JSON lines.
+    RETURNS (Callable[[Language, IO, IO], Logger]): Sets the logger up for a pipeline.
+    """
+    setup_console = console_logger_v3(progress_bar, console_output, output_file)
+
+    def setup(nlp: Language, stdout: IO, stderr: IO) -> Logger:
+        log_console, finalize = setup_console(nlp, stdout, stderr)
+
+        def log_step(info: Optional[Dict[str, Any]]) -> None:
+            log_console(info)
+            if info is not None and console_output:
+                for mix in layer_weights(nlp):
+                    if mix.kind == "weighted":
+                        print(f"    {mix}", file=stdout, flush=True)
+
+        return log_step, finalize
+
+    return setup

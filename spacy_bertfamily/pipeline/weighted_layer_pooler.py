@@ -1,0 +1,143 @@
+"""The component that mixes hidden states once, for several others."""
+
+from typing import Callable, Dict, Iterable, List, Optional
+
+from spacy.language import Language
+from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.types import Floats2d
+
+from .. import architectures_mix  # noqa: F401  (the default config needs them)
+from ..errors import Errors
+from ..layers.listener import LayerListener
+from .pending import PendingVectors
+
+DEFAULT_CONFIG = """
+[weighted_layer_pooler]
+
+[weighted_layer_pooler.model]
+@architectures = "spacy-bertfamily.WeightedLayerPooler.v1"
+
+[weighted_layer_pooler.model.tok2vec]
+@architectures = "spacy-bertfamily.WeightedLayerListener.v1"
+upstream = "*"
+grad_factor = 1.0
+
+[weighted_layer_pooler.model.tok2vec.mix]
+@layers = "spacy-bertfamily.LayerMix.v1"
+
+[weighted_layer_pooler.model.tok2vec.pooling]
+@layers = "reduce_mean.v1"
+"""
+
+
+@Language.factory(
+    "weighted_layer_pooler",
+    assigns=["doc.tensor"],
+    requires=["doc._.trf_data"],
+    default_config=Config().from_str(DEFAULT_CONFIG)["weighted_layer_pooler"],
+)
+def make_weighted_layer_pooler(
+    nlp: Language, name: str, model: Model[List[Doc], List[Floats2d]]
+) -> "WeightedLayerPooler":
+    """Construct a WeightedLayerPooler.
+
+    nlp (Language): The pipeline.
+    name (str): The component's name.
+    model (Model[List[Doc], List[Floats2d]]): A `spacy-bertfamily.WeightedLayerPooler.v1`.
+    RETURNS (WeightedLayerPooler): The component.
+    """
+    return WeightedLayerPooler(nlp.vocab, model, name=name)
+
+
+class WeightedLayerPooler(Tok2Vec):
+    """Mixes the hidden states of the transformer before it, and pools them to one vector for each token.
+
+    Sets `doc.tensor`, and serves the `spacy.Tok2VecListener.v1` of the components after it.
+
+    vocab (Vocab): The shared vocabulary.
+    model (Model[List[Doc], List[Floats2d]]): A `spacy-bertfamily.WeightedLayerPooler.v1`.
+    name (str): The component's name.
+    """
+
+    def __init__(
+        self, vocab: Vocab, model: Model[List[Doc], List[Floats2d]], name: str = "weighted_layer_pooler"
+    ) -> None:
+        super().__init__(vocab, model, name)
+        self._pending: Optional[PendingVectors] = None
+
+    def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
+        """Check what this listens to, and what listens to it.
+
+        get_examples (Callable[[], Iterable[Example]]): A sample of the data.
+        nlp (Language): The pipeline.
+        RAISES (ValueError): If there is no transformer before it, or a listener expects vectors of another width.
+        """
+        for node in self._layer_listeners():
+            if not node.has_dim("nO"):
+                raise ValueError(Errors.B308.format(name=self.name, upstream=node.upstream_name))
+        super().initialize(get_examples, nlp=nlp)
+        width = self.model.get_dim("nO")
+        for component, listeners in self.listener_map.items():
+            for given in {listener.get_dim("nO") for listener in listeners} - {width}:
+                raise ValueError(Errors.B307.format(component=component, name=self.name, given=given, width=width))
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Hand token vectors to the listeners. Their gradients come back when they are updated themselves, and go on to
+        the mix and to the transformer once, summed; so it does not matter which of the listeners are updated.
+
+        examples (Iterable[Example]): Their `predicted` Docs are used.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): Steps once the gradients are there.
+        losses (Optional[Dict[str, float]]): Gets the squared gradients under the component's name.
+        RETURNS (Dict[str, float]): The updated losses.
+        """
+        examples = list(examples)
+        validate_examples(examples, "WeightedLayerPooler.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        docs = [example.predicted for example in examples]
+        set_dropout_rate(self.model, drop)
+        self._finish_pending()
+        vectors, backprop = self.model.begin_update(docs)
+        listeners = self.listeners
+        pending = PendingVectors(self.model, backprop, len(listeners), losses, self.name)
+        pending.optimizer = sgd
+        self._pending = pending if listeners else None
+        for node in self._layer_listeners():
+            node.deliver = self._finish_pending
+        batch_id = Tok2VecListener.get_batch_id(docs)
+        for listener in listeners:
+            listener.receive(batch_id, vectors, pending.receive)
+        return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the mix with the gradients of all listeners.
+
+        `Language.update` calls this before the listeners have computed theirs: then the step waits for them.
+
+        sgd (Optimizer): The optimizer.
+        """
+        if self._pending is not None and self._pending.is_waiting:
+            self._pending.optimizer = sgd
+            return
+        self._finish_pending()
+        self.model.finish_update(sgd)
+
+    def _finish_pending(self) -> None:
+        if self._pending is not None:
+            self._pending.finish()  # listeners of components that were not updated never answer
+            self._pending = None
+
+    def _layer_listeners(self) -> List[LayerListener]:
+        return [node for node in self.model.walk() if isinstance(node, LayerListener)]
