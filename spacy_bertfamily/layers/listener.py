@@ -12,6 +12,11 @@ from .mix import Mix, connect_mix
 from .states import LayerChoice
 
 
+def ignore_gradients(gradients: List[TransformerData]) -> List[Doc]:
+    """What a transformer in which nothing is trained gives its listeners as a callback."""
+    return []
+
+
 class LayerListener(TransformerListener):
     """A layer that passes on what the transformer made of the Docs, to a mix behind it: `chain(listener, mix, ...)`.
 
@@ -49,6 +54,6 @@ class LayerListener(TransformerListener):
 
 def forward(model: LayerListener, docs: List[Doc], is_train: bool) -> Tuple[List[TransformerData], Any]:
     if model.mix is not None and is_train:
-        # A transformer in which nothing is trained sends no callback: then its gradient is not even computed.
-        model.mix.attrs["grad_factor"] = model.grad_factor if model._backprop is not None else 0.0
+        # Where nothing is trained below, the gradient is not even computed.
+        model.mix.attrs["grad_factor"] = 0.0 if model._backprop in (None, ignore_gradients) else model.grad_factor
     return listener_forward(model, docs, is_train)

@@ -34,9 +34,11 @@ def layer_mix(settings: MixSettings) -> Mix:
 
 
 def init(model: Mix, X: Optional[List[TransformerData]] = None, Y: Any = None) -> None:
-    known = [data for data in X or [] if "hidden_states" in data.model_output]
-    if known:
-        connect_mix(model, len(known[0].model_output["hidden_states"]) - 1, known[0].width)
+    for data in X or []:
+        if "hidden_states" in data.model_output:
+            connect_mix(model, len(data.model_output["hidden_states"]) - 1, data.width)
+        elif "last_hidden_state" in data.model_output:
+            model.set_dim("nO", data.width * model.attrs["width_factor"])
 
 
 def connect_mix(model: Mix, depth: int, width: int) -> None:

@@ -82,7 +82,7 @@ def map_docs(
 ) -> Tuple[List[TransformerData], Callable[[List[TransformerData]], List[TransformerData]]]:
     """Make one state of each Doc's chosen ones. A Doc without tokens has no states and stays as it is.
 
-    model (Model): Names the states in its attribute `layers`; its dimension `nO` is the new state's width.
+    model (Model): Its attribute `layers` names the states, and `width_factor` says how many times wider the new one is.
     Xs (List[TransformerData]): One for each Doc.
     combine (Callable): From chosen states and data to the new state and its backprop.
     RETURNS (Tuple[List[TransformerData], Callable]): Data with the new state as the last one, and backprop, which takes
@@ -107,7 +107,8 @@ def _map_doc(
     model: Model, X: TransformerData, states: Optional[List[Floats3d]], combine: Combine, backprops: List[Callable]
 ) -> TransformerData:
     if states is None:
-        Y, backprop = model.ops.alloc3f(*X.model_output["last_hidden_state"].shape[:2], model.get_dim("nO")), no_gradient
+        windows, longest, width = X.model_output["last_hidden_state"].shape
+        Y, backprop = model.ops.alloc3f(windows, longest, width * model.attrs["width_factor"]), no_gradient
     else:
         Y, backprop = combine(states, X)
     backprops.append(backprop)

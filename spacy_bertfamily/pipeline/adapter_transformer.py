@@ -20,7 +20,7 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from .. import architectures  # noqa: F401  (the default config needs them)
 from ..encoder.summary import TrainableSummary, summarize
 from ..errors import Errors
-from ..layers.listener import LayerListener
+from ..layers.listener import LayerListener, ignore_gradients
 from ..layers.shim import DELTA_FILE, EncoderShim
 from ..layers.states import union_of
 from ..layers.transformer_model import DocBatch
@@ -218,7 +218,7 @@ class AdapterTransformer(Transformer):
         self._choose_layers()
         batch, backprop = self.model.begin_update(docs)
         listeners = self.listeners
-        receive = None  # a wholly frozen transformer wants no gradients
+        receive = ignore_gradients
         if listeners and self.shim.encoder.trains:
             self._pending = PendingUpdate(self.model, batch, backprop, len(listeners), losses, self.name)
             self._pending.optimizer = sgd
