@@ -146,7 +146,11 @@ def own_transformer(model: TransformerModel, mix: Model, grad_factor: float) -> 
 
 
 def replace_listener_cfg(transformer_cfg: Dict[str, Any], listener_cfg: Dict[str, Any]) -> Dict[str, Any]:
-    """The config of a listening layer after `Language.replace_listeners`."""
+    """The config of a listening layer after `Language.replace_listeners`, which always passes a component's
+    `model.tok2vec`; the copy of a pooler has its listener one level deeper.
+    """
+    while "pooling" not in listener_cfg and "tok2vec" in listener_cfg:
+        listener_cfg = listener_cfg["tok2vec"]
     config = {
         "@architectures": "spacy-bertfamily.AdapterTok2Vec.v1",
         "transformer": transformer_cfg,
