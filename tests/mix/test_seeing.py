@@ -88,12 +88,13 @@ def test_spacy_train_and_its_log(backbone, tmp_path, trainable, use_averages):
     config["training"]["optimizer"] = {"@optimizers": "Adam.v1", "use_averages": use_averages, "learn_rate": 0.01}
     trained = init_nlp(config)
     out = io.StringIO()
+    (tmp_path / "out").mkdir()
     spacy_train(trained, tmp_path / "out", stdout=out)
     lines = [line.strip() for line in out.getvalue().splitlines()]
     assert "LOSS POOLER" in out.getvalue()
     for component in ("pooler", "beside"):
         logged = [line for line in lines if line.startswith(f"{component} (weighted)")]
-        assert len(logged) == 2  # two evaluations
+        assert len(logged) == 3  # evaluations at the steps 0, 4 and 8
         assert logged[0].startswith(f"{component} (weighted)  0: 0.2")
         assert logged[0] != logged[-1]
     best = spacy.load(tmp_path / "out" / "model-last")
