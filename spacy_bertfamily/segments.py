@@ -34,4 +34,5 @@ def segment_bounds(doc: Doc, separator: Optional[str] = "[SEP]") -> Optional[Tup
     match = _separator_pattern(separator).search(text) if separator in text else None
     if match is None:
         return None
-    return (0, match.start()), (match.end(), len(text))
+    first, second = text[: match.start()].rstrip(), text[match.end() :].lstrip()
+    return (0, len(first)), (len(text) - len(second), len(text))

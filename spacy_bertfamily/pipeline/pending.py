@@ -7,7 +7,6 @@ from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model, Optimizer
 from thinc.types import Floats2d
 
-from ..encoder.encode import States
 from ..errors import Errors
 from ..layers.transformer_model import DocBatch, gradients_batch, has_states, states_of
 
@@ -31,6 +30,7 @@ class Pending(ABC):
         self.losses = losses
         self.name = name
         self.optimizer: Optional[Optimizer] = None
+        self.sums: List[Any] = []
 
     @abstractmethod
     def add(self, gradients: List) -> None:
@@ -50,6 +50,8 @@ class Pending(ABC):
 
         gradients (List): One for each Doc, or one for each Doc that has hidden states.
         """
+        if self.backprop is None:
+            return []  # too late: the step is over
         self.add(gradients)
         self.missing -= 1
         if not self.missing:
@@ -63,6 +65,7 @@ class Pending(ABC):
             backprop(self.total())
             if self.optimizer is not None:
                 self.model.finish_update(self.optimizer)
+        self.sums = []
 
 
 class PendingUpdate(Pending):
@@ -83,7 +86,7 @@ class PendingUpdate(Pending):
         super().__init__(model, backprop, n_listeners, losses, name)
         self.batch = batch
         self.depth = model.shims[0].encoder.depth
-        self.sums: List[States] = [{} for _ in batch.doc_data]
+        self.sums = [{} for _ in batch.doc_data]
 
     def add(self, gradients: List[TransformerData]) -> None:
         if len(gradients) == len(self.sums):
@@ -104,14 +107,9 @@ class PendingUpdate(Pending):
 class PendingVectors(Pending):
     """Waits for the gradients of token vectors, each `(tokens, width)`."""
 
-    sums: Optional[List[Floats2d]] = None
-
     def add(self, gradients: List[Floats2d]) -> None:
         self.losses[self.name] += sum(float((gradient**2).sum()) for gradient in gradients)
-        if self.sums is not None:
-            gradients = [total + gradient for total, gradient in zip(self.sums, gradients)]
-        self.sums = list(gradients)
+        self.sums = [total + gradient for total, gradient in zip(self.sums, gradients)] if self.sums else list(gradients)
 
     def total(self) -> List[Floats2d]:
-        assert self.sums is not None  # total() is asked for only after add()
         return self.sums
