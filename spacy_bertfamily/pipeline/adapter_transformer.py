@@ -3,7 +3,6 @@
 import hashlib
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
-from weakref import WeakSet
 
 import srsly
 from spacy import util
@@ -23,7 +22,7 @@ from ..encoder.summary import TrainableSummary, summarize
 from ..errors import Errors
 from ..layers.listener import LayerListener, ignore_gradients
 from ..layers.shim import DELTA_FILE, EncoderShim
-from ..layers.states import union_of
+from ..layers.states import LayerChoice, union_of
 from ..storage import write_atomically, write_backbone_files
 from .pending import PendingUpdate
 
@@ -106,8 +105,8 @@ class AdapterTransformer(Transformer):
         self.shim.component = name
         self.shim.save_backbone = save_backbone
         self._pending: Optional[PendingUpdate] = None
-        # listener_map loses a component while it is disabled; its states must still be kept, since it may be run
-        self._layer_listeners: WeakSet = WeakSet()
+        # What each component mixes. listener_map loses a component that is disabled, but that may be run all the same.
+        self._choices: Dict[str, LayerChoice] = {}
         self._unchecked_state: Optional[str] = None
 
     @property
@@ -132,20 +131,27 @@ class AdapterTransformer(Transformer):
         RAISES (ValueError): If it reads hidden states that the backbone does not have.
         """
         super().add_listener(listener, component_name)
+        self._note_choices(component_name)
         if isinstance(listener, LayerListener):
-            self._layer_listeners.add(listener)
             listener.register = self.add_listener
             if self.shim.loaded:
                 listener.connect(self.shim.encoder.depth, self.shim.encoder.width)
 
     def remove_listener(self, listener: TransformerListener, component_name: str) -> bool:
         """Remove a listener for a downstream component. Usually internals."""
-        self._layer_listeners.discard(listener)
-        return super().remove_listener(listener, component_name)
+        removed = super().remove_listener(listener, component_name)
+        self._note_choices(component_name)
+        return removed
+
+    def _note_choices(self, component_name: str) -> None:
+        listeners = self.listener_map.get(component_name, [])
+        self._choices[component_name] = union_of(
+            listener.wanted_layers for listener in listeners if isinstance(listener, LayerListener)
+        )
 
     def _choose_layers(self) -> None:
-        """Keep the hidden states that some listener mixes, and no others."""
-        self.model.attrs["layers"] = union_of(listener.wanted_layers for listener in self._layer_listeners)
+        """Keep the hidden states that some component mixes, and no others."""
+        self.model.attrs["layers"] = union_of(self._choices.values())
 
     def find_listeners(self, component: Any) -> None:
         """Connect the layers of a component that listen to this transformer.

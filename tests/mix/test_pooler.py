@@ -1,5 +1,7 @@
 """The component that pools for others: its chain of callbacks, in every order in which components are updated."""
 
+import pickle
+
 import numpy as np
 import pytest
 import spacy
@@ -280,3 +282,13 @@ def test_defaults(backbone):
 
 def losses_without_listeners(nlp, examples):
     return train(nlp, examples, 2)
+
+
+def test_components_are_pickled_for_spawned_processes(backbone):
+    nlp, examples = make_pooled(backbone(), ["adapter"], mix=mix_config(layers=[1]))
+    train(nlp, examples, 3)
+    pipes, doc = pickle.loads(pickle.dumps([pipe for _, pipe in nlp.pipeline])), nlp.make_doc(TEXT)
+    for pipe in pipes:
+        doc = pipe(doc)
+    np.testing.assert_allclose(doc.tensor, nlp(TEXT).tensor, rtol=1e-5, atol=1e-6)
+    assert [token.tag_ for token in doc] == [token.tag_ for token in nlp(TEXT)]
