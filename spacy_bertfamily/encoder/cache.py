@@ -45,7 +45,10 @@ class StateCache:
         size = sum(state.numel() * state.element_size() for state in new.values())
         if self.n_bytes + size <= self.max_bytes:
             self.n_bytes += size
-            self._states[_key(window)] = {**kept, **{layer: s.detach().to("cpu", copy=True) for layer, s in new.items()}}
+            self._states[_key(window)] = {
+                **kept,
+                **{layer: s.detach().to("cpu", copy=True) for layer, s in new.items()},
+            }
 
 
 def _key(window: Window) -> Tuple[bytes, bytes]:

@@ -39,8 +39,13 @@ def forward(model: Mix, Xs: List[TransformerData], is_train: bool) -> Tuple[List
     def combine(states: List[Floats3d], X: TransformerData) -> Tuple[Floats3d, Callable]:
         if model.attrs["width_factor"] > 1:
             width = states[0].shape[-1]
-            return model.ops.xp.concatenate(states, axis=-1), lambda dY: (
-                [factor * dY[..., start : start + width] for start in range(0, dY.shape[-1], width)] if factor else []
+            return (
+                model.ops.xp.concatenate(states, axis=-1),
+                lambda dY: (
+                    [factor * dY[..., start : start + width] for start in range(0, dY.shape[-1], width)]
+                    if factor
+                    else []
+                ),
             )
         share = 1 / len(states)
         return share * sum(states), lambda dY: [factor * share * dY] * len(states) if factor else []

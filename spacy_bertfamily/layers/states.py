@@ -13,9 +13,7 @@ ALL = "all"
 # `all`, or numbers of hidden states: 0 is the embeddings' output, `depth` the last; negative ones count from the end.
 LayerChoice = Union[str, Sequence[int]]
 # From the chosen states of a Doc to one state, with a backprop from its gradient to theirs.
-Combine = Callable[
-    [List[Floats3d], TransformerData], Tuple[Floats3d, Callable[[Floats3d], List[Floats3d]]]
-]
+Combine = Callable[[List[Floats3d], TransformerData], Tuple[Floats3d, Callable[[Floats3d], List[Floats3d]]]]
 
 
 def check_choice(layers: LayerChoice) -> Union[str, List[int]]:

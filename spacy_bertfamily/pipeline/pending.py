@@ -109,7 +109,9 @@ class PendingVectors(Pending):
 
     def add(self, gradients: List[Floats2d]) -> None:
         self.losses[self.name] += sum(float((gradient**2).sum()) for gradient in gradients)
-        self.sums = [total + gradient for total, gradient in zip(self.sums, gradients)] if self.sums else list(gradients)
+        self.sums = (
+            [total + gradient for total, gradient in zip(self.sums, gradients)] if self.sums else list(gradients)
+        )
 
     def total(self) -> List[Floats2d]:
         return self.sums

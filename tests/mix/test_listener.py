@@ -12,7 +12,14 @@ from spacy_bertfamily.layers.mix import find_mixes, layer_mix
 from spacy_bertfamily.layers.mix_settings import MixSettings
 
 from .util import (
-    WIDTH, add_transformer, listener_config, make_tagger, mix_config, start, tagger_config, train,
+    WIDTH,
+    add_transformer,
+    listener_config,
+    make_tagger,
+    mix_config,
+    start,
+    tagger_config,
+    train,
 )  # fmt: skip
 
 FIXED = {"@layers": "spacy-bertfamily.FixedMix.v1"}
@@ -219,7 +226,9 @@ def test_width_of_a_concatenation_reaches_the_head(backbone):
                                 "no_output_layer": False}}  # fmt: skip
     nlp.add_pipe("textcat", config={"model": textcat})
     examples = [
-        spacy.training.Example.from_dict(nlp.make_doc(text), {"cats": {"A": float("eggs" in text), "B": float("eggs" not in text)}})
+        spacy.training.Example.from_dict(
+            nlp.make_doc(text), {"cats": {"A": float("eggs" in text), "B": float("eggs" not in text)}}
+        )
         for text in ("I like green eggs", "Eat blue ham")
     ]
     nlp.initialize(lambda: examples)

@@ -114,7 +114,9 @@ def test_gradients_of_weights(layer_norm, l2, per_doc):
                 changed = value.copy()
                 changed[i] += sign * epsilon
                 mix.set_param(name, changed)
-                losses.append(loss_of(mix, Xs, dYs) + penalty * float(((factor * changed.astype("float64")) ** 2).sum()))
+                losses.append(
+                    loss_of(mix, Xs, dYs) + penalty * float(((factor * changed.astype("float64")) ** 2).sum())
+                )
             mix.set_param(name, value)
             numeric = (losses[0] - losses[1]) / (2 * epsilon)
             assert mix.get_grad(name)[i] == pytest.approx(numeric, rel=5e-3, abs=2e-2)

@@ -14,7 +14,15 @@ from spacy_bertfamily.layers.listener import LayerListener
 from spacy_bertfamily.layers.mix import find_mixes
 
 from .util import (
-    WIDTH, add_transformer, listener_config, make_pooled, make_tagger, mix_config, pooled_tagger_config, start, tagger_config,
+    WIDTH,
+    add_transformer,
+    listener_config,
+    make_pooled,
+    make_tagger,
+    mix_config,
+    pooled_tagger_config,
+    start,
+    tagger_config,
     train,
 )  # fmt: skip
 

@@ -15,7 +15,16 @@ from typer.testing import CliRunner
 from spacy_bertfamily import layer_weights
 from spacy_bertfamily.cli import bertfamily_cli
 
-from .util import TAGGED, add_transformer, listener_config, make_tagger, mix_config, pooled_tagger_config, start, tagger_config
+from .util import (
+    TAGGED,
+    add_transformer,
+    listener_config,
+    make_tagger,
+    mix_config,
+    pooled_tagger_config,
+    start,
+    tagger_config,
+)
 
 FIXED = {"@layers": "spacy-bertfamily.FixedMix.v1"}
 
@@ -32,7 +41,12 @@ def pipeline(backbone):
 
 def test_table(pipeline):
     learned, fixed, wide = layer_weights(pipeline)
-    assert (learned.component, learned.kind, learned.layers, learned.gamma) == ("learned", "weighted", (1, 3), pytest.approx(1))
+    assert (learned.component, learned.kind, learned.layers, learned.gamma) == (
+        "learned",
+        "weighted",
+        (1, 3),
+        pytest.approx(1),
+    )
     assert learned.weights == pytest.approx((0.26894, 0.73106), abs=1e-4)
     assert (fixed.kind, fixed.layers, fixed.weights) == ("mean_last_4", (0, 1, 2, 3), (0.25,) * 4)
     assert (wide.kind, wide.weights) == ("concat_last_4", (1.0,) * 4)
@@ -69,7 +83,14 @@ def training_config(nlp, tmp_path, logger):
         docs.append(doc)
     DocBin(docs=docs).to_disk(tmp_path / "train.spacy")
     corpus = {"@readers": "spacy.Corpus.v1", "path": str(tmp_path / "train.spacy")}
-    training = {"seed": 0, "gpu_allocator": None, "max_steps": 8, "eval_frequency": 4, "logger": {"@loggers": logger}, "score_weights": {"tag_acc": 1.0}}
+    training = {
+        "seed": 0,
+        "gpu_allocator": None,
+        "max_steps": 8,
+        "eval_frequency": 4,
+        "logger": {"@loggers": logger},
+        "score_weights": {"tag_acc": 1.0},
+    }
     config = {**nlp.config, "corpora": {"train": corpus, "dev": corpus}}
     return Config({**config, "training": {**nlp.config["training"], **training}})
 

@@ -22,9 +22,7 @@ CONFIGS = {
     "bert": lambda n: transformers.BertConfig(
         hidden_size=WIDTH, num_hidden_layers=n, num_attention_heads=2, intermediate_size=48, **SMALL
     ),
-    "distilbert": lambda n: transformers.DistilBertConfig(
-        dim=WIDTH, n_layers=n, n_heads=2, hidden_dim=48, **SMALL
-    ),
+    "distilbert": lambda n: transformers.DistilBertConfig(dim=WIDTH, n_layers=n, n_heads=2, hidden_dim=48, **SMALL),
     "albert": lambda n: transformers.AlbertConfig(
         hidden_size=WIDTH, embedding_size=16, num_hidden_layers=n, num_attention_heads=2, intermediate_size=48, **SMALL
     ),
@@ -101,7 +99,9 @@ def pooled_tagger_config(width=WIDTH):
 
 def add_transformer(nlp, name, trainable=(), **settings):
     model = {"name": name, "max_pieces": 32, "stride": 8, "batch_pieces": 256, "trainable": list(trainable)}
-    model["adapter"] = None if "adapter" not in trainable else {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4}
+    model["adapter"] = (
+        None if "adapter" not in trainable else {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4}
+    )
     return nlp.add_pipe("adapter_transformer", name="transformer", config={"model": {**model, **settings}})
 
 
