@@ -3,8 +3,8 @@
     python -m venv curated && curated/bin/pip install torch "spacy>=3.8,<3.9" spacy-curated-transformers==0.3.1
     python benchmarks/layer_mix_parity.py --python curated/bin/python
 
-That package lives in an environment of its own: this script writes random states and gradients, has the other one compute
-its outputs and gradients from them, and prints the largest differences, relative to the largest value.
+That package lives in an environment of its own: this script writes random states and gradients, has the other one
+compute its outputs and gradients from them, and prints the largest differences, relative to the largest value.
 """
 
 import argparse

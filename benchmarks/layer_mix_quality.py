@@ -1,12 +1,12 @@
-"""What does a learned layer mix bring on a frozen backbone? Tagging and NER from the last layer, from the mean and from the
-concatenation of the last four, and from all layers, weighted.
+"""What does a learned layer mix bring on a frozen backbone? Tagging and NER from the last layer, from the mean and from
+the concatenation of the last four, and from all layers, weighted.
 
-    python benchmarks/layer_mix_quality.py --data DATA [--backbone NAME] [--jobs 2] [--seeds 3] [--out benchmarks/results]
+    python benchmarks/layer_mix_quality.py --data DATA [--backbone NAME] [--jobs 2] [--seeds 3]
 
-DATA holds `ud_english_ewt/en_ewt-ud-{train,dev,test}.conllu.gz` and `wnut17/{train,dev,test}.jsonl.gz`. Nothing of the backbone
-is trained, only the components' heads, with `configs/TASK_adapter.cfg`. The learning rate is the best of a small grid on
-dev, with seed 0, for each mode of its own; then more seeds run at that rate. Finished runs are kept in OUT and not run
-again; the last thing printed is the table, with the weights that were learned.
+DATA holds `ud_english_ewt/en_ewt-ud-{train,dev,test}.conllu.gz` and `wnut17/{train,dev,test}.jsonl.gz`. Nothing of the
+backbone is trained, only the components' heads, with `configs/TASK_adapter.cfg`. The learning rate is the best of a
+small grid on dev, with seed 0, for each mode of its own; then more seeds run at that rate. Finished runs are kept and
+not run again; the last thing printed is the table, with the weights that were learned.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def execute(runs: Iterable[Run], results: Path, corpus: Path, jobs: int) -> None
 def table(results: List[Dict]) -> str:
     """RETURNS (str): Test scores at each mode's best rate, and the learned weights of the first seed, as Markdown."""
     lines = [
-        "| task | layers | learning rate | test score | seeds | gamma | weights, from the embeddings up | CPU seconds |",
+        "| task | layers | learning rate | test score | seeds | gamma | weights, embeddings first | CPU seconds |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for task in TASKS:
@@ -116,11 +116,12 @@ def table(results: List[Dict]) -> str:
             rows = [r for r in results if (r["task"], r["mode"], r["rate"]) == (task, mode, rate)]
             rows.sort(key=lambda r: r["seed"])
             scores = [100 * r["test"] for r in rows]
+            spread = f" (from {min(scores):.2f} to {max(scores):.2f})" if len(scores) > 1 else ""
             weights = " ".join(f"{w:.2f}" for w in rows[0]["weights"]) if mode == "weighted" else ""
             gamma = f"{rows[0]['gamma']:.2f}" if mode == "weighted" else ""
             lines.append(
-                f"| {task} ({TASKS[task].score}) | {mode} | {rate:g} | {statistics.mean(scores):.2f} (from {min(scores):.2f} "
-                f"to {max(scores):.2f}) | {len(rows)} | {gamma} | {weights} | "
+                f"| {task} ({TASKS[task].score}) | {mode} | {rate:g} | {statistics.mean(scores):.2f}{spread} | "
+                f"{len(rows)} | {gamma} | {weights} | "
                 f"{statistics.median(r['cpu_seconds'] for r in rows):.0f} |"
             )
     return "\n".join(lines)

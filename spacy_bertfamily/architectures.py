@@ -77,7 +77,7 @@ def make_adapter_tok2vec(
     # A chain in a chain, as it is after replace_listeners, so that both can read each other's files.
     if mix is None:
         return chain(chain(transformer, split_batch()), trfs2arrays(pooling, grad_factor))
-    model = chain(own_transformer(transformer, mix, grad_factor), mix, trfs2arrays(pooling, 1.0))
+    model: Model = chain(own_transformer(transformer, mix, grad_factor), mix, trfs2arrays(pooling, 1.0))
     model.set_ref("listener", mix)  # where spaCy looks for the width
     return model
 

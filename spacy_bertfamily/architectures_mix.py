@@ -78,7 +78,9 @@ def make_weighted_layer_listener(
     grad_factor (float): Weight of the gradient that is passed to the transformer. The mix learns in any case.
     RETURNS (Model[List[Doc], List[Floats2d]]): The model.
     """
-    model = chain(LayerListener(upstream, mix, grad_factor), mix, trfs2arrays(pooling, 1.0))
+    model: Model[List[Doc], List[Floats2d]] = chain(
+        LayerListener(upstream, mix, grad_factor), mix, trfs2arrays(pooling, 1.0)
+    )
     model.set_ref("listener", mix)  # where spaCy looks for the width
     return model
 

@@ -140,8 +140,13 @@ def _has_token_types(encoder: Encoder) -> bool:
 
 
 def _doc_data(
-    encoder: Encoder, doc: Doc, windows: List[Window], output: Dict[int, torch.Tensor], align, tokenizer: PieceTokenizer,
-    with_layers: bool
+    encoder: Encoder,
+    doc: Doc,
+    windows: List[Window],
+    output: Dict[int, torch.Tensor],
+    align,
+    tokenizer: PieceTokenizer,
+    with_layers: bool,
 ) -> TransformerData:
     longest = max(map(len, windows))
     ids, mask, types = (t if t is None else t.cpu().numpy() for t in _pad(windows, tokenizer.pad_id, encoder))

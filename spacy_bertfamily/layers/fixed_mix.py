@@ -47,7 +47,9 @@ def forward(model: Mix, Xs: List[TransformerData], is_train: bool) -> Tuple[List
                     else []
                 ),
             )
-        share = 1 / len(states)
-        return share * sum(states), lambda dY: [factor * share * dY] * len(states) if factor else []
+        share, total = 1 / len(states), states[0]
+        for state in states[1:]:
+            total = total + state
+        return share * total, lambda dY: [factor * share * dY] * len(states) if factor else []
 
     return map_docs(model, Xs, combine)

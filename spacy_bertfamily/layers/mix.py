@@ -1,7 +1,7 @@
 """The layer mix: a learned weighted sum of hidden states."""
 
 from dataclasses import asdict
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 from spacy_transformers.data_classes import TransformerData
@@ -24,12 +24,12 @@ def layer_mix(settings: MixSettings) -> Mix:
     whatever the size of the gradient, so that w and gamma themselves move by a step that is larger by the factor.
 
     settings (MixSettings): Which states, and how they are mixed.
-    RETURNS (Model[List[TransformerData], List[TransformerData]]): From data with `hidden_states` to data with the mix as
-        `last_hidden_state`. Backprop gives gradients with `hidden_states`, times the attribute `grad_factor`; none at
-        all if that is 0.
+    RETURNS (Model[List[TransformerData], List[TransformerData]]): From data with `hidden_states` to data with the mix
+        as `last_hidden_state`. Backprop gives gradients with `hidden_states`, times the attribute `grad_factor`; none
+        at all if that is 0.
     """
     attrs = {**asdict(settings), "grad_factor": 1.0, "width_factor": 1, "numbers": []}
-    params = {"w": None, "gamma": None}
+    params: Dict[str, Any] = {"w": None, "gamma": None}
     return Model(MIX_NAME, forward, init=init, dims={"nL": None, "nO": None}, params=params, attrs=attrs)
 
 
@@ -77,7 +77,7 @@ def forward(model: Mix, Xs: List[TransformerData], is_train: bool) -> Tuple[List
     if model.has_param("w") is None:
         init(model, Xs)
     # without weights there can be nothing but stand-ins for a transformer that has not run
-    weights, gamma = _draw_weights(model, is_train) if model.has_param("w") else ([], 1.0)
+    weights, gamma = _draw_weights(model, is_train) if model.has_param("w") else (model.ops.alloc1f(0), 1.0)
     dots: List[List[float]] = []  # by Doc and layer: what the mix's gradient has in common with the state
 
     def combine(states: List[Floats3d], X: TransformerData) -> Tuple[Floats3d, Callable]:
@@ -114,12 +114,12 @@ def _draw_weights(model: Mix, is_train: bool) -> Tuple[Floats1d, float]:
     if is_train and model.attrs["layer_dropout"]:
         kept = model.ops.xp.random.uniform(size=weights.shape) >= model.attrs["layer_dropout"]
         if kept.any():
-            weights = weights * kept / (weights * kept).sum()
+            weights = weights * kept / model.ops.xp.vdot(weights, kept)
     return weights, gamma
 
 
 def _normalize(model: Mix, states: List[Floats3d], X: TransformerData) -> Tuple[List[Floats3d], List[Callable]]:
-    mask = model.ops.asarray3f(X.wordpieces.attention_mask[:, :, None])
+    mask = model.ops.xp.asarray(X.wordpieces.attention_mask, dtype="float32")[:, :, None]
     normalized, backprops = zip(*(normalize(state, mask) for state in states))
     return list(normalized), list(backprops)
 
@@ -127,10 +127,11 @@ def _normalize(model: Mix, states: List[Floats3d], X: TransformerData) -> Tuple[
 def _add_gradients(model: Mix, weights: Floats1d, gamma: float, dots: Floats1d) -> None:
     """Add to the gradients of w and gamma, from what the mix's gradient has in common with each state, `(layers,)`."""
     factor, l2 = model.attrs["learn_rate_factor"], model.attrs["l2"]
-    d_softmax = gamma * weights * (dots - (weights * dots).sum())
+    total = float(model.ops.xp.vdot(weights, dots))
+    d_softmax = gamma * weights * (dots - total)
     model.inc_grad("w", factor * (d_softmax + 2 * l2 * factor * model.get_param("w")))
     if model.attrs["learn_gamma"]:
-        model.inc_grad("gamma", factor * model.ops.asarray1f([float((weights * dots).sum())]))
+        model.inc_grad("gamma", factor * model.ops.asarray1f([total]))
 
 
 def _softmax(model: Mix, x: Floats1d) -> Floats1d:

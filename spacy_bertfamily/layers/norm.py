@@ -2,6 +2,7 @@
 
 from typing import Callable, Tuple
 
+from thinc.api import get_array_module
 from thinc.types import Floats3d
 
 EPSILON = 1e-13
@@ -17,13 +18,14 @@ def normalize(X: Floats3d, mask: Floats3d) -> Tuple[Floats3d, Callable[[Floats3d
     mask (Floats3d): 1 for pieces, 0 for padding, `(windows, pieces, 1)`.
     RETURNS (Tuple[Floats3d, Callable]): The normalised state, 0 where masked, and its backprop.
     """
-    count = float(mask.sum()) * X.shape[-1]
-    centred = (X - (X * mask).sum() / count) * mask
-    deviation = ((centred**2).sum() / count + EPSILON) ** 0.5
+    xp = get_array_module(X)
+    count = xp.sum(mask) * X.shape[-1]
+    centred = (X - xp.sum(X * mask) / count) * mask
+    deviation = (xp.sum(centred**2) / count + EPSILON) ** 0.5
     Y = centred / deviation
 
     def backprop(dY: Floats3d) -> Floats3d:
         dY = dY * mask
-        return (dY - dY.sum() / count - Y * ((dY * Y).sum() / count)) / deviation * mask
+        return (dY - xp.sum(dY) / count - Y * (xp.sum(dY * Y) / count)) / deviation * mask
 
     return Y, backprop

@@ -16,15 +16,10 @@ LayerChoice = Union[str, Sequence[int]]
 Combine = Callable[[List[Floats3d], TransformerData], Tuple[Floats3d, Callable[[Floats3d], List[Floats3d]]]]
 
 
-def check_choice(layers: LayerChoice) -> Union[str, List[int]]:
-    """RETURNS (Union[str, List[int]]): The choice, as it can be stored.
-    RAISES (ValueError): If it is neither `all` nor a list of different numbers.
-    """
-    if layers == ALL:
-        return ALL
-    if isinstance(layers, str) or not layers or len(set(layers)) < len(layers):
+def check_choice(layers: LayerChoice) -> None:
+    """RAISES (ValueError): If a choice is neither `all` nor a list of different numbers."""
+    if layers != ALL and (isinstance(layers, str) or not layers or len(set(layers)) < len(layers)):
         raise ValueError(Errors.B301.format(layers=layers))
-    return [int(layer) for layer in layers]
 
 
 def resolve_layers(layers: LayerChoice, depth: int) -> List[int]:
@@ -43,7 +38,7 @@ def kept_layers(layers: LayerChoice, depth: int) -> List[int]:
     """RETURNS (List[int]): The numbers of the hidden states in a union of choices, each once, sorted."""
     if layers == ALL:
         return resolve_layers(ALL, depth)
-    return sorted({number for layer in layers for number in resolve_layers([layer], depth)})
+    return sorted({number for layer in layers for number in resolve_layers([int(layer)], depth)})
 
 
 def union_of(choices: Iterable[LayerChoice]) -> Union[str, List[int]]:
@@ -106,16 +101,11 @@ def _map_doc(
 ) -> TransformerData:
     if states is None:
         windows, longest, width = X.model_output["last_hidden_state"].shape
-        Y, backprop = model.ops.alloc3f(windows, longest, width * model.attrs["width_factor"]), no_gradient
-    else:
-        Y, backprop = combine(states, X)
+        backprops.append(lambda dY: [])
+        return _data(X, "last_hidden_state", model.ops.alloc3f(windows, longest, width * model.attrs["width_factor"]))
+    Y, backprop = combine(states, X)
     backprops.append(backprop)
     return _data(X, "last_hidden_state", Y)
-
-
-def no_gradient(dY: Floats3d) -> List[Floats3d]:
-    """RETURNS (List[Floats3d]): The gradients of nothing."""
-    return []
 
 
 def _gradient_data(X: TransformerData, layers: LayerChoice, gradients: List[Floats3d]) -> TransformerData:

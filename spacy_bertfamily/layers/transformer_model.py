@@ -108,7 +108,7 @@ def forward(model: TransformerModel, docs: List[Doc], is_train: bool) -> Tuple[D
     return DocBatch(data), backprop
 
 
-def split_batch() -> Model["DocBatch", List[TransformerData]]:
+def split_batch() -> Model[FullTransformerBatch, List[TransformerData]]:
     """Take a batch apart, as spacy-transformers' `split_trf_batch`, but with gradients of all hidden states."""
     return Model("split-trf-batch", split_forward)
 
@@ -123,7 +123,7 @@ def split_forward(model: Model, batch: DocBatch, is_train: bool) -> Tuple[List[T
     return batch.doc_data, backprop
 
 
-def replace_listener(model: TransformerModel, listener: Model, transformer: Any) -> Model:
+def replace_listener(model: Model, listener: Model, transformer: Any) -> Model:
     """What takes the place of a listener that gets a transformer of its own.
 
     model (Model[List[Doc], DocBatch]): A copy of the transformer's model.
@@ -135,13 +135,14 @@ def replace_listener(model: TransformerModel, listener: Model, transformer: Any)
     if mix is None:
         model.attrs["layers"] = []
         return chain(model, split_batch())
-    return own_transformer(model, mix, listener.grad_factor)
+    return own_transformer(model, mix, getattr(listener, "grad_factor", 1.0))
 
 
-def own_transformer(model: TransformerModel, mix: Model, grad_factor: float) -> Model:
-    """RETURNS (Model[List[Doc], List[TransformerData]]): A transformer that keeps the hidden states that a mix reads."""
+def own_transformer(model: Model, mix: Model, grad_factor: float) -> Model:
+    """RETURNS (Model[List[Doc], List[TransformerData]]): A transformer that keeps what a mix reads."""
     model.attrs["layers"] = mix.attrs["layers"]
-    mix.attrs["grad_factor"] = grad_factor if model.shims[0].settings.trainable else 0.0
+    shim: Any = model.shims[0]
+    mix.attrs["grad_factor"] = grad_factor if shim.settings.trainable else 0.0
     return chain(model, split_batch())
 
 

@@ -97,7 +97,7 @@ class PendingUpdate(Pending):
             raise ValueError(Errors.B050.format(name=self.name, given=len(gradients), expected=len(self.sums)))
         for states, data in zip(targets, gradients):
             for layer, gradient in states_of(data, self.depth).items():
-                self.losses[self.name] += float((gradient**2).sum())
+                self.losses[self.name] += float(self.model.ops.xp.vdot(gradient, gradient))
                 states[layer] = states[layer] + gradient if layer in states else gradient
 
     def total(self) -> DocBatch:
@@ -108,7 +108,7 @@ class PendingVectors(Pending):
     """Waits for the gradients of token vectors, each `(tokens, width)`."""
 
     def add(self, gradients: List[Floats2d]) -> None:
-        self.losses[self.name] += sum(float((gradient**2).sum()) for gradient in gradients)
+        self.losses[self.name] += sum(float(self.model.ops.xp.vdot(gradient, gradient)) for gradient in gradients)
         self.sums = (
             [total + gradient for total, gradient in zip(self.sums, gradients)] if self.sums else list(gradients)
         )

@@ -23,6 +23,14 @@ from .util import (
 )  # fmt: skip
 
 FIXED = {"@layers": "spacy-bertfamily.FixedMix.v1"}
+TEXTCAT = {
+    "@architectures": "spacy.TextCatReduce.v1",
+    "exclusive_classes": True,
+    "use_reduce_first": False,
+    "use_reduce_last": False,
+    "use_reduce_max": False,
+    "use_reduce_mean": True,
+}
 TEXT = "the small dog likes green eggs"
 
 
@@ -221,9 +229,16 @@ def test_updates_with_an_optimizer_move_everything(backbone):
 def test_width_of_a_concatenation_reaches_the_head(backbone):
     nlp = spacy.blank("en")
     add_transformer(nlp, backbone())
-    textcat = {"@architectures": "spacy.TextCatEnsemble.v2", "tok2vec": listener_config({**FIXED, "choice": "concat_last_4"}),
-               "linear_model": {"@architectures": "spacy.TextCatBOW.v2", "exclusive_classes": True, "ngram_size": 1,
-                                "no_output_layer": False}}  # fmt: skip
+    textcat = {
+        "@architectures": "spacy.TextCatEnsemble.v2",
+        "tok2vec": listener_config({**FIXED, "choice": "concat_last_4"}),
+        "linear_model": {
+            "@architectures": "spacy.TextCatBOW.v2",
+            "exclusive_classes": True,
+            "ngram_size": 1,
+            "no_output_layer": False,
+        },
+    }
     nlp.add_pipe("textcat", config={"model": textcat})
     examples = [
         spacy.training.Example.from_dict(
@@ -241,16 +256,21 @@ def test_width_of_a_concatenation_reaches_the_head(backbone):
 def test_every_component_of_spacy_takes_it(backbone, factory):
     nlp = spacy.blank("en")
     add_transformer(nlp, backbone(), ["adapter"])
-    pipe = nlp.add_pipe(factory)
-    config = nlp.get_pipe_config(factory)["model"]
-    config["tok2vec"] = listener_config()
-    if factory == "textcat":
-        config = {"@architectures": "spacy.TextCatReduce.v1", "tok2vec": listener_config(), "exclusive_classes": True,
-                  "use_reduce_first": False, "use_reduce_last": False, "use_reduce_max": False, "use_reduce_mean": True}  # fmt: skip
-    nlp.remove_pipe(factory)
-    pipe = nlp.add_pipe(factory, config={"model": config})
-    gold = {"entities": [(2, 6, "X")], "heads": [1, 1, 3, 1], "deps": ["a", "ROOT", "b", "c"],
-            "pos": ["PRON", "VERB", "ADJ", "NOUN"], "morphs": ["A=1", "A=2", "", "A=1"], "spans": {"sc": [(2, 6, "X")]}, "cats": {"A": 1.0, "B": 0.0}}  # fmt: skip
+    config = TEXTCAT
+    if factory != "textcat":
+        nlp.add_pipe(factory)
+        config = nlp.get_pipe_config(factory)["model"]
+        nlp.remove_pipe(factory)
+    pipe = nlp.add_pipe(factory, config={"model": {**config, "tok2vec": listener_config()}})
+    gold = {
+        "entities": [(2, 6, "X")],
+        "heads": [1, 1, 3, 1],
+        "deps": ["a", "ROOT", "b", "c"],
+        "pos": ["PRON", "VERB", "ADJ", "NOUN"],
+        "morphs": ["A=1", "A=2", "", "A=1"],
+        "spans": {"sc": [(2, 6, "X")]},
+        "cats": {"A": 1.0, "B": 0.0},
+    }
     examples = [spacy.training.Example.from_dict(nlp.make_doc("I like green eggs"), gold) for _ in range(30)]
     nlp.initialize(lambda: examples)
     before = weights_of(nlp)[pipe.name]
