@@ -2,9 +2,10 @@
 
     python benchmarks/adapter_quality.py --data DATA [--jobs 2] [--seeds 3] [--out benchmarks/results]
 
-DATA holds `ud_english_ewt/en_ewt-ud-{train,dev,test}.conllu.gz` and `wnut17/{train,dev,test}.jsonl.gz`. Each mode trains
-with `configs/TASK_adapter.cfg`, for the same steps; its learning rate is the best of a small grid on dev, with seed 0. Then
-more seeds run at that rate. Finished runs are kept in OUT and not run again; the last thing printed is the table.
+DATA holds `ud_english_ewt/en_ewt-ud-{train,dev,test}.conllu.gz` and `wnut17/{train,dev,test}.jsonl.gz`. Each mode
+trains with `configs/TASK_adapter.cfg`, for the same steps; its learning rate is the best of a small grid on dev, with
+seed 0. Then more seeds run at that rate. Finished runs are kept in OUT and not run again; the last thing printed is
+the table.
 """
 
 import argparse
@@ -145,11 +146,17 @@ def table(results: List[Dict]) -> str:
             scores = [100 * r["test"] for r in rows]
             spread = f" (from {min(scores):.2f} to {max(scores):.2f})" if len(scores) > 1 else ""
             share = rows[0]["trained"] / rows[0]["total"]
-            lines.append(
-                f"| {task} ({TASKS[task].score}) | {mode} | {rate:g} | {statistics.mean(scores):.2f}{spread} | {len(rows)} | "
-                f"{rows[0]['trained']:,} ({share:.1%}) | {rows[0]['bytes'] / 1e6:.1f} MB | "
-                f"{statistics.median(r['cpu_seconds'] for r in rows):.0f} |"
+            cells = (
+                f"{task} ({TASKS[task].score})",
+                mode,
+                f"{rate:g}",
+                f"{statistics.mean(scores):.2f}{spread}",
+                str(len(rows)),
+                f"{rows[0]['trained']:,} ({share:.1%})",
+                f"{rows[0]['bytes'] / 1e6:.1f} MB",
+                f"{statistics.median(r['cpu_seconds'] for r in rows):.0f}",
             )
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -30,7 +30,7 @@ class Errors:
     )
     B008 = (
         "[B008] No adapter sites are known for backbones of type {model_type!r}. Types with sites: {known}. Remove the "
-        "adapter block (everything else works without sites), or describe the sites with "
+        "adapter block (all else works without sites), or describe the sites with "
         "spacy_bertfamily.adapters.register_family()."
     )
     B009 = (
@@ -61,12 +61,12 @@ class Errors:
     )
     B024 = "[B024] The backbone folder {folder!r} has no {missing}. It must hold config.json, weights and a tokenizer."
     B025 = (
-        "[B025] {file!r} could not be read safely: {reason}. Weights are read from safetensors, or from .bin files that "
-        "hold nothing but tensors; code in them is never run."
+        "[B025] {file!r} could not be read safely: {reason}. Weights are read from safetensors, or from .bin files "
+        "that hold nothing but tensors; code in them is never run."
     )
     B026 = (
-        "[B026] The backbone's config.json asks for {key!r} = {value!r}, which is refused: it makes the loader fetch or "
-        "run something else than plain weights."
+        "[B026] The backbone's config.json asks for {key!r} = {value!r}, which is refused: it makes the loader fetch "
+        "or run something else than plain weights."
     )
     B027 = (
         "[B027] The backbone {name!r} has model_type {model_type!r}, which this version of transformers does not know "
@@ -83,8 +83,9 @@ class Errors:
 
     # Storage
     B040 = (
-        "[B040] The pipeline was trained on the backbone {trained!r} with fingerprint {expected}, but {found_name!r} has "
-        "fingerprint {found}. Its outputs would be wrong, so it is not loaded. Point components.{component}.model.name "
+        "[B040] The pipeline was trained on the backbone {trained!r} with fingerprint {expected}, but {found_name!r} "
+        "has fingerprint {found}. Its outputs would be wrong, so it is not loaded. Point "
+        "components.{component}.model.name "
         "to the right backbone{hint}."
     )
     B041 = (
@@ -103,6 +104,4 @@ class Errors:
     )
 
     # Training
-    B050 = (
-        "[B050] The gradients that reached the transformer {name!r} belong to {given} Docs, but its batch has {expected}."
-    )
+    B050 = "[B050] The gradients that reached the transformer {name!r} are of {given} Docs; its batch has {expected}."

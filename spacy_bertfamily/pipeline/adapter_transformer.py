@@ -16,11 +16,13 @@ from spacy_transformers.data_classes import FullTransformerBatch
 from spacy_transformers.layers import TransformerListener
 from spacy_transformers.pipeline_component import Transformer, install_extensions
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from wasabi import msg
 
 from .. import architectures  # noqa: F401  (the default config needs them)
 from ..encoder.summary import TrainableSummary, summarize
 from ..errors import Errors
 from ..layers.shim import DELTA_FILE, EncoderShim
+from ..layers.transformer_model import shim_of
 from ..storage import write_atomically, write_backbone_files
 from .pending import PendingUpdate
 
@@ -108,7 +110,7 @@ class AdapterTransformer(Transformer):
     @property
     def shim(self) -> EncoderShim:
         """RETURNS (EncoderShim): Loads, trains and stores the encoder. Internals."""
-        return self.model.shims[0]
+        return shim_of(self.model)
 
     @property
     def fingerprint(self) -> str:
@@ -160,9 +162,7 @@ class AdapterTransformer(Transformer):
 
     # Training
 
-    def initialize(
-        self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None
-    ) -> None:
+    def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
         """Load the backbone and connect the listeners of the pipeline.
 
         get_examples (Callable[[], Iterable[Example]]): Not used: the transformer learns from its listeners.
@@ -174,7 +174,7 @@ class AdapterTransformer(Transformer):
             names = [name for name, _ in nlp.pipeline]
             for _, component in nlp.pipeline[names.index(self.name) if self.name in names else 0 :]:
                 self.find_listeners(component)
-        util.logger.info("%s: %s", self.name, self.trainable_summary())
+        msg.info(f"{self.name}: {self.trainable_summary()}")  # spaCy's logger shows nothing at this level
 
     def update(
         self,
@@ -266,7 +266,7 @@ class AdapterTransformer(Transformer):
         RAISES (ValueError): If the backbone is missing or another one, or if any tensor is missing, unexpected or
             misshapen; the component is unchanged then.
         """
-        deserialize = {
+        deserialize: Dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: self.cfg.update(deserialize_config(p)),
             "vocab": self.vocab.from_disk,
             "model": lambda p: self._model_from_disk(p.parent),
