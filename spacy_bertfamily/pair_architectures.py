@@ -39,7 +39,7 @@ def make_own_transformer(
 
 @registry.architectures("spacy-bertfamily.PairClassifier.v1")
 def make_pair_classifier_model(
-    listener: Model[List[Doc], List[TransformerData]],
+    tok2vec: Model[List[Doc], List[TransformerData]],
     pooling: str = "cls",
     hidden_size: Optional[int] = None,
     dropout: Optional[float] = None,
@@ -48,7 +48,8 @@ def make_pair_classifier_model(
     """Build the pair classifier's model, for pairs and for single texts. Its logits for a Doc are the mean of its
     windows' logits.
 
-    listener (Model[List[Doc], List[TransformerData]]): As a rule a `spacy-bertfamily.TransformerListener.v1`.
+    tok2vec (Model[List[Doc], List[TransformerData]]): A `spacy-bertfamily.TransformerListener.v1` as a rule. It bears
+        the name by which `Language.replace_listeners` looks for listeners.
     pooling (str): How one vector is made of a window: `cls` (its first piece), `mean`, `max` (both with the special
         pieces), or `pooler`: the first piece, through the backbone's own pooler, a dense layer with tanh. The head
         gets a copy of that layer's weights when it is initialized; it trains and stores the copy like its own, also
@@ -68,7 +69,7 @@ def make_pair_classifier_model(
         if not ok:
             raise ValueError(Errors.B004.format(setting=setting, value=value, allowed=what))
     head = build_pair_head(pooling, hidden_size, dropout or 0.0)
-    model: Model[List[Doc], Floats2d] = chain(listener, head) if mix is None else chain(listener, mix, head)
+    model: Model[List[Doc], Floats2d] = chain(tok2vec, head) if mix is None else chain(tok2vec, mix, head)
     for ref in ("pooler", "output"):
         model.set_ref(ref, head.maybe_get_ref(ref))
     model.attrs["dropout"] = dropout

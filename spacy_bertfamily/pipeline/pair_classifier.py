@@ -18,7 +18,7 @@ from ..errors import Errors, Warnings
 from ..layers.pair_loss import LOSSES, OUTPUTS
 from ..scorers import pair_classifier_score
 from ..segments import DEFAULT_SEPARATOR
-from .pair_examples import MODES, ExampleChecker, balanced_weights, truths
+from .pair_examples import MODES, ExampleChecker, balanced_weights, is_annotated, truths
 from .pair_prediction import WeakPipeline, predict_cats, rank_by
 from .upstream import find_shim
 
@@ -40,7 +40,7 @@ hidden_size = null
 dropout = null
 mix = null
 
-[pair_classifier.model.listener]
+[pair_classifier.model.tok2vec]
 @architectures = "spacy-bertfamily.TransformerListener.v1"
 upstream = "*"
 """
@@ -345,8 +345,8 @@ class PairClassifier(TrainablePipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "PairClassifier.update")
-        if not any(len(example.predicted) for example in examples):
-            return losses
+        if not any(map(is_annotated, examples)):
+            return losses  # weight decay would go on
         own_rate = self.model.attrs.get("dropout")
         set_dropout_rate(self.model, drop if own_rate is None else own_rate)
         logits, backprop = self.model.begin_update([example.predicted for example in examples])
