@@ -122,7 +122,8 @@ class Errors:
         "know. Its labels are: {labels}. Correct the example, or add the label under [initialize.components.{name}]."
     )
     B104 = (
-        "[B104] Example {index} ({text!r}) of the data for {name!r} has doc.cats = {cats}. With mode = {mode!r} {allowed}."
+        "[B104] Example {index} ({text!r}) of the data for {name!r} has doc.cats = {cats}. With mode = {mode!r} "
+        "{allowed}."
     )
     B105 = (
         "[B105] {name!r} has the labels: {labels}. mode = {mode!r} needs {allowed}. Give the labels under "
@@ -138,25 +139,21 @@ class Errors:
         "weight above 0 for some of its labels: {labels}."
     )
     B109 = (
-        "[B109] pooling = 'pooler' of {name!r} starts from the backbone's own pooler, but {reason}. Use pooling = 'cls', "
-        "'mean' or 'max' instead; 'cls' with hidden_size adds a layer that begins untrained."
+        "[B109] pooling = 'pooler' of {name!r} starts from the backbone's own pooler, but {reason}. Use pooling = "
+        "'cls', 'mean' or 'max' instead; 'cls' with hidden_size adds a layer that begins untrained."
     )
     B110 = (
-        "[B110] {name!r} is not in a pipeline that can make Docs (any more). Call it as {method}(..., nlp=nlp), with the "
-        "pipeline that holds it and its transformer."
+        "[B110] {name!r} is not in a pipeline that can make Docs (any more). Call it as {method}(..., nlp=nlp), with "
+        "the pipeline that holds it and its transformer."
     )
     B111 = "[B111] rank() of {name!r} was given label = {label!r}. It sorts by one of its labels: {labels}."
 
     # Conversion
     B120 = (
-        "[B120] The column {column!r} is not in {file!r}. Its columns are: {columns}. Name them with --text-a, --text-b "
-        "and --label."
+        "[B120] The column {column!r} is not in {file!r}. Its columns are: {columns}. Name them with --text-a, "
+        "--text-b and --label."
     )
     B121 = "[B121] {file!r} has the unknown format {format!r}. Allowed are {formats}; give one with --format."
-    B122 = (
-        "[B122] separator = {separator!r} is a single character, or holds whitespace, so it cannot be told from the same "
-        "characters in a text. Use a longer word, as in the transformer's config."
-    )
 
 
 class Warnings:

@@ -67,7 +67,9 @@ def _score_regression(examples: List[Example], labels: Sequence[str]) -> Scores:
 
 def _values(examples: List[Example], labels: Sequence[str], side: str) -> np.ndarray:
     """RETURNS (np.ndarray): The values of `doc.cats`, `(examples, labels)`, NaN where there is none."""
-    return np.array([[getattr(eg, side).cats.get(label, np.nan) for label in labels] for eg in examples], dtype="float64")
+    return np.array(
+        [[getattr(eg, side).cats.get(label, np.nan) for label in labels] for eg in examples], dtype="float64"
+    )
 
 
 def matthews(gold: np.ndarray, predicted: np.ndarray) -> float:

@@ -1,8 +1,9 @@
 """Two texts in one Doc: how they get there, and where they are."""
 
 import re
+from bisect import bisect_left
 from functools import lru_cache
-from typing import Optional, Pattern, Tuple
+from typing import Callable, Optional, Pattern, Tuple
 
 from spacy.tokens import Doc, Span
 
@@ -12,8 +13,7 @@ Bounds = Tuple[int, int]
 
 
 @lru_cache(maxsize=32)
-def separator_pattern(separator: str) -> Pattern[str]:
-    """RETURNS (Pattern[str]): Finds a separator that is set off by whitespace or the text's edge."""
+def _separator_pattern(separator: str) -> Pattern[str]:
     return re.compile(rf"(?:(?<=\s)|^){re.escape(separator)}(?=\s|$)")
 
 
@@ -33,7 +33,7 @@ def segment_bounds(doc: Doc, separator: Optional[str] = DEFAULT_SEPARATOR) -> Op
         return _strip_inside(text, (first.start_char, first.end_char), (second.start_char, second.end_char))
     if separator is None:
         return None
-    match = separator_pattern(separator).search(text) if separator in text else None
+    match = _separator_pattern(separator).search(text) if separator in text else None
     if match is None:
         return None
     return _strip_inside(text, (0, match.start()), (match.end(), len(text)))
@@ -60,7 +60,8 @@ def join_segments(doc_a: Doc, doc_b: Doc) -> Doc:
     RETURNS (Doc): A new Doc.
     """
     separator = Doc(doc_a.vocab, words=[DEFAULT_SEPARATOR], spaces=[True])
-    joined = Doc.from_docs([doc_a, separator, doc_b], ensure_whitespace=True, exclude=["tensor"])
+    docs = [doc_a, separator, doc_b]
+    joined = Doc.from_docs(docs, ensure_whitespace=True, exclude=["tensor"])  # type: ignore[call-arg]
     joined.spans[SEGMENTS_KEY] = [joined[: len(doc_a)], joined[len(doc_a) + 1 :]]
     return joined
 
@@ -83,3 +84,21 @@ def split_segments(doc: Doc, separator: Optional[str] = DEFAULT_SEPARATOR) -> Op
     n_first = sum(token.idx < end for token in doc)
     n_second = sum(token.idx >= start for token in doc)
     return doc[:n_first], doc[len(doc) - n_second :]
+
+
+def spell_apart(text: str, separator: str = "[SEP]") -> Tuple[str, int, Callable[[int], int]]:
+    """Spell each separator in a text apart, so that it does not split the text that it becomes part of.
+
+    text (str): The text.
+    separator (str): The separator.
+    RETURNS (Tuple[str, int, Callable[[int], int]]): The text, the number of separators that were in it, and a function
+        from characters of the old text to those of the new one.
+    """
+    starts = [match.start() for match in _separator_pattern(separator).finditer(text)]
+    # a space inside, or, where there is no inside, the same character once more
+    filler = " " if len(separator) > 1 else separator
+    parts, last = [], 0
+    for start in starts:
+        parts += [text[last : start + 1], filler]
+        last = start + 1
+    return "".join([*parts, text[last:]]), len(starts), lambda char: char + bisect_left(starts, char)

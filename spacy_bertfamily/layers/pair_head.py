@@ -13,9 +13,7 @@ OnVectors = Model[Floats2d, Floats2d]
 INIT_STD = 0.02  # of BERT's and RoBERTa's heads
 
 
-def build_pair_head(
-    pooling: str, hidden_size: Optional[int], dropout: float
-) -> Model[List[TransformerData], Floats2d]:
+def build_pair_head(pooling: str, hidden_size: Optional[int], dropout: float) -> Model[List[TransformerData], Floats2d]:
     """Build the head: pooling, [pooler], dropout, [hidden layer, dropout], output; then the mean over a Doc's windows.
 
     With `pooler` it is the head of `BertForSequenceClassification`, with `cls` and a hidden layer as wide as the
@@ -36,7 +34,9 @@ def build_pair_head(
     output: OnVectors = Linear(init_W=normal_init)
     dense += [Dropout(dropout), output]
     on_windows: Model[Ragged, Ragged] = with_array(chain(*dense))
-    head = chain(pool_windows("cls" if pooling == "pooler" else pooling), on_windows, reduce_mean())
+    head: Model[List[TransformerData], Floats2d] = chain(
+        pool_windows("cls" if pooling == "pooler" else pooling), on_windows, reduce_mean()
+    )
     head.set_ref("pooler", pooler)
     head.set_ref("output", output)
     return head
@@ -54,7 +54,7 @@ def tanh_dense(nO: Optional[int] = None) -> OnVectors:
 
 
 def _tanh_forward(model: OnVectors, X: Floats2d, is_train: bool) -> Tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
-    W = model.get_param("W")  # (nO, nI)
+    W: Any = model.get_param("W")  # (nO, nI)
     Y = model.ops.xp.tanh(model.ops.gemm(X, W, trans2=True) + model.get_param("b"))
 
     def backprop(dY: Floats2d) -> Floats2d:
@@ -77,4 +77,5 @@ def _tanh_init(model: OnVectors, X: Optional[Floats2d] = None, Y: Any = None) ->
 
 def normal_init(ops: Ops, shape: Tuple[int, ...]) -> Floats2d:
     """RETURNS (Floats2d): Weights as BERT draws those of its heads."""
-    return ops.asarray2f(numpy.random.normal(0.0, INIT_STD, shape))
+    weights: Any = numpy.random.normal(0.0, INIT_STD, shape)
+    return ops.asarray2f(weights)

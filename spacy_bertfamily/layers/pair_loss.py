@@ -1,17 +1,18 @@
 """What the pair classifier's logits mean, and how far they are from the truth."""
 
-from typing import Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 from thinc.api import Ops
-from thinc.types import Floats1d, Floats2d
+from thinc.types import Floats2d
 
-Loss = Callable[[Ops, Floats2d, Floats2d, Floats2d, Floats1d], Tuple[float, Floats2d]]
+Array = Any  # numpy or cupy; thinc's types know too few of their arguments
+Loss = Callable[[Ops, Array, Array, Array, Array], Tuple[float, Floats2d]]
 
 # Each loss takes logits, truths and mask, all (docs, labels), and weights (labels,); the mask is 0 where nothing is
 # annotated. Each is a mean, so that a learning rate fits any batch size.
 
 
-def _exclusive(ops: Ops, logits: Floats2d, truths: Floats2d, mask: Floats2d, weights: Floats1d) -> Tuple:
+def _exclusive(ops: Ops, logits: Array, truths: Array, mask: Array, weights: Array) -> Tuple:
     """Cross-entropy; each Doc counts with the weight of its label."""
     xp = ops.xp
     shifted = logits - logits.max(axis=1, keepdims=True)
@@ -22,7 +23,7 @@ def _exclusive(ops: Ops, logits: Floats2d, truths: Floats2d, mask: Floats2d, wei
     return float(loss), (xp.exp(log_probs) - truths) * factors / total
 
 
-def _multilabel(ops: Ops, logits: Floats2d, truths: Floats2d, mask: Floats2d, weights: Floats1d) -> Tuple:
+def _multilabel(ops: Ops, logits: Array, truths: Array, mask: Array, weights: Array) -> Tuple:
     """Binary cross-entropy; where a label holds it counts with the label's weight."""
     xp = ops.xp
     factors = xp.where(truths > 0, weights, 1.0) * mask
@@ -33,7 +34,7 @@ def _multilabel(ops: Ops, logits: Floats2d, truths: Floats2d, mask: Floats2d, we
     return float((losses * factors).sum() / total), d_logits.astype("float32")
 
 
-def _regression(ops: Ops, logits: Floats2d, truths: Floats2d, mask: Floats2d, weights: Floats1d) -> Tuple:
+def _regression(ops: Ops, logits: Array, truths: Array, mask: Array, weights: Array) -> Tuple:
     """Mean squared error."""
     total = ops.xp.maximum(mask.sum(), 1.0)
     difference = (logits - truths) * mask

@@ -5,10 +5,11 @@ from typing import Any, Callable, Dict, List, Tuple
 import numpy
 from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model
-from thinc.types import Floats2d, Floats3d, Ragged
+from thinc.types import Ragged
 from transformers.modeling_outputs import ModelOutput
 
-Pooled = Tuple[Floats2d, Callable[[Floats2d], Floats3d]]
+Array = Any  # numpy or cupy; thinc's types know too few of their indices
+Pooled = Tuple[Array, Callable[[Array], Array]]
 
 
 def pool_windows(pooling: str) -> Model[List[TransformerData], Ragged]:
@@ -28,7 +29,7 @@ def forward(
     xp = model.ops.xp
     with_windows = [i for i, data in enumerate(batch) if n_windows(data)]
     pooled = [
-        pool(xp, batch[i].model_output.last_hidden_state, xp.asarray(batch[i].wordpieces.attention_mask) > 0)
+        pool(xp, batch[i].model_output["last_hidden_state"], xp.asarray(batch[i].wordpieces.attention_mask) > 0)
         for i in with_windows
     ]
     vectors = xp.vstack([Y for Y, _ in pooled]) if pooled else model.ops.alloc2f(0, 0)
@@ -38,7 +39,7 @@ def forward(
         gradients = [TransformerData.empty() for _ in batch]
         ends = numpy.cumsum(lengths)
         for i, (_, undo) in zip(with_windows, pooled):
-            d_vectors = d_output.dataXd[ends[i] - lengths[i] : ends[i]]
+            d_vectors: Array = d_output.dataXd[ends[i] - lengths[i] : ends[i]]
             output = ModelOutput(last_hidden_state=undo(d_vectors))
             gradients[i] = TransformerData(batch[i].wordpieces, output, batch[i].align)
         return gradients
@@ -55,8 +56,8 @@ def n_windows(data: TransformerData) -> int:
 # Each takes states (windows, pieces, width) and a mask (windows, pieces), and gives vectors (windows, width).
 
 
-def _first(xp: Any, X: Floats3d, mask: Any) -> Pooled:
-    def backprop(dY: Floats2d) -> Floats3d:
+def _first(xp: Any, X: Array, mask: Array) -> Pooled:
+    def backprop(dY: Array) -> Array:
         dX = xp.zeros_like(X)
         dX[:, 0] = dY
         return dX
@@ -64,22 +65,22 @@ def _first(xp: Any, X: Floats3d, mask: Any) -> Pooled:
     return X[:, 0], backprop
 
 
-def _mean(xp: Any, X: Floats3d, mask: Any) -> Pooled:
+def _mean(xp: Any, X: Array, mask: Array) -> Pooled:
     weights = (mask / xp.maximum(mask.sum(axis=1, keepdims=True), 1)).astype(X.dtype)[:, :, None]
 
-    def backprop(dY: Floats2d) -> Floats3d:
+    def backprop(dY: Array) -> Array:
         return weights * dY[:, None]
 
     return (X * weights).sum(axis=1), backprop
 
 
-def _max(xp: Any, X: Floats3d, mask: Any) -> Pooled:
+def _max(xp: Any, X: Array, mask: Array) -> Pooled:
     best = xp.where(mask[:, :, None], X, -xp.inf).argmax(axis=1)[:, None]  # (windows, 1, width)
 
-    def backprop(dY: Floats2d) -> Floats3d:
+    def backprop(dY: Array) -> Array:
         return (xp.arange(X.shape[1])[None, :, None] == best) * dY[:, None]
 
     return xp.take_along_axis(X, best, axis=1)[:, 0], backprop
 
 
-POOLINGS: Dict[str, Callable[[Any, Floats3d, Any], Pooled]] = {"cls": _first, "mean": _mean, "max": _max}
+POOLINGS: Dict[str, Callable[[Any, Array, Array], Pooled]] = {"cls": _first, "mean": _mean, "max": _max}

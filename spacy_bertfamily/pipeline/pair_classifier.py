@@ -1,7 +1,6 @@
 """Classify or score pairs of texts, and single texts."""
 
-import warnings
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.language import Language
@@ -14,15 +13,14 @@ from thinc.types import Floats2d
 
 from .. import pair_architectures  # noqa: F401  (the default config needs them)
 from ..encoder.pooler import pooler_weights
-from ..errors import Errors, Warnings
+from ..errors import Errors
 from ..layers.pair_loss import LOSSES, OUTPUTS
 from ..scorers import pair_classifier_score
 from ..segments import DEFAULT_SEPARATOR
-from .pair_examples import MODES, ExampleChecker, balanced_weights, is_annotated, truths
+from .pair_examples import MODES, ExampleChecker, is_annotated, truths
+from .pair_labels import ClassWeights, check_labels, label_weights
 from .pair_prediction import WeakPipeline, predict_cats, rank_by
 from .upstream import find_shim
-
-ClassWeights = Optional[Union[Dict[str, float], str]]
 
 DEFAULT_CONFIG = """
 [pair_classifier]
@@ -178,7 +176,7 @@ class PairClassifier(TrainablePipe):
             scores = ops.alloc2f(len(docs), len(self.labels))
         else:
             scores = OUTPUTS[self.mode](ops, self.model.predict(docs))
-            scores = scores * ops.asarray2f(has_text[:, None].astype("float32"))
+            scores = scores * ops.xp.asarray(has_text[:, None])
         return scores * self.cfg["scale"] + self.cfg["mean"]
 
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
@@ -207,8 +205,7 @@ class PairClassifier(TrainablePipe):
         """
         nlp = self._pipeline("predict_pairs", nlp)
         return [
-            {label: cats[label] for label in self.labels}
-            for cats in predict_cats(nlp, self.name, pairs, batch_size)
+            {label: cats[label] for label in self.labels} for cats in predict_cats(nlp, self.name, pairs, batch_size)
         ]
 
     def rank(
@@ -273,44 +270,17 @@ class PairClassifier(TrainablePipe):
         for label in sorted(found) if labels is None else labels:
             self.add_label(label)
         values, mask = truths(examples, self.labels, self.mode)
-        self._check_labels(values, mask, labels is not None)
-        self._learn_weights(values, mask)
+        check_labels(self.name, self.mode, self.labels, values, mask, given=labels is not None)
+        self._learn_settings(values, mask)
         sample = [i for i, example in enumerate(examples) if len(example.predicted)][:10]
-        self.model.initialize(X=[examples[i].predicted for i in sample], Y=self.model.ops.asarray2f(values[sample]))
+        self.model.initialize(X=[examples[i].predicted for i in sample], Y=self._array(values[sample]))
         if self.model.maybe_get_ref("pooler") is not None:
             self._copy_pooler(shim)
         if nlp is not None:
             self.bind(nlp)
 
-    def _check_labels(self, values: np.ndarray, mask: np.ndarray, given: bool) -> None:
-        if not mask.any():
-            raise ValueError(Errors.B107.format(name=self.name))
-        names = ", ".join(self.labels)
-        allowed = {"exclusive": "at least two labels", "regression": "exactly one label"}
-        if (self.mode == "exclusive" and len(self.labels) < 2) or (self.mode == "regression" and len(self.labels) != 1):
-            raise ValueError(
-                Errors.B105.format(name=self.name, labels=names, mode=self.mode, allowed=allowed[self.mode])
-            )
-        known = np.where(mask > 0, values, np.nan)[mask.any(axis=1)]
-        same = [
-            label for label, column in zip(self.labels, known.T) if len(set(column[~np.isnan(column)].tolist())) < 2
-        ]
-        if self.mode == "exclusive" and len(same) == len(self.labels) and not given:
-            only = self.labels[int(known[0].argmax())]
-            raise ValueError(Errors.B106.format(name=self.name, n=len(known), label=only, labels=names))
-        if same:
-            warnings.warn(Warnings.W101.format(name=self.name, labels=", ".join(same)), stacklevel=2)
-
-    def _learn_weights(self, values: np.ndarray, mask: np.ndarray) -> None:
-        given = self.class_weights
-        balanced = isinstance(given, str) and given == "balanced"
-        fits = isinstance(given, dict) and all(k in self.labels and w > 0 for k, w in given.items())
-        if given is not None and (self.mode == "regression" or not (balanced or fits)):
-            raise ValueError(Errors.B108.format(name=self.name, given=given, labels=", ".join(self.labels)))
-        if balanced:
-            self.cfg["weights"] = balanced_weights(values, mask, self.labels, self.mode)
-        else:
-            self.cfg["weights"] = dict(given) if isinstance(given, dict) else {}
+    def _learn_settings(self, values: np.ndarray, mask: np.ndarray) -> None:
+        self.cfg["weights"] = label_weights(self.name, self.mode, self.labels, self.class_weights, values, mask)
         if self.mode == "regression":
             # The head learns standardised numbers: a fine-tuning learning rate would take long to reach a mean of 80.
             numbers = values[mask > 0].astype("float64")
@@ -323,7 +293,10 @@ class PairClassifier(TrainablePipe):
             reason = "there is no adapter_transformer" if shim is None else f"{shim.settings.name!r} has none"
             raise ValueError(Errors.B109.format(name=self.name, reason=reason))
         for param, value in zip(("W", "b"), weights):
-            layer.set_param(param, self.model.ops.asarray(value))
+            layer.set_param(param, self._array(value))
+
+    def _array(self, array: Any) -> Any:
+        return self.model.ops.asarray(array, dtype="float32")
 
     def update(
         self,
@@ -371,4 +344,4 @@ class PairClassifier(TrainablePipe):
         if self.mode == "regression":
             values = (values - self.cfg["mean"]) / self.cfg["scale"]
         weights = ops.asarray1f([self.cfg["weights"].get(label, 1.0) for label in self.labels])
-        return LOSSES[self.mode](ops, scores, ops.asarray2f(values), ops.asarray2f(mask), weights)
+        return LOSSES[self.mode](ops, scores, self._array(values), self._array(mask), weights)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.tokens import Doc
@@ -66,7 +66,9 @@ class ExampleChecker:
         else:
             ok = all(value in (0, 1) for value in values) and (self.mode == "multilabel" or sum(values) == 1)
         if not ok:
-            self._fail(Errors.B104, index, example.reference, cats=cats, mode=self.mode, allowed=ALLOWED_CATS[self.mode])
+            self._fail(
+                Errors.B104, index, example.reference, cats=cats, mode=self.mode, allowed=ALLOWED_CATS[self.mode]
+            )
 
     def _check_segments(self, index: int, example: Example) -> None:
         reference, predicted = example.reference, example.predicted
@@ -110,18 +112,3 @@ def truths(examples: Sequence[Example], labels: Sequence[str], mode: str) -> Tup
             values[row] = [cats.get(label, 0.0) for label in labels]
             mask[row] = [label in cats or mode != "multilabel" for label in labels]
     return values, mask
-
-
-def balanced_weights(values: np.ndarray, mask: np.ndarray, labels: Sequence[str], mode: str) -> Dict[str, float]:
-    """Weigh rare labels up. `exclusive`: so that each label has the same weight in all, and the mean is 1;
-    `multilabel`: so that the examples where a label holds weigh as much as those where it does not.
-
-    RETURNS (Dict[str, float]): Weights by label; 1 for a label that never occurs.
-    """
-    positives = (values * mask).sum(axis=0)
-    if mode == "exclusive":
-        weights = len(values[mask.any(axis=1)]) / (len(labels) * np.maximum(positives, 1))
-    else:
-        weights = (mask.sum(axis=0) - positives) / np.maximum(positives, 1)
-    usable = (positives > 0) & (weights > 0)
-    return {label: float(w) if ok else 1.0 for label, w, ok in zip(labels, weights, usable)}

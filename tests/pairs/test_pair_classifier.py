@@ -140,8 +140,9 @@ def test_updates_without_text_change_nothing(trained, make_examples):
     empty = make_examples(trained, [("", cats("yes")), ("", {})])
     unannotated = make_examples(trained, [("a [SEP] b", {}), ("", cats("no"))])
     for examples in (empty, unannotated):
-        losses = trained.update(examples, sgd=trained.create_optimizer(), losses={})
-        assert losses["pair_classifier"] == 0
+        losses = component.update(examples, sgd=trained.create_optimizer(), losses={})
+        assert losses == {"pair_classifier": 0}
+        assert trained.update(examples, sgd=False, losses={})["pair_classifier"] == 0
     assert component.to_bytes() == before
     mixed = make_examples(trained, [("", cats("yes")), ("a [SEP] b", cats("yes")), ("", {})])
     trained.update(mixed, sgd=trained.create_optimizer(), losses={})
@@ -179,7 +180,9 @@ def test_sourcing(trained):
     nlp.add_pipe("transformer", source=trained)
     component = nlp.add_pipe("pair_classifier", source=trained)
     assert scores(nlp) == scores(trained)
-    assert component.rank("a cat", ["he", "a dog"], label="yes", nlp=nlp) == component.rank("a cat", ["he", "a dog"], label="yes")
+    assert component.rank("a cat", ["he", "a dog"], label="yes", nlp=nlp) == component.rank(
+        "a cat", ["he", "a dog"], label="yes"
+    )
 
 
 def test_replaced_listeners(trained, make_examples, train, tmp_path):
@@ -225,7 +228,8 @@ def test_rank_and_predict_pairs(trained):
 
 def test_the_pipeline_is_not_kept_alive(make_pipeline, make_examples):
     nlp = make_pipeline()
-    nlp.initialize(lambda: make_examples(nlp))
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
     component, reference = nlp.get_pipe("pair_classifier"), weakref.ref(nlp)
     del nlp
     gc.collect()
@@ -351,6 +355,8 @@ def test_other_backbones(make_pipeline, make_examples, train, kind):
 def test_own_dropout(make_pipeline, make_examples, train):
     nlp = make_pipeline(model={"dropout": 0.7})
     train(nlp, make_examples(nlp), steps=1)
-    rates = [node.attrs["dropout_rate"] for node in nlp.get_pipe("pair_classifier").model.walk() if node.name == "dropout"]
+    rates = [
+        node.attrs["dropout_rate"] for node in nlp.get_pipe("pair_classifier").model.walk() if node.name == "dropout"
+    ]
     assert rates == [0.7]
     assert np.isfinite(scores(nlp)[0]["yes"])

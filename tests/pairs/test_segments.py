@@ -23,7 +23,9 @@ def test_public_names():
 
 
 @pytest.mark.parametrize("lang", ["en", "zh", "xx", "de"])
-@pytest.mark.parametrize(("a", "b"), [("Who wrote it?", "Ann wrote it."), ("谁写的?", "安写的。"), ("x", ""), ("", "x"), ("", "")])
+@pytest.mark.parametrize(
+    ("a", "b"), [("Who wrote it?", "Ann wrote it."), ("谁写的?", "安写的。"), ("x", ""), ("", "x"), ("", "")]
+)
 def test_both_forms_split_alike(lang, a, b):
     nlp = spacy.blank(lang)
     joined = join_segments(nlp.make_doc(a), nlp.make_doc(b))
@@ -72,7 +74,9 @@ def test_space_around_the_separator_belongs_to_neither():
 
 def test_annotation_is_kept():
     nlp = spacy.blank("en")
-    a = Doc(nlp.vocab, words=["Ann", "wrote"], tags=["N", "V"], heads=[1, 1], deps=["nsubj", "ROOT"], ents=["B-PER", "O"])
+    a = Doc(
+        nlp.vocab, words=["Ann", "wrote"], tags=["N", "V"], heads=[1, 1], deps=["nsubj", "ROOT"], ents=["B-PER", "O"]
+    )
     b = Doc(nlp.vocab, words=["a", "book"], tags=["D", "N"], heads=[1, 1], deps=["det", "ROOT"], ents=["O", "O"])
     b.spans["things"] = [b[1:2]]
     joined = join_segments(a, b)
