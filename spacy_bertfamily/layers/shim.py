@@ -5,7 +5,7 @@ import copy
 import tempfile
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import srsly
 import torch
@@ -14,6 +14,7 @@ from thinc.shims import PyTorchGradScaler, Shim
 
 from ..backbone import Backbone, load_backbone, read_config
 from ..encoder.encode import States
+from ..encoder.check import check_structure
 from ..encoder.delta import Reference, apply_delta, delta_to_bytes, read_delta
 from ..encoder.module import Encoder
 from ..encoder.pieces import PieceTokenizer
@@ -61,7 +62,7 @@ class EncoderShim(Shim):
 
     def _build(self, source: Optional[str]) -> tuple:
         name = source or self.settings.name
-        self.settings.check_backbone(read_config(name)[1])
+        check_structure(read_config(name)[1], self.settings)
         backbone = load_backbone(name, dtype=self.settings.dtype, device=get_torch_default_device())
         return Encoder(backbone, self.settings), PieceTokenizer(backbone.tokenizer)
 
@@ -127,6 +128,10 @@ class EncoderShim(Shim):
     def __deepcopy__(self, memo: Dict) -> "EncoderShim":
         return self.copy()
 
+    def __reduce__(self) -> Tuple:
+        """Pickle as bytes: spawned processes of `nlp.pipe(n_process=2)` load the backbone themselves."""
+        return _unpickle, (self.settings, self.component, self.save_backbone, self.to_bytes())
+
     def to_device(self, device_type: str, device_id: int) -> None:
         """Load the backbone on another device and move what was trained there."""
         if self._model is None or self._model.device == get_torch_default_device():
@@ -189,6 +194,12 @@ class EncoderShim(Shim):
                 (Path(folder) / Path(name).name).write_bytes(content)
             self.load_delta(msg["delta"], "the pipeline's bytes", folder)
         return self
+
+
+def _unpickle(settings: EncoderSettings, component: str, save_backbone: bool, content: bytes) -> EncoderShim:
+    shim = EncoderShim(settings)
+    shim.component, shim.save_backbone = component, save_backbone
+    return shim.from_bytes(content)
 
 
 def _is_own(key: Any, shim_id: int) -> bool:

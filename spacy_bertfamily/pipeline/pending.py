@@ -73,4 +73,4 @@ class PendingUpdate:
             self.backprop(gradients_batch(self.sums, self.depth))
             if self.optimizer is not None:
                 self.model.finish_update(self.optimizer)
-        self.backprop = None
+        self.backprop, self.sums = None, []
