@@ -42,7 +42,9 @@ class Experiment:
 
     def run(self, jobs: int, seeds: int) -> None:
         """Run what has not been run yet, so many at a time."""
-        self._execute([Run(t, mode, rate, 0) for t in self.scores for mode in self.rates for rate in self.rates[mode]], jobs)
+        self._execute(
+            [Run(t, mode, rate, 0) for t in self.scores for mode in self.rates for rate in self.rates[mode]], jobs
+        )
         for seed in range(1, seeds):
             found = load_results(self.results)
             runs = [Run(task, mode, best_rate(found, task, mode), seed) for task in self.scores for mode in self.rates]
@@ -99,7 +101,9 @@ def best_rate(results: List[Dict], task: str, mode: str) -> float:
     return max(grid, key=lambda r: r["dev"])["rate"]
 
 
-def train_pipeline(config: Any, run: Run, trainable: List[str], steps: int, score: str, test: Path, **corpus: Any) -> Dict:
+def train_pipeline(
+    config: Any, run: Run, trainable: List[str], steps: int, score: str, test: Path, **corpus: Any
+) -> Dict:
     """Train a config with the run's seed and learning rate, and score it.
 
     config (Config): With the paths of the training and dev data.

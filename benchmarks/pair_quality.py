@@ -95,7 +95,9 @@ def train_one(run: Run, threads: int, corpus: Path, steps: Optional[int], chines
     task, (trainable, _) = TASKS[run.task], MODES[run.mode]
     steps = steps or task.steps
     files = {split: corpus / f"pair-{run.task}-{split}.spacy" for split in ("train", "dev", "test")}
-    config = load_config(ROOT / "configs" / ("pair_regression.cfg" if task.mode == "regression" else "pair_adapter.cfg"))
+    config = load_config(
+        ROOT / "configs" / ("pair_regression.cfg" if task.mode == "regression" else "pair_adapter.cfg")
+    )
     transformer = config["components"]["transformer"]["model"]
     if task.lang != "en":
         config["nlp"]["lang"], transformer["name"] = task.lang, chinese

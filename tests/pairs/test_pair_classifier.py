@@ -121,6 +121,13 @@ def test_odd_docs_come_through(trained):
     assert scores(trained, []) == []
 
 
+def test_a_very_long_second_text(make_pipeline, make_examples):
+    nlp = make_pipeline(trainable=())
+    nlp.initialize(lambda: make_examples(nlp))
+    (found,) = scores(nlp, ["he eats [SEP] " + "a dog " * 25_000])
+    assert sum(found.values()) == pytest.approx(1, abs=1e-5)
+
+
 def test_neighbours_do_not_matter(trained):
     texts = [*TEXTS, *ODD, "猫在睡觉 [SEP] 狗叫"]
     alone = [dict(trained(text).cats) for text in texts]
