@@ -105,3 +105,58 @@ class Errors:
 
     # Training
     B050 = "[B050] The gradients that reached the transformer {name!r} are of {given} Docs; its batch has {expected}."
+
+    # Pairs and single texts, classified
+    B101 = (
+        "[B101] Example {index} ({text!r}) of the data for {name!r} is one text, but others are pairs. A pair is "
+        "'A {separator} B' in text, or made with spacy_bertfamily.join_segments(). Complete or remove the example."
+    )
+    B102 = (
+        "[B102] Example {index} ({text!r}) of the data for {name!r} has {reference} in doc.spans['segments'], but the "
+        "Doc that is classified, made anew from the text, has {predicted}. Spell separators inside the texts apart, as "
+        "'python -m spacy bertfamily convert' does, and do not set separator = null in the transformer."
+    )
+    B103 = (
+        "[B103] Example {index} ({text!r}) of the data for {name!r} has the label {label!r}, which {name!r} does not "
+        "know. Its labels are: {labels}. Correct the example, or add the label under [initialize.components.{name}]."
+    )
+    B104 = (
+        "[B104] Example {index} ({text!r}) of the data for {name!r} has doc.cats = {cats}. With mode = {mode!r} "
+        "{allowed}."
+    )
+    B105 = (
+        "[B105] {name!r} has the labels: {labels}. mode = {mode!r} needs {allowed}. Give the labels under "
+        "[initialize.components.{name}], or check doc.cats in the training data."
+    )
+    B106 = (
+        "[B106] All {n} annotated examples of the data for {name!r} have the label {label!r}: there is nothing to tell "
+        "apart. Add examples of the other labels ({labels})."
+    )
+    B107 = "[B107] None of the examples for {name!r} has both text and doc.cats. Are they annotated with doc.cats?"
+    B108 = (
+        "[B108] class_weights of {name!r} is {given!r}. Allowed are 'balanced' (not with mode = 'regression'), or a "
+        "weight above 0 for some of its labels: {labels}."
+    )
+    B109 = (
+        "[B109] pooling = 'pooler' of {name!r} starts from the backbone's own pooler, but {reason}. Use pooling = "
+        "'cls', 'mean' or 'max' instead; 'cls' with hidden_size adds a layer that begins untrained."
+    )
+    B110 = (
+        "[B110] {name!r} is not in a pipeline that can make Docs (any more). Call it as {method}(..., nlp=nlp), with "
+        "the pipeline that holds it and its transformer."
+    )
+    B111 = "[B111] rank() of {name!r} was given label = {label!r}. It sorts by one of its labels: {labels}."
+
+    # Conversion
+    B120 = (
+        "[B120] The column {column!r} is not in {file!r}. Its columns are: {columns}. Name them with --text-a, "
+        "--text-b and --label."
+    )
+    B121 = "[B121] {file!r} has the unknown format {format!r}. Allowed are {formats}; give one with --format."
+
+
+class Warnings:
+    W101 = (
+        "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "
+        "learned about them."
+    )

@@ -120,6 +120,8 @@ def replace_listener(model: TransformerModel) -> Model[List[Doc], List[Transform
 
 def replace_listener_cfg(transformer_cfg: Dict[str, Any], listener_cfg: Dict[str, Any]) -> Dict[str, Any]:
     """The config of a listening layer after `Language.replace_listeners`."""
+    if "pooling" not in listener_cfg:  # it passes on whole windows
+        return {"@architectures": "spacy-bertfamily.OwnTransformer.v1", "transformer": transformer_cfg}
     return {
         "@architectures": "spacy-bertfamily.AdapterTok2Vec.v1",
         "transformer": transformer_cfg,
