@@ -2,9 +2,10 @@
 
     python benchmarks/adapter_quality.py --data DATA [--jobs 2] [--seeds 3] [--out benchmarks/results]
 
-DATA holds `ud_english_ewt/en_ewt-ud-{train,dev,test}.conllu.gz` and `wnut17/{train,dev,test}.jsonl.gz`. Each mode trains
-with `configs/TASK_adapter.cfg`, for the same steps; its learning rate is the best of a small grid on dev, with seed 0. Then
-more seeds run at that rate. Finished runs are kept in OUT and not run again; the last thing printed is the table.
+DATA holds `ud_english_ewt/en_ewt-ud-{train,dev,test}.conllu.gz` and `wnut17/{train,dev,test}.jsonl.gz`. Each mode
+trains with `configs/TASK_adapter.cfg`, for the same steps; its learning rate is the best of a small grid on dev, with
+seed 0. Then more seeds run at that rate. Finished runs are kept in OUT and not run again; the last thing printed is
+the table.
 """
 
 import argparse
