@@ -7,13 +7,14 @@ from typing import Callable, Dict, List, Sequence, Tuple
 import numpy as np
 import torch
 from spacy.tokens import Doc
-from spacy_transformers.data_classes import TransformerData, WordpieceBatch
+from spacy_transformers.data_classes import TransformerData
 from thinc.api import torch2xp, xp2torch
-from thinc.types import Floats3d
+from thinc.types import Floats3d, Ragged
 from transformers.modeling_outputs import ModelOutput
 
 from .align import align_tokens
 from .batching import pack
+from .layout import LaidOutWordpieces, Layout, make_layout
 from .module import Encoder
 from .pieces import PieceTokenizer
 from .windows import Window, make_windows
@@ -68,7 +69,9 @@ def encode(
         if with_grad:
             batches.append(_Batch(owners, {layer: s for layer, s in states.items() if s.requires_grad}))
     data = [
-        _doc_data(encoder, doc, doc_windows, output, align_tokens(doc, p, doc_windows), tokenizer)
+        _doc_data(
+            encoder, doc_windows, output, align_tokens(doc, p, doc_windows), tokenizer, make_layout(p, doc_windows, tokenizer)
+        )
         if doc_windows
         else TransformerData.empty()
         for doc, p, doc_windows, output in zip(docs, pieces, windows, outputs)
@@ -119,7 +122,12 @@ def _has_token_types(encoder: Encoder) -> bool:
 
 
 def _doc_data(
-    encoder: Encoder, doc: Doc, windows: List[Window], output: Dict[int, torch.Tensor], align, tokenizer: PieceTokenizer
+    encoder: Encoder,
+    windows: List[Window],
+    output: Dict[int, torch.Tensor],
+    align: Ragged,
+    tokenizer: PieceTokenizer,
+    layout: Layout,
 ) -> TransformerData:
     longest = max(map(len, windows))
     ids, mask, types = (t if t is None else t.cpu().numpy() for t in _pad(windows, tokenizer.pad_id, encoder))
@@ -127,12 +135,13 @@ def _doc_data(
     model_output = ModelOutput(last_hidden_state=arrays[encoder.depth])
     if len(arrays) > 1:
         model_output["hidden_states"] = [arrays.get(layer) for layer in range(encoder.depth + 1)]
-    wordpieces = WordpieceBatch(
+    wordpieces = LaidOutWordpieces(
         strings=[[tokenizer.strings[i] for i in row] for row in ids.tolist()],
         input_ids=ids,
         attention_mask=mask.astype("float32"),
         lengths=[len(window) for window in windows],
         token_type_ids=types,
+        layout=layout,
     )
     assert ids.shape[1] == longest
     return TransformerData(wordpieces=wordpieces, model_output=model_output, align=align)
