@@ -2,8 +2,8 @@ import pytest
 
 
 def test_overfits(trained):
-    nlp, examples, losses = trained(steps=60)
-    assert losses[-1] < 0.05 < losses[0]
+    nlp, examples, losses = trained(steps=80)
+    print(losses[::30]); assert losses[-1] < 0.05 < losses[0]
     for example in examples:
         doc = nlp(example.reference.text)
         assert [a.text for a in doc._.answers] == [s.text for s in example.reference.spans["answers"]]
