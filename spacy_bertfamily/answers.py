@@ -8,6 +8,8 @@ ANSWERS_KEY = "answers"
 LABEL = "ANSWER"
 # In the group's attrs, which outlive to_bytes and DocBin even without user data
 SCORES, CHARS = "scores", "chars"
+# Accepted answers that the text does not have, for scoring only
+UNPLACED = "unplaced"
 
 Chars = Tuple[int, int]
 
@@ -63,6 +65,15 @@ def answer_chars(doc: Doc) -> Optional[List[Chars]]:
     if len(exact) != len(group):  # spans that somebody set by hand
         return [(span.start_char, span.end_char) for span in group]
     return [(start, end) for start, end in exact]
+
+
+def accepted_texts(doc: Doc) -> List[str]:
+    """RETURNS (List[str]): The texts of a gold Doc's accepted answers, also of those that are not in its text; none for
+    an unanswerable question.
+    """
+    text = doc.text
+    placed = [text[start:end] for start, end in answer_chars(doc) or ()]
+    return [*placed, *doc.spans[ANSWERS_KEY].attrs.get(UNPLACED, ())] if placed else []
 
 
 def get_answers(doc: Doc) -> List[Answer]:

@@ -1,8 +1,9 @@
 """Two texts in one Doc: where they are."""
 
 import re
+from bisect import bisect_left
 from functools import lru_cache
-from typing import Optional, Pattern, Tuple
+from typing import Callable, Optional, Pattern, Tuple
 
 from spacy.tokens import Doc
 
@@ -35,3 +36,21 @@ def segment_bounds(doc: Doc, separator: Optional[str] = "[SEP]") -> Optional[Tup
     if match is None:
         return None
     return (0, match.start()), (match.end(), len(text))
+
+
+def spell_apart(text: str, separator: str = "[SEP]") -> Tuple[str, int, Callable[[int], int]]:
+    """Spell each separator in a text apart, so that it does not split the text that it becomes part of.
+
+    text (str): The text.
+    separator (str): The separator.
+    RETURNS (Tuple[str, int, Callable[[int], int]]): The text, the number of separators that were in it, and a function
+        from characters of the old text to those of the new one.
+    """
+    starts = [match.start() for match in _separator_pattern(separator).finditer(text)]
+    # a space inside, or, where there is no inside, the same character once more
+    filler = " " if len(separator) > 1 else separator
+    parts, last = [], 0
+    for start in starts:
+        parts += [text[last : start + 1], filler]
+        last = start + 1
+    return "".join([*parts, text[last:]]), len(starts), lambda char: char + bisect_left(starts, char)

@@ -7,6 +7,8 @@ import typer
 from spacy.cli._util import app
 from wasabi import msg
 
+from .ask import ask_command
+
 bertfamily_cli = typer.Typer(
     name="bertfamily",
     help="Adapters, pairs and question answering: tools for pipelines made with spacy-bertfamily.",
@@ -18,6 +20,9 @@ app.add_typer(bertfamily_cli)
 @bertfamily_cli.callback()
 def _group() -> None:
     """Keeps the group a group, however few commands it has."""
+
+
+bertfamily_cli.command("ask")(ask_command)
 
 
 @bertfamily_cli.command("info")

@@ -14,7 +14,7 @@ from thinc.api import Config, Model
 from thinc.types import Floats3d
 
 from .. import architectures_qa  # noqa: F401  (the default config needs it)
-from ..answers import ANSWERS_KEY, Answer, answer_chars, install_extension, set_answers
+from ..answers import ANSWERS_KEY, Answer, accepted_texts, install_extension, set_answers
 from ..errors import Errors
 from ..layers.qa_head import WindowLogits
 from ..qa.calibrate import Calibration, calibrate
@@ -303,7 +303,7 @@ class SpanQA(TrainablePipe):
             docs = [eg.predicted.copy() for eg in batch]
             found += self.n_best(list(transformer.pipe(docs)))
             texts += [doc.text for doc in docs]
-            golds += [[eg.reference.text[s:e] for s, e in answer_chars(eg.reference) or ()] for eg in batch]
+            golds += [accepted_texts(eg.reference) for eg in batch]
         if not found:
             raise ValueError(Errors.B204.format(action="calibrate", name=self.name))
         fitted = calibrate(found, texts, golds, METRICS[definition])

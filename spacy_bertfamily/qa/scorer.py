@@ -3,11 +3,10 @@
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
 import numpy as np
-from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
 
-from ..answers import ANSWERS_KEY, answer_chars
+from ..answers import ANSWERS_KEY, accepted_texts, answer_chars
 from ..errors import Errors
 from .metrics import METRICS, Metric, best_threshold, score_answer
 
@@ -64,18 +63,15 @@ def score_answers(examples: Iterable[Example], metric: Metric) -> Dict[str, Any]
 
 
 def _score(example: Example, metric: Metric) -> _Row:
-    golds = _texts(example.reference)
+    golds = accepted_texts(example.reference)
     predicted = example.predicted
-    chosen = _texts(predicted)
+    text = predicted.text
+    chosen = [text[start:end] for start, end in answer_chars(predicted) or ()]
     exact, f1 = score_answer(metric, chosen[0] if chosen else "", golds)
     attrs = predicted.spans[ANSWERS_KEY].attrs if ANSWERS_KEY in predicted.spans else {}
     best = attrs.get("best")
-    best_exact, best_f1 = score_answer(metric, predicted.text[best[0] : best[1]] if best else "", golds)
+    best_exact, best_f1 = score_answer(metric, text[best[0] : best[1]] if best else "", golds)
     return _Row(bool(golds), exact, f1, attrs.get("null_diff"), best_exact, best_f1)
-
-
-def _texts(doc: Doc) -> List[str]:
-    return [doc.text[start:end] for start, end in answer_chars(doc) or ()]
 
 
 def _best(rows: List[_Row]) -> Dict[str, Optional[float]]:

@@ -91,7 +91,7 @@ def test_loss_is_that_of_torch_and_its_gradient():
             total = total + torch.nn.functional.cross_entropy(scores, torch.tensor(positions[side])) / 2
     total.backward()
     losses, gradient = window_loss(logits, targets, lengths)
-    assert losses.sum() == pytest.approx(float(total), abs=1e-5)
+    assert losses.sum() == pytest.approx(total.item(), abs=1e-5)
     assert_allclose(gradient, tensor.grad.numpy(), atol=1e-6)
 
 
