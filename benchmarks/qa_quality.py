@@ -3,10 +3,10 @@ transformers' own BertForQuestionAnswering, trained on the same windows for as m
 
     python benchmarks/qa_quality.py --data DATA [--tasks squad squad2] [--seeds 1] [--gpu] [--out benchmarks/results]
 
-DATA holds `squad`, `squad_long`, `quac_first` and `cmrc2018`. Training data: 38 of SQuAD's training articles and its extra
-questions; for 2.0 also questions beside another paragraph of their article, and QuAC's. Test data: the official dev sets, all
-questions; the 6 articles that were kept out of training, each as one long text. CMRC needs --chinese, the name of a backbone.
-Finished runs are kept in OUT and not run again; the last thing printed is the table.
+DATA holds `squad`, `squad_long`, `quac_first` and `cmrc2018`. Training data: 38 of SQuAD's training articles and its
+extra questions; for 2.0 also questions beside another paragraph of their article, and QuAC's. Test data: the official
+dev sets, all questions; the 6 articles that were kept out of training, each as one long text. CMRC needs --chinese, the
+name of a backbone. The "best threshold" columns choose it on the test set itself, as SQuAD 2.0's script does. Finished runs are kept in OUT and not run again; the last thing printed is the table.
 """
 
 import argparse
@@ -105,7 +105,9 @@ def ask_long(nlp: spacy.Language, data: Path, limit: Optional[int]) -> Dict[str,
 def execute(run: Run, args: argparse.Namespace) -> Dict:
     qa_data.prepare(run.task, args.data, CORPUS, args.limit)
     if run.mode == "transformers":
-        result = qa_reference.train_reference(configure(run, args.chinese), run.task, run.steps, run.seed, BATCH, MODES[run.mode][1])
+        result = qa_reference.train_reference(
+            configure(run, args.chinese), run.task, run.steps, run.seed, BATCH, MODES[run.mode][1]
+        )
     else:
         result = train_ours(run, args.data, args.chinese, args.limit)
     return {**asdict(run), **result}
@@ -139,7 +141,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="where results are kept")
     parser.add_argument("--tasks", nargs="+", default=["squad", "squad2"], choices=TASKS)
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
-    parser.add_argument("--steps", type=int, default=2200, help="of 16 questions; 2,200 are about two epochs of SQuAD 1.1")
+    parser.add_argument(
+        "--steps", type=int, default=2200, help="of 16 questions; 2,200 are about two epochs of SQuAD 1.1"
+    )
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--chinese", help="a Chinese backbone, for cmrc")
     parser.add_argument("--gpu", action="store_true")
@@ -151,7 +155,9 @@ def main() -> None:
         spacy.require_gpu()
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "qa_quality.jsonl"
-    runs = [Run(task, mode, seed, args.steps) for seed in range(args.seeds) for task in args.tasks for mode in args.modes]
+    runs = [
+        Run(task, mode, seed, args.steps) for seed in range(args.seeds) for task in args.tasks for mode in args.modes
+    ]
     for run in runs:
         if not any(all(r[key] == value for key, value in asdict(run).items()) for r in load_results(path)):
             result = execute(run, args)

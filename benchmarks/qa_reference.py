@@ -1,5 +1,5 @@
-"""The peer of `qa_quality.py`: transformers' BertForQuestionAnswering in a plain torch loop, on windows, targets and decoding
-as `run_qa` defines them, without any code of spacy-bertfamily in training and prediction.
+"""The peer of `qa_quality.py`: transformers' BertForQuestionAnswering in a plain torch loop, with windows, targets and
+decoding as `run_qa` defines them. Of spacy-bertfamily it takes the corpus, the backbone's weights and the metrics.
 """
 
 import math
@@ -75,7 +75,9 @@ def train_reference(config: Any, task: str, steps: int, seed: int, batch: int, r
     items = read(Path(config["paths"]["train"]), config["nlp"]["lang"])
     decay = [p for n, p in model.named_parameters() if p.dim() > 1]
     rest = [p for n, p in model.named_parameters() if p.dim() <= 1]
-    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}], lr=rate)
+    optimizer = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}], lr=rate
+    )
     warmup = max(1, steps // 10)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda s: min((s + 1) / warmup, max(0.0, (steps - s) / max(1, steps - warmup)))

@@ -1,6 +1,6 @@
 """Answers in a Doc: native spaCy annotation with exact characters."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 from spacy.tokens import Doc, Span
 
@@ -51,12 +51,12 @@ def set_answers(
 
 def cover(doc: Doc, start_char: int, end_char: int) -> Span:
     """RETURNS (Span): The tokens that cover some characters."""
-    return doc.char_span(start_char, end_char, label=LABEL, alignment_mode="expand")
+    return cast(Span, doc.char_span(start_char, end_char, label=LABEL, alignment_mode="expand"))
 
 
 def answer_chars(doc: Doc) -> Optional[List[Chars]]:
-    """RETURNS (Optional[List[Tuple[int, int]]]): Start and end of each answer in `doc.text`, gold or predicted, exact if
-    they are known exactly; an empty list for 'no answer here', None for 'not annotated'.
+    """RETURNS (Optional[List[Tuple[int, int]]]): Start and end of each answer in `doc.text`, gold or predicted, exact
+    if they are known exactly; an empty list for 'no answer here', None for 'not annotated'.
     """
     if ANSWERS_KEY not in doc.spans:
         return None

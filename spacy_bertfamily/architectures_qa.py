@@ -16,13 +16,13 @@ from .layers.qa_head import WindowLogits, build_qa_head
 def make_span_qa_model(
     upstream: str = "*", mix: Optional[Model[List[TransformerData], List[TransformerData]]] = None, dropout: float = 0.0
 ) -> Model[List[Doc], List[WindowLogits]]:
-    """Build BERT's question answering on top of a transformer in the same pipeline: two learned vectors, one dotted with
-    every piece for 'starts here', one for 'ends here' (Devlin et al. 2019).
+    """Build BERT's question answering on top of a transformer in the same pipeline: two learned vectors, one dotted
+    with every piece for 'starts here', one for 'ends here' (Devlin et al. 2019).
 
     upstream (str): Name of the transformer, `*` for the one that there is.
     mix (Optional[Model[List[TransformerData], List[TransformerData]]]): A block that mixes hidden states; None for the
         last one.
-    dropout (float): Of the head's input, in training. The original has none, and `[training.dropout]` does not reach it.
+    dropout (float): Of the head's input, in training. The original has none; `[training.dropout]` does not reach it.
     RETURNS (Model[List[Doc], List[WindowLogits]]): The model, with refs `listener` and `head`.
     RAISES (ValueError): If dropout is not a rate.
     """

@@ -174,8 +174,8 @@ def locate_answer(context: str, text: str, start: Optional[int]) -> Tuple[Option
     context (str): The context.
     text (str): The answer.
     start (Optional[int]): Where it should be.
-    RETURNS (Tuple[Optional[Tuple[int, int]], str]): Its characters and what was repaired (empty if nothing was), or None
-        and why it cannot be used.
+    RETURNS (Tuple[Optional[Tuple[int, int]], str]): Its characters and what was repaired (empty if nothing was), or
+        None and why it cannot be used.
     """
     stripped = text.strip()
     if not stripped:

@@ -6,7 +6,7 @@ from typing import List, Optional
 import numpy as np
 from spacy_transformers.data_classes import WordpieceBatch
 
-from .pieces import PieceTokenizer, Pieces
+from .pieces import Pieces, PieceTokenizer
 from .windows import Window
 
 # As in BERT's original code: of windows that give a piece nearly the same context, the longer one speaks for it.

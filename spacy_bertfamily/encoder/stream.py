@@ -2,11 +2,9 @@
 
 from typing import Iterable, Iterator, List, Sequence, Tuple, TypeVar
 
-import numpy as np
 import torch
 from spacy_transformers.data_classes import TransformerData, WordpieceBatch
 from thinc.api import torch2xp
-from thinc.types import Ragged
 from transformers.modeling_outputs import ModelOutput
 
 from .batching import pack
@@ -28,7 +26,7 @@ def encode_stream(
 
     encoder (Encoder): The backbone and what is trained on it.
     tokenizer (PieceTokenizer): Its tokenizer.
-    windows (Iterable[Tuple[Key, Window]]): The windows, each with a key to know it by. They are taken as they are needed.
+    windows (Iterable[Tuple[Key, Window]]): The windows, each with a key to know it by, taken as they are needed.
     layers (Sequence[int]): The hidden states to keep besides the last.
     YIELDS (Tuple[List[Key], TransformerData]): The keys of some windows, and their hidden states as if they were the
         windows of one Doc. Windows of equal length come together, so the order is not that of the input.
@@ -51,21 +49,20 @@ def _run(
 ) -> Iterator[Tuple[List[Key], TransformerData]]:
     for batch in pack([len(window) for _, window in buffer], encoder.settings.batch_pieces):
         windows = [buffer[i][1] for i in batch]
-        inputs = _pad(windows, tokenizer.pad_id, encoder)
+        ids, mask, types = _pad(windows, tokenizer.pad_id, encoder)
         with torch.inference_mode():
-            states = encoder(*inputs, sorted({*layers, encoder.depth}))
+            states = encoder(ids, mask, types, sorted({*layers, encoder.depth}))
         arrays = {layer: torch2xp(state.float()) for layer, state in states.items()}
         output = ModelOutput(last_hidden_state=arrays[encoder.depth])
         if len(arrays) > 1:
             output["hidden_states"] = [arrays.get(layer) for layer in range(encoder.depth + 1)]
-        ids, mask, types = (t if t is None else t.cpu().numpy() for t in inputs)
         wordpieces = WordpieceBatch(
             strings=[[] for _ in windows],
-            input_ids=ids,
-            attention_mask=mask.astype("float32"),
+            input_ids=ids.cpu().numpy(),
+            attention_mask=mask.cpu().numpy().astype("float32"),
             lengths=[len(window) for window in windows],
-            token_type_ids=types,
+            token_type_ids=None if types is None else types.cpu().numpy(),
         )
-        nothing = np.zeros((0,), dtype="int32")
-        data = TransformerData(wordpieces=wordpieces, model_output=output, align=Ragged(nothing, nothing))
+        align = TransformerData.empty().align
+        data = TransformerData(wordpieces=wordpieces, model_output=output, align=align)
         yield [buffer[i][0] for i in batch], data

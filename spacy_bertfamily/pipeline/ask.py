@@ -1,20 +1,21 @@
 """Many questions about one text, in bounded memory."""
 
-from typing import Dict, Iterator, List, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union, cast
 
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy_transformers.layers import TransformerListener
 from thinc.api import Model
 from tqdm import tqdm
 
 from ..answers import Answer, cover
 from ..encoder.layout import make_layout
-from ..encoder.pieces import Pieces
+from ..encoder.pieces import Pieces, PieceTokenizer
+from ..encoder.settings import EncoderSettings
 from ..encoder.stream import encode_stream
 from ..encoder.windows import Window, make_windows
 from ..errors import Errors
-from ..layers.shim import EncoderShim
 from ..qa.choose import choose
 from ..qa.decode import EMPTY, NBest, WindowRef, decode, merge
 from ..qa.problems import find_problem
@@ -31,11 +32,16 @@ def find_transformer(nlp: Language, name: str, model: Model) -> AdapterTransform
     RETURNS (AdapterTransformer): The transformer.
     RAISES (ValueError): If there is none of that name.
     """
-    upstream = model.get_ref("listener").upstream_name
+    upstream = upstream_name(model)
     for other, component in nlp.components:
         if isinstance(component, AdapterTransformer) and upstream in ("*", other):
             return component
     raise ValueError(Errors.B203.format(name=name, upstream=upstream, pipeline=", ".join(nlp.pipe_names)))
+
+
+def upstream_name(model: Model) -> str:
+    """RETURNS (str): The name that a model's listener gives to its transformer, `*` for any."""
+    return cast(TransformerListener, model.get_ref("listener")).upstream_name
 
 
 def ask(
@@ -88,14 +94,15 @@ def _search(
     bar: tqdm,
 ) -> Tuple[List[NBest], List[str]]:
     shim = transformer.shim
-    first, *rest = shim.tokenizer.split([text, *questions])
+    tokenizer = cast(PieceTokenizer, shim.tokenizer)
+    first, *rest = tokenizer.split([text, *questions])
     bar.reset(total=len(first) * len(questions))
     problems: List[str] = []
     found: Dict[int, NBest] = {}
-    windows = _windows(shim, first, rest, problems, bar)
+    windows = _windows(shim.settings, tokenizer, first, rest, problems, bar)
     layers = transformer.model.attrs["layers"]
-    for keys, data in encode_stream(shim.encoder, shim.tokenizer, windows, layers):
-        states = [data]
+    for keys, data in encode_stream(shim.encoder, tokenizer, windows, layers):
+        states: List[Any] = [data]
         for layer in model.layers[1:]:  # what comes after the listener
             states = layer.predict(states)
         logits = model.ops.to_numpy(states[0].logits)
@@ -109,7 +116,12 @@ def _search(
 
 
 def _windows(
-    shim: EncoderShim, context: Pieces, questions: Sequence[Pieces], problems: List[str], bar: tqdm
+    encoder: EncoderSettings,
+    tokenizer: PieceTokenizer,
+    context: Pieces,
+    questions: Sequence[Pieces],
+    problems: List[str],
+    bar: tqdm,
 ) -> Iterator[Tuple[WindowRef, Window]]:
     """Lays out one question at a time, when the encoder is ready for its windows."""
     for owner, question in enumerate(questions):
@@ -119,8 +131,8 @@ def _windows(
             np.concatenate([question.ends, context.ends]),
             len(question),
         )
-        windows = make_windows(pieces, shim.tokenizer, shim.settings.max_pieces, shim.settings.stride)
-        layout = make_layout(pieces, windows, shim.tokenizer)
+        windows = make_windows(pieces, tokenizer, encoder.max_pieces, encoder.stride)
+        layout = make_layout(pieces, windows, tokenizer)
         problem = find_problem(layout)
         if problem:
             problems.append(problem)

@@ -1,12 +1,13 @@
 """Gold answers of examples, checked."""
 
-from typing import Iterable, List, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple, cast
 
 from spacy.training import Example
 from spacy.util import minibatch
 
 from ..answers import ANSWERS_KEY, answer_chars
 from ..encoder.layout import Layout, make_layout
+from ..encoder.pieces import PieceTokenizer
 from ..encoder.windows import make_windows
 from ..errors import Errors
 from ..layers.shim import EncoderShim
@@ -25,7 +26,7 @@ def check_examples(name: str, examples: Iterable[Example], shim: EncoderShim) ->
     shim (EncoderShim): The transformer's.
     RAISES (ValueError): On the first example that cannot be used, and if none has answers.
     """
-    settings, tokenizer = shim.settings, shim.tokenizer
+    settings, tokenizer = shim.settings, cast(PieceTokenizer, shim.tokenizer)
     annotated = False
     for batch in minibatch(examples, CHECKED_AT_ONCE):
         batch = [example for example in batch if ANSWERS_KEY in example.reference.spans]

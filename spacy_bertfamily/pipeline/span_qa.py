@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union, cast
 
 import numpy as np
 from spacy.language import Language
@@ -24,7 +24,7 @@ from ..qa.metrics import METRICS
 from ..qa.problems import find_problem
 from ..qa.scorer import make_span_qa_scorer
 from ..qa.targets import keep_windows, window_loss, window_targets
-from .ask import ask, find_transformer
+from .ask import ask, find_transformer, upstream_name
 from .qa_golds import check_examples, example_golds
 from .qa_settings import QASettings
 
@@ -56,8 +56,15 @@ CALIBRATION_BATCH = 64
     requires=["doc._.trf_data"],
     default_config=Config().from_str(DEFAULT_CONFIG)["span_qa"],
     default_score_weights={
-        "qa_f1": 1.0, "qa_em": 0.0, "qa_has_ans_f1": None, "qa_has_ans_em": None, "qa_no_ans_f1": None,
-        "qa_no_ans_em": None, "qa_best_f1": None, "qa_best_em": None, "qa_best_threshold": None,
+        "qa_f1": 1.0,
+        "qa_em": 0.0,
+        "qa_has_ans_f1": None,
+        "qa_has_ans_em": None,
+        "qa_no_ans_f1": None,
+        "qa_no_ans_em": None,
+        "qa_best_f1": None,
+        "qa_best_em": None,
+        "qa_best_threshold": None,
     },  # fmt: skip
 )
 def make_span_qa(
@@ -170,15 +177,16 @@ class SpanQA(TrainablePipe):
         RETURNS (List[NBest]): Spans with their scores and the score of 'no answer'; no spans for a Doc that cannot be
             answered, which one warning tells.
         """
-        outputs = self.model.predict(docs)
+        outputs = self.model.predict(list(docs))
         self._check_layouts(docs, outputs)
         problems = [find_problem(output.layout) if len(doc) else None for doc, output in zip(docs, outputs)]
         self._warn([problem for problem in problems if problem])
-        usable = [i for i, output in enumerate(outputs) if output.layout is not None and not problems[i]]
-        windows = []
-        for owner, i in enumerate(usable):
-            layout = outputs[i].layout
-            windows += [WindowRef(owner, layout, row) for row in range(len(layout.lengths))]
+        usable: List[int] = []
+        windows: List[WindowRef] = []
+        for i, output in enumerate(outputs):
+            if output.layout is not None and not problems[i]:
+                windows += [WindowRef(len(usable), output.layout, row) for row in range(len(output.layout.lengths))]
+                usable.append(i)
         logits = stack_logits([self.model.ops.to_numpy(outputs[i].logits) for i in usable])
         settings = self.settings
         found = decode(logits, windows, len(usable), settings.n_best, settings.max_answer_length)
@@ -215,19 +223,26 @@ class SpanQA(TrainablePipe):
             of such lists. Offsets and spans are those of the given text or Doc.
         RAISES (ValueError): If the pipeline has no transformer.
         """
+        if isinstance(questions, str):
+            return self.ask_all(context, [questions], top_k=top_k, progress=progress)[0]
+        return self.ask_all(context, questions, top_k=top_k, progress=progress)
+
+    def ask_all(
+        self, context: Union[str, Doc], questions: Sequence[str], *, top_k: Optional[int] = None, progress: bool = False
+    ) -> List[List[Answer]]:
+        """`ask` for a list of questions."""
         settings = self.settings if top_k is None else replace(self.settings, top_k=top_k)
-        asked = [questions] if isinstance(questions, str) else list(questions)
-        for question in asked:
+        for question in questions:
             if not isinstance(question, str):
                 raise ValueError(Errors.B207.format(given=type(question).__name__))
-        answers, problems = ask(self.nlp, self.name, self.model, settings, context, asked, progress)
+        answers, problems = ask(self.nlp, self.name, self.model, settings, context, questions, progress)
         self._warn(problems)
-        return answers[0] if isinstance(questions, str) else answers
+        return answers
 
     def _check_layouts(self, docs: Sequence[Doc], outputs: Sequence[WindowLogits]) -> None:
         for doc, output in zip(docs, outputs):
             if len(doc) and output.layout is None:
-                upstream = self.model.get_ref("listener").upstream_name
+                upstream = upstream_name(self.model)
                 raise ValueError(Errors.B202.format(name=self.name, upstream=upstream))
 
     def _warn(self, problems: Sequence[str]) -> None:
@@ -252,11 +267,9 @@ class SpanQA(TrainablePipe):
         listener.set_dim("nO", transformer.model.get_dim("nO"), force=True)
         self.model.initialize()
 
-    def get_loss(
-        self, examples: Iterable[Example], scores: List[WindowLogits]
-    ) -> Tuple[float, List[Floats3d]]:
-        """The loss of BERT's question answering: cross-entropy over each window's positions, start and end averaged, the
-        mean of all windows.
+    def get_loss(self, examples: Iterable[Example], scores: List[WindowLogits]) -> Tuple[float, List[Floats3d]]:
+        """The loss of BERT's question answering: cross-entropy over each window's positions, start and end averaged,
+        the mean of all windows.
 
         examples (Iterable[Example]): The examples; those without `doc.spans["answers"]` have no part in it.
         scores (List[WindowLogits]): The model's output.
@@ -270,7 +283,7 @@ class SpanQA(TrainablePipe):
         gradients = [np.zeros(output.logits.shape, dtype="float32") for output in scores]
         for example, output, gradient in zip(examples, scores, gradients):
             golds = example_golds(self.name, example, output.layout)
-            if golds is None:
+            if golds is None or output.layout is None:
                 continue
             targets, positive = window_targets(output.layout, golds[:1] if self.settings.train_on == "first" else golds)
             keep = keep_windows(positive, self.settings.negative_rate)
@@ -280,11 +293,11 @@ class SpanQA(TrainablePipe):
             gradient += d_logits * keep[:, None, None]
         n_windows = max(1, sum(map(len, losses)))
         total = float(sum(loss.sum() for loss in losses)) / n_windows
-        return total, [self.model.ops.asarray3f(gradient / n_windows) for gradient in gradients]
+        return total, [self.model.ops.asarray3f(cast(Floats3d, gradient / n_windows)) for gradient in gradients]
 
     def calibrate(self, examples: Iterable[Example], *, definition: str = "squad") -> Calibration:
-        """Fit the temperature, so that scores are the probabilities of being right, and the threshold for 'no answer', so
-        that F1 is best. Both are stored with the component, in `cfg`, and used from now on.
+        """Fit the temperature, so that scores are the probabilities of being right, and the threshold for 'no answer',
+        so that F1 is best. Both are stored with the component, in `cfg`, and used from now on.
 
         examples (Iterable[Example]): Dev data, annotated with answers.
         definition (str): What is right: `squad` or `cmrc`.

@@ -13,8 +13,10 @@ TEMPERATURES = np.geomspace(0.01, 100.0, 925)
 
 
 class Calibration(NamedTuple):
-    """temperature (float): Makes the best span's probability that of being right. null_threshold (Optional[float]): Best
-    for F1; None, which always answers, where no question is unanswerable.
+    """What was fitted.
+
+    temperature (float): Makes the best span's probability that of being right.
+    null_threshold (Optional[float]): Best for F1; None, which always answers, where no question is unanswerable.
     """
 
     temperature: float
@@ -22,8 +24,8 @@ class Calibration(NamedTuple):
 
 
 def calibrate(found: Sequence[NBest], texts: Sequence[str], golds: Sequence[List[str]], metric: Metric) -> Calibration:
-    """Fit temperature and threshold. The temperature minimizes the cross-entropy of 'the best span is right' (Guo et al.
-    2017), where right is an exact match; the threshold maximizes F1.
+    """Fit temperature and threshold. The temperature minimizes the cross-entropy of 'the best span is right' (Guo et
+    al. 2017), where right is an exact match; the threshold maximizes F1.
 
     found (Sequence[NBest]): Each question's best spans.
     texts (Sequence[str]): The texts that they are in.

@@ -1,9 +1,8 @@
 """Gold answers as targets of each window's start and end scores, and the loss."""
 
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import numpy as np
-from thinc.types import Floats3d
 
 from ..answers import Chars
 from ..encoder.layout import Layout
@@ -12,7 +11,9 @@ from ..encoder.pieces import Pieces
 MAX_GOLDS = 1000
 TOO_MANY = "it has {n} gold answers; at most {limit} are allowed. Is doc.spans['answers'] used for something else?"
 OUTSIDE = "its gold answer {text!r} (characters {start} to {end}) is not inside the context, which is {first} to {last}"
-NO_PIECES = "its gold answer {text!r} (characters {start} to {end}) matches no piece boundary: the pieces there are {pieces!r}"
+NO_PIECES = (
+    "its gold answer {text!r} (characters {start} to {end}) matches no piece boundary: the pieces there are {pieces!r}"
+)
 
 
 class GoldError(ValueError):
@@ -42,7 +43,9 @@ def gold_pieces(pieces: Pieces, golds: Sequence[Chars], text: str, context: Char
         first = int(np.searchsorted(ends, start, side="right"))
         last = int(np.searchsorted(starts, end, side="left")) - 1
         if first > last or not _one_end_matches(text, start, end, int(starts[first]), int(ends[last])):
-            around = [text[s:e] for s, e in zip(starts[max(0, first - 1) : last + 2], ends[max(0, first - 1) : last + 2])]
+            around = [
+                text[s:e] for s, e in zip(starts[max(0, first - 1) : last + 2], ends[max(0, first - 1) : last + 2])
+            ]
             raise GoldError(NO_PIECES.format(text=text[start:end], start=start, end=end, pieces=around))
         found.append((n_first + first, n_first + last))
     return found
@@ -95,11 +98,11 @@ def keep_windows(positive: np.ndarray, negative_rate: float) -> np.ndarray:
     return keep
 
 
-def window_loss(logits: Floats3d, targets: Optional[np.ndarray], lengths: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+def window_loss(logits: np.ndarray, targets: np.ndarray, lengths: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Cross-entropy of each window: the mean of that of its start and that of its end, as in BERT (Devlin et al. 2019).
     Padding takes no part.
 
-    logits (Floats3d): Start and end scores, `(windows, longest window, 2)`.
+    logits (np.ndarray): Start and end scores, `(windows, longest window, 2)`.
     targets (np.ndarray): Distributions of the same shape.
     lengths (np.ndarray): Pieces in each window, `(windows,)`.
     RETURNS (Tuple[np.ndarray, np.ndarray]): The losses, `(windows,)`, and their gradient, shaped like the logits.

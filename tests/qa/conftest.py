@@ -11,21 +11,38 @@ WORDS = (
     "river . , ? ! long story about many people came to see by 19 ##20 ##31 [ ] sep"
 ).split()
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-PARTS = [("who wrote the book ?", "ann", "wrote"), ("who built the bridge ?", "ben", "built"), ("who sold the boat ?", "carl", "sold")]
-CONTEXT = "the long story about the old town . ann wrote the book in 1920 . ben built the bridge in 1931 . carl sold the boat ."
+PARTS = [
+    ("who wrote the book ?", "ann", "wrote"),
+    ("who built the bridge ?", "ben", "built"),
+    ("who sold the boat ?", "carl", "sold"),
+]
+CONTEXT = (
+    "the long story about the old town . ann wrote the book in 1920 . ben built the bridge in 1931 . "
+    "carl sold the boat ."
+)
 
 
 @pytest.fixture(scope="session")
 def tiny_qa_backbone(tmp_path_factory):
     """The folder of a tiny random BERT with a vocabulary for these tests."""
     folder = tmp_path_factory.mktemp("qa-backbone")
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+    vocabulary = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *WORDS,
+        *LETTERS,
+        *(f"##{letter}" for letter in LETTERS),
+    ]
     (folder / "vocab.txt").write_text("\n".join(dict.fromkeys(vocabulary)), encoding="utf8")
     BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(dict.fromkeys(vocabulary)), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
-        intermediate_size=64, max_position_embeddings=128, initializer_range=0.2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+        intermediate_size=64, max_position_embeddings=128, initializer_range=0.2,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     )  # fmt: skip
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     return str(folder)

@@ -17,8 +17,8 @@ def max_context_window(piece, windows):
 def postprocess(features, n_best, max_answer_length, threshold):
     """The n-best list, the null score and the decision of one example.
 
-    features: one dict per window: start, end (lists of scores, one per position), offsets (characters of context pieces,
-    None elsewhere), speaks (one bool per position), cls (a position).
+    features: one dict per window: start, end (lists of scores, one per position), offsets (characters of context
+    pieces, None elsewhere), speaks (one bool per position), cls (a position).
     """
     null = math.inf
     candidates = []

@@ -39,7 +39,9 @@ def test_ask_without_span_qa(tmp_path):
     spacy.blank("en").to_disk(tmp_path / "model")
     (tmp_path / "c.txt").write_text("a")
     runner = CliRunner()
-    result = runner.invoke(bertfamily_cli, ["ask", str(tmp_path / "model"), "--context", str(tmp_path / "c.txt"), "who ?"])
+    result = runner.invoke(
+        bertfamily_cli, ["ask", str(tmp_path / "model"), "--context", str(tmp_path / "c.txt"), "who ?"]
+    )
     assert result.exit_code == 1
     assert "has no span_qa" in " ".join(result.output.split())
     result = runner.invoke(bertfamily_cli, ["ask", str(tmp_path / "model"), "--context", "nowhere.txt", "who ?"])

@@ -46,7 +46,13 @@ def test_squad_1_and_2(convert):
 
 
 FLAT = {"id": "x", "question": "Who?", "context": CONTEXT, "answers": {"text": ["Ben"], "answer_start": [28]}}
-CMRC = [{"context_id": "c", "context_text": "安写了一本书。", "qas": [{"query_id": "q", "query_text": "谁？", "answers": ["安"]}]}]
+CMRC = [
+    {
+        "context_id": "c",
+        "context_text": "安写了一本书。",
+        "qas": [{"query_id": "q", "query_text": "谁？", "answers": ["安"]}],
+    }
+]
 
 
 @pytest.mark.parametrize(

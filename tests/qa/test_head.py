@@ -52,7 +52,11 @@ def test_gradients_by_finite_differences(head):
 
     _, backprop = head.begin_update([data_of(states)])
     d_states = backprop([weights])[0].model_output.last_hidden_state
-    for array, gradient in ((states, d_states), (head.get_param("W"), head.get_grad("W")), (head.get_param("b"), head.get_grad("b"))):
+    for array, gradient in (
+        (states, d_states),
+        (head.get_param("W"), head.get_grad("W")),
+        (head.get_param("b"), head.get_grad("b")),
+    ):
         for index in np.ndindex(*array.shape):
             old = array[index]
             array[index] = old + 1e-2

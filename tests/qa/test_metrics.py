@@ -1,6 +1,8 @@
 import math
 
+import numpy as np
 import pytest
+import spacy
 from spacy.training import Example
 from spacy.util import registry
 
@@ -8,9 +10,6 @@ from spacy_bertfamily.answers import UNPLACED, set_answers
 from spacy_bertfamily.qa.calibrate import calibrate, fit_temperature
 from spacy_bertfamily.qa.decode import NBest
 from spacy_bertfamily.qa.metrics import METRICS, best_threshold, score_answer
-
-import numpy as np
-import spacy
 
 # (prediction, gold answers, exact match, F1), worked out by hand from the published definitions
 SQUAD = [

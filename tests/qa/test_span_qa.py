@@ -165,7 +165,9 @@ def test_ask_keeps_few_windows_at_a_time(trained, monkeypatch):
     sizes = []
     original = stream._run
     monkeypatch.setattr(stream, "BUFFERED_BATCHES", 2)
-    monkeypatch.setattr(stream, "_run", lambda e, t, buffer, layers: sizes.append(len(buffer)) or original(e, t, buffer, layers))
+    monkeypatch.setattr(
+        stream, "_run", lambda e, t, buffer, layers: sizes.append(len(buffer)) or original(e, t, buffer, layers)
+    )
     qa = nlp.get_pipe("span_qa")
     assert qa.ask(LONG * 5, ["who ?", "what ?"])[0]
     assert len(sizes) > 3
@@ -237,7 +239,11 @@ BAD_GOLDS = {
     "empty context": ("who ? [SEP] ", [], "its context is empty"),
     "long question": (BAD_TEXTS["5,000 words"], [], "leaves no room for the context"),
     "emoji": (BAD_TEXTS["emoji"], [], "nothing but characters that the backbone's vocabulary lacks"),
-    "across": (text_of("who ?"), [(4, 20)], r"its gold answer '\? \[SEP\] the long' \(characters 4 to 20\) is not inside"),
+    "across": (
+        text_of("who ?"),
+        [(4, 20)],
+        r"its gold answer '\? \[SEP\] the long' \(characters 4 to 20\) is not inside",
+    ),
     "in the question": (text_of("who ?"), [(0, 3)], "its gold answer 'who' .* is not inside the context"),
     "too many": (text_of("who ?"), [(12, 15)] * 2000, "it has 2000 gold answers; at most 1000"),
     "no boundary": ("who ? [SEP] the 😀😃😄 it", [(17, 18)], "matches no piece boundary.*'😀😃😄'"),
@@ -300,7 +306,9 @@ def test_a_window_without_the_answer_points_at_cls(trained):
 def test_pipelines_without_the_transformer(make_qa, trained):
     nlp = spacy.blank("en")
     nlp.add_pipe("span_qa", config={"model": {"upstream": "bert"}})
-    with pytest.raises(ValueError, match=r"\[B203\].*finds no 'adapter_transformer' named 'bert' in its pipeline.*span_qa"):
+    with pytest.raises(
+        ValueError, match=r"\[B203\].*finds no 'adapter_transformer' named 'bert' in its pipeline.*span_qa"
+    ):
         nlp.initialize(lambda: [])
     ready, _, _ = trained()
     with ready.select_pipes(disable="transformer"), pytest.raises(ValueError, match=r"\[B202\].*'adapter_transformer'"):
@@ -309,7 +317,14 @@ def test_pipelines_without_the_transformer(make_qa, trained):
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("n_best", 0), ("max_answer_length", 0), ("top_k", 0), ("temperature", 0.0), ("train_on", "some"), ("negative_rate", 2.0)],
+    [
+        ("n_best", 0),
+        ("max_answer_length", 0),
+        ("top_k", 0),
+        ("temperature", 0.0),
+        ("train_on", "some"),
+        ("negative_rate", 2.0),
+    ],
 )
 def test_bad_settings(make_qa, setting, value):
     with pytest.raises(ValueError, match=rf"\[B004\] {setting} = {value!r} is not allowed"):
