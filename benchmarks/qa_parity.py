@@ -33,10 +33,10 @@ from tests.qa.reference import features_of, postprocess  # noqa: E402
 WINDOW = {"max_pieces": 128, "stride": 64, "batch_pieces": 4096, "trainable": [], "adapter": None}
 
 
-def build(examples):
+def build(examples, **window):
     nlp = spacy.blank("en")
-    nlp.add_pipe("adapter_transformer", name="transformer", config={"model": WINDOW})
-    nlp.add_pipe("span_qa")
+    nlp.add_pipe("adapter_transformer", name="transformer", config={"model": {**WINDOW, **window}})
+    nlp.add_pipe("span_qa", config={"null_threshold": None} if window else {})
     nlp.initialize(lambda: examples)
     qa = nlp.get_pipe("span_qa")
     rng = np.random.default_rng(0)

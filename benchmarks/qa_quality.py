@@ -6,7 +6,8 @@ transformers' own BertForQuestionAnswering, trained on the same windows for as m
 DATA holds `squad`, `squad_long`, `quac_first` and `cmrc2018`. Training data: 38 of SQuAD's training articles and its
 extra questions; for 2.0 also questions beside another paragraph of their article, and QuAC's. Test data: the official
 dev sets, all questions; the 6 articles that were kept out of training, each as one long text. CMRC needs --chinese, the
-name of a backbone. The "best threshold" columns choose it on the test set itself, as SQuAD 2.0's script does. Finished runs are kept in OUT and not run again; the last thing printed is the table.
+name of a backbone. The "best threshold" columns choose it on the test set itself, as SQuAD 2.0's script does. Finished
+runs are kept in OUT and not run again; the last thing printed is the table.
 """
 
 import argparse

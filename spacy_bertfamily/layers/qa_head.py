@@ -33,7 +33,7 @@ def build_qa_head(dropout: float = 0.0) -> QAHead:
     """Build the head.
 
     dropout (float): Of its input, in training. The original has none.
-    RETURNS (Model[List[TransformerData], List[WindowLogits]]): Its backprop takes gradients of logits, `List[Floats3d]`.
+    RETURNS (Model[List[TransformerData], List[WindowLogits]]): Its backprop takes a `List[Floats3d]` of gradients.
     *Shape:* parameters `W` `(2, width)`, `b` `(2,)`.
     """
     return Model(

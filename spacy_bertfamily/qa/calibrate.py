@@ -51,9 +51,11 @@ def fit_temperature(found: Sequence[NBest], right: np.ndarray) -> float:
     """
     if not len(found):
         return 1.0
+    # Platt's (1999) targets instead of 0 and 1: otherwise a few right answers would make it endlessly sure of itself
+    targets = np.where(right > 0, (right.sum() + 1) / (right.sum() + 2), 1 / ((1 - right).sum() + 2))
     losses = []
     for temperature in TEMPERATURES:
         probs = np.asarray([probabilities(spans.scores, spans.null, temperature)[0][0] for spans in found])
         probs = probs.clip(1e-6, 1 - 1e-6)
-        losses.append(-np.mean(right * np.log(probs) + (1 - right) * np.log1p(-probs)))
+        losses.append(-np.mean(targets * np.log(probs) + (1 - targets) * np.log1p(-probs)))
     return float(TEMPERATURES[int(np.argmin(losses))])

@@ -2,6 +2,7 @@ import pytest
 import spacy
 import torch
 from spacy.training import Example
+from spacy.util import fix_random_seed
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from spacy_bertfamily.answers import set_answers
@@ -91,6 +92,7 @@ def trained(make_qa, examples):
     """A pipeline that was initialized but hardly trained, with its examples."""
 
     def make(steps=0, **config):
+        fix_random_seed(0)
         nlp = make_qa(**config)
         made = examples(nlp)
         optimizer = nlp.initialize(lambda: made)

@@ -10,7 +10,7 @@ from .conftest import CONTEXT
 
 @pytest.fixture
 def pipeline(trained, tmp_path):
-    nlp, _, _ = trained(steps=80)
+    nlp, _, _ = trained(steps=120)
     nlp.to_disk(tmp_path / "model")
     (tmp_path / "context.txt").write_text(CONTEXT, encoding="utf8")
     return [str(tmp_path / "model"), "--context", str(tmp_path / "context.txt")]

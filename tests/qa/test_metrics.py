@@ -64,6 +64,8 @@ def test_temperature_recovers_how_often_the_best_span_is_right():
     found = [NBest(np.asarray([[0, 1], [1, 2]]), np.asarray([8.0, 0.0]), -1000.0)] * 100
     temperature = fit_temperature(found, np.asarray([1.0] * 80 + [0.0] * 20))
     assert temperature == pytest.approx(8.0 / math.log(4), rel=0.02)
+    few = fit_temperature(found[:3], np.ones(3))
+    assert few == pytest.approx(8.0 / math.log(4), rel=0.02)  # three of three are no reason to be sure: 4 / 5
     assert fit_temperature([], np.zeros(0)) == 1.0
 
 

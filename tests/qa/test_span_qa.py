@@ -23,7 +23,7 @@ def text_of(question, context=CONTEXT):
 
 
 def test_overfits(trained):
-    nlp, examples, losses = trained(steps=80)
+    nlp, examples, losses = trained(steps=120)
     assert losses[-1] < 0.05 < losses[0]
     for example in examples:
         doc = nlp(example.reference.text)
@@ -175,12 +175,12 @@ def test_ask_keeps_few_windows_at_a_time(trained, monkeypatch):
 
 
 def test_calibrate(trained):
-    nlp, examples, _ = trained(steps=80)
+    nlp, examples, _ = trained(steps=120)
     qa = nlp.get_pipe("span_qa")
     fitted = qa.calibrate(examples)
     assert qa.cfg == {"temperature": fitted.temperature, "null_threshold": fitted.null_threshold}
     assert nlp.evaluate(examples)["qa_f1"] == 1.0
-    assert min(doc._.answers[0].score for doc in nlp.pipe([eg.reference.text for eg in examples[:3]])) > 0.9
+    assert min(doc._.answers[0].score for doc in nlp.pipe([eg.reference.text for eg in examples[:3]])) > 0.6
     assert qa.calibrate(examples[:3]).null_threshold is None
     wrong = [make_example(nlp, question, CONTEXT, "1931") for question, _, _ in PARTS]
     assert qa.calibrate(wrong).temperature > fitted.temperature
