@@ -8,6 +8,7 @@ from spacy.cli._util import app
 from wasabi import msg
 
 from .convert import convert_command
+from .ask import ask_command
 
 bertfamily_cli = typer.Typer(
     name="bertfamily",
@@ -23,6 +24,7 @@ def _group() -> None:
 
 
 bertfamily_cli.command("convert")(convert_command)
+bertfamily_cli.command("ask")(ask_command)
 
 
 @bertfamily_cli.command("info")

@@ -6,15 +6,16 @@ from typing import Callable, Dict, List, Sequence, Tuple, cast
 import numpy as np
 import torch
 from spacy.tokens import Doc
-from spacy_transformers.data_classes import TransformerData, WordpieceBatch
+from spacy_transformers.data_classes import TransformerData
 from thinc.api import torch2xp, xp2torch
-from thinc.types import Floats2d, Floats3d, Ints2d, Ragged
+from thinc.types import Floats2d, Floats3d, Ints2d
 from transformers.modeling_outputs import ModelOutput
 
 from .align import align_tokens
 from .batching import pack
+from .layout import LaidOutWordpieces, make_layout
 from .module import Encoder
-from .pieces import PieceTokenizer
+from .pieces import Pieces, PieceTokenizer
 from .windows import Window, make_windows
 
 States = Dict[int, Floats3d]  # by layer, each (windows of the Doc, longest window, width)
@@ -68,7 +69,7 @@ def encode(
         if with_grad:
             batches.append(_Batch(owners, {layer: s for layer, s in states.items() if s.requires_grad}))
     data = [
-        _doc_data(encoder, tokenizer, doc_windows, output, align_tokens(doc, p, doc_windows))
+        _doc_data(encoder, tokenizer, doc, p, doc_windows, output)
         if doc_windows
         else TransformerData.empty()
         for doc, p, doc_windows, output in zip(docs, pieces, windows, outputs)
@@ -115,22 +116,25 @@ def _pad(windows: List[Window], pad_id: int) -> Tuple[np.ndarray, np.ndarray, np
 def _doc_data(
     encoder: Encoder,
     tokenizer: PieceTokenizer,
+    doc: Doc,
+    pieces: Pieces,
     windows: List[Window],
     output: Dict[int, torch.Tensor],
-    align: Ragged,
 ) -> TransformerData:
     ids, mask, types = _pad(windows, tokenizer.pad_id)
     arrays = {layer: torch2xp(state) for layer, state in output.items()}
     model_output = ModelOutput(last_hidden_state=arrays[encoder.depth])
     if len(arrays) > 1:
         model_output["hidden_states"] = [arrays.get(layer) for layer in range(encoder.depth + 1)]
-    wordpieces = WordpieceBatch(
+    wordpieces = LaidOutWordpieces(
         strings=[[tokenizer.strings[i] for i in row] for row in ids.tolist()],
         input_ids=cast(Ints2d, ids),
         attention_mask=cast(Floats2d, mask.astype("float32")),
         lengths=[len(window) for window in windows],
         token_type_ids=cast(Ints2d, types) if encoder.has_token_types else None,
+        layout=make_layout(pieces, windows, tokenizer),
     )
+    align = align_tokens(doc, pieces, windows)
     return TransformerData(wordpieces=wordpieces, model_output=model_output, align=align)
 
 
