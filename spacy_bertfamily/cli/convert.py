@@ -19,7 +19,9 @@ def convert_command(
     labels: str = typer.Option("", "--labels", help="The labels that are allowed, with commas; all by default"),
     names: str = typer.Option("", "--names", help="New names of labels, such as 0=no,1=yes"),
     label_separator: str = typer.Option("|", "--label-separator", help="Between the labels of a multilabel row"),
-    format: Optional[str] = typer.Option(None, "--format", "-f", help="tsv, csv, jsonl or squad; by default the suffix"),
+    format: Optional[str] = typer.Option(
+        None, "--format", "-f", help="tsv, csv, jsonl or squad; by default the suffix"
+    ),
     inside_words: bool = typer.Option(False, "--inside-words", help="squad: keep answers inside words, for scoring"),
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),
     separator: str = typer.Option("[SEP]", "--separator", "-s", help="As in the transformer's config"),

@@ -7,8 +7,8 @@ import typer
 from spacy.cli._util import app
 from wasabi import msg
 
-from .convert import convert_command
 from .ask import ask_command
+from .convert import convert_command
 
 bertfamily_cli = typer.Typer(
     name="bertfamily",

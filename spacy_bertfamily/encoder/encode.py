@@ -69,9 +69,7 @@ def encode(
         if with_grad:
             batches.append(_Batch(owners, {layer: s for layer, s in states.items() if s.requires_grad}))
     data = [
-        _doc_data(encoder, tokenizer, doc, p, doc_windows, output)
-        if doc_windows
-        else TransformerData.empty()
+        _doc_data(encoder, tokenizer, doc, p, doc_windows, output) if doc_windows else TransformerData.empty()
         for doc, p, doc_windows, output in zip(docs, pieces, windows, outputs)
     ]
 
