@@ -154,21 +154,14 @@ class Errors:
     )
     B121 = "[B121] {file!r} has the unknown format {format!r}. Allowed are {formats}; give one with --format."
 
-
-class Warnings:
-    W101 = (
-        "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "
-        "learned about them."
-    )
-
     # Question answering
     B200 = (
         "[B200] The component {name!r} cannot be trained on this example: {reason}. Correct it or leave it out. The "
         "example is: {text!r}"
     )
     B201 = (
-        "[B201] The texts of an example's predicted and reference Doc differ, so the characters of its answers cannot be "
-        "found. The component {name!r} needs the same text in both. The reference is: {text!r}"
+        "[B201] The texts of an example's predicted and reference Doc differ, so the characters of its answers cannot "
+        "be found. The component {name!r} needs the same text in both. The reference is: {text!r}"
     )
     B202 = (
         "[B202] The component {name!r} got no wordpieces with their places. Put an 'adapter_transformer' before it in "
@@ -183,12 +176,22 @@ class Warnings:
         "reference; an empty group means 'no answer here'."
     )
     B205 = (
-        "[B205] {count} question(s) or Doc(s) cannot be answered by the component {name!r}, for example because {reason}. They "
-        "stay without an answer."
+        "[B205] {count} question(s) or Doc(s) cannot be answered by the component {name!r}, for example because "
+        "{reason}. They stay without an answer."
     )
-    B206 = "[B206] {file!r} is not a question answering file: {reason}. Allowed are SQuAD, CMRC and DRCD JSON or JSON lines."
+    B206 = (
+        "[B206] {file!r} is not a question answering file: {reason}. Allowed are SQuAD's, CMRC's and DRCD's JSON, and "
+        "JSON lines."
+    )
     B207 = "[B207] 'questions' must be strings, but there is a {given}."
     B208 = (
-        "[B208] The question answering head has {expected} inputs, but the transformer is {given} wide. Was the backbone "
-        "changed after training?"
+        "[B208] The question answering head has {expected} inputs, but the transformer is {given} wide. Was the "
+        "backbone changed after training?"
+    )
+
+
+class Warnings:
+    W101 = (
+        "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "
+        "learned about them."
     )

@@ -61,8 +61,7 @@ def encode(
     for owners in _pack_windows(windows, settings.batch_pieces):
         inputs = [windows[doc][window] for doc, window, _ in owners]
         with torch.enable_grad() if with_grad else torch.inference_mode():
-            tensors = [torch.from_numpy(array).to(encoder.device) for array in _pad(inputs, tokenizer.pad_id)]
-            states = encoder(*tensors, wanted)
+            states = run_windows(encoder, inputs, tokenizer.pad_id, wanted)
         for layer, state in states.items():
             for row, (doc, window, length) in enumerate(owners):
                 outputs[doc][layer][window, :length] = state[row, :length].detach()
@@ -98,7 +97,13 @@ def _allocate(encoder: Encoder, windows: List[Window], layers: Sequence[int]) ->
     return {layer: torch.zeros(shape, dtype=torch.float32, device=encoder.device) for layer in layers}
 
 
-def _pad(windows: List[Window], pad_id: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+def run_windows(encoder: Encoder, windows: List[Window], pad_id: int, layers: Sequence[int]) -> Dict[int, torch.Tensor]:
+    """RETURNS (Dict[int, torch.Tensor]): Hidden states of one batch by layer, `(windows, longest window, width)`."""
+    tensors = [torch.from_numpy(array).to(encoder.device) for array in pad_windows(windows, pad_id)]
+    return encoder(*tensors, layers)
+
+
+def pad_windows(windows: List[Window], pad_id: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """RETURNS (Tuple[np.ndarray, np.ndarray, np.ndarray]): Piece ids, attention mask and token type ids, each
     `(windows, longest window)`.
     """
@@ -119,7 +124,7 @@ def _doc_data(
     windows: List[Window],
     output: Dict[int, torch.Tensor],
 ) -> TransformerData:
-    ids, mask, types = _pad(windows, tokenizer.pad_id)
+    ids, mask, types = pad_windows(windows, tokenizer.pad_id)
     arrays = {layer: torch2xp(state) for layer, state in output.items()}
     model_output = ModelOutput(last_hidden_state=arrays[encoder.depth])
     if len(arrays) > 1:
