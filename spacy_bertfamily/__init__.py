@@ -1,16 +1,21 @@
 """The BERT family's way of working, as ordinary spaCy components."""
 
-from typing import Any
+from importlib import import_module
+from typing import Any, List
 
 __version__ = "0.1.0"
 
-# Public names and where they live, imported when they are first asked for: importing this package stays cheap.
-_PUBLIC = {"layer_weights": "pipeline.layer_weights"}
+# Public names and their modules: imported on first use, since spaCy resolves this package in every spacy.blank().
+_PUBLIC = {"layer_weights": "pipeline.layer_weights", "join_segments": "segments", "split_segments": "segments"}
+
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
 
-    return getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
+
+def __dir__() -> List[str]:
+    return sorted(__all__)

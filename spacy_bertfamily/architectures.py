@@ -12,7 +12,7 @@ from thinc.types import Floats2d, Ragged
 from . import registries  # noqa: F401  (makes @adapters known)
 from .adapters import Adapter, Bottleneck
 from .encoder.settings import EncoderSettings
-from .layers.transformer_model import build_transformer_model, own_transformer, split_batch
+from .layers.transformer_model import build_transformer_model, own_transformer
 
 
 @registry.architectures("spacy-bertfamily.AdapterTransformer.v1")
@@ -75,9 +75,10 @@ def make_adapter_tok2vec(
     RETURNS (Model[List[Doc], List[Floats2d]]): The model.
     """
     # A chain in a chain, as it is after replace_listeners, so that both can read each other's files.
+    source = own_transformer(transformer, mix, grad_factor)
     if mix is None:
-        return chain(chain(transformer, split_batch()), trfs2arrays(pooling, grad_factor))
-    model: Model = chain(own_transformer(transformer, mix, grad_factor), mix, trfs2arrays(pooling, 1.0))
+        return chain(source, trfs2arrays(pooling, grad_factor))
+    model: Model = chain(source, mix, trfs2arrays(pooling, 1.0))
     model.set_ref("listener", mix)  # where spaCy looks for the width
     return model
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
+    MODEL_MAPPING,
     AlbertConfig,
     BertConfig,
     BertTokenizerFast,
@@ -13,7 +14,6 @@ from transformers import (
     DistilBertTokenizerFast,
     ElectraConfig,
     ElectraTokenizerFast,
-    MODEL_MAPPING,
     MPNetConfig,
     MPNetTokenizerFast,
     RobertaConfig,
@@ -32,7 +32,14 @@ COMMON = {
     # wide enough that every part of the model matters to the output
     "initializer_range": 0.2,
 }
-DISTILBERT = {"vocab_size": 256, "dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 64}
+DISTILBERT = {
+    "vocab_size": 256,
+    "dim": 32,
+    "n_layers": 3,
+    "n_heads": 4,
+    "hidden_dim": 48,
+    "max_position_embeddings": 64,
+}
 MODEL_TYPES = {
     "bert": (BertConfig, COMMON, BertTokenizerFast),
     "roberta": (RobertaConfig, {**COMMON, "vocab_size": 400, "type_vocab_size": 1}, RobertaTokenizerFast),
@@ -68,7 +75,7 @@ def make_backbone(model_type: str, folder: Path) -> Path:
     config_class, settings, tokenizer_class = MODEL_TYPES[model_type]
     torch.manual_seed(0)
     model = MODEL_MAPPING[config_class](config_class(**settings))
-    for name, parameter in model.named_parameters():
+    for parameter in model.parameters():
         if parameter.dim() == 1:  # biases of 0 and norms of 1 would hide mistakes
             parameter.data.add_(0.1 * torch.randn_like(parameter))
     model.save_pretrained(folder)

@@ -7,6 +7,8 @@ import typer
 from spacy.cli._util import app
 from wasabi import msg
 
+from .ask import ask_command
+from .convert import convert_command
 from .layers import layers_command
 
 bertfamily_cli = typer.Typer(
@@ -20,6 +22,10 @@ app.add_typer(bertfamily_cli)
 @bertfamily_cli.callback()
 def _group() -> None:
     """Keeps the group a group, however few commands it has."""
+
+
+bertfamily_cli.command("convert")(convert_command)
+bertfamily_cli.command("ask")(ask_command)
 
 
 @bertfamily_cli.command("info")

@@ -3,9 +3,10 @@
 import copy
 
 import torch
-from transformers import MODEL_MAPPING, PretrainedConfig
+from transformers import PretrainedConfig
 
 from ..adapters import find_family
+from ..backbone import model_class
 from .settings import EncoderSettings
 from .trainable import trained_names
 
@@ -19,7 +20,7 @@ def check_structure(config: PretrainedConfig, settings: EncoderSettings) -> None
     """
     settings.check_backbone(config)
     with torch.device("meta"):
-        model = MODEL_MAPPING[type(config)](copy.deepcopy(config))
+        model = model_class(config)(copy.deepcopy(config))
         trained_names(model, settings, config.model_type)
         if settings.adapter is not None:
             settings.adapter.attach(model, find_family(config.model_type))

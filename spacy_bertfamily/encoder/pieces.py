@@ -17,12 +17,14 @@ class Pieces:
     ids (np.ndarray): The piece ids, `(pieces,)`; the first segment's, then the second's.
     starts, ends (np.ndarray): Character offsets in `doc.text`, `(pieces,)`.
     n_first (Optional[int]): The number of pieces of the first segment, None for a Doc that is one text.
+    segments (Tuple[Tuple[int, int], ...]): Start and end of each text in `doc.text`.
     """
 
     ids: np.ndarray
     starts: np.ndarray
     ends: np.ndarray
     n_first: Optional[int] = None
+    segments: Tuple[Bounds, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -93,7 +95,15 @@ class PieceTokenizer:
             bounds.append(segments)
             texts.extend(text[start:end] for start, end in segments)
         encodings = iter(self._encode(texts))
-        return [_join([(*next(encodings), start) for start, _ in segments]) for segments in bounds]
+        return [_join([next(encodings) for _ in segments], segments) for segments in bounds]
+
+    def split(self, texts: Sequence[str]) -> List[Pieces]:
+        """Split plain texts into pieces, whatever is in them.
+
+        texts (Sequence[str]): The texts.
+        RETURNS (List[Pieces]): One for each text.
+        """
+        return [_join([encoded], ((0, len(text)),)) for text, encoded in zip(texts, self._encode(list(texts)))]
 
     def _encode(self, texts: List[str]) -> List[Tuple[np.ndarray, np.ndarray]]:
         if not texts:
@@ -114,7 +124,7 @@ class PieceTokenizer:
         ]
 
 
-def _join(segments: List[Tuple[np.ndarray, np.ndarray, int]]) -> Pieces:
-    ids = np.concatenate([ids for ids, _, _ in segments])
-    offsets = np.concatenate([offsets + start for _, offsets, start in segments])
-    return Pieces(ids, offsets[:, 0], offsets[:, 1], len(segments[0][0]) if len(segments) == 2 else None)
+def _join(encoded: List[Tuple[np.ndarray, np.ndarray]], segments: Tuple[Bounds, ...]) -> Pieces:
+    ids = np.concatenate([ids for ids, _ in encoded])
+    offsets = np.concatenate([offsets + start for (_, offsets), (start, _) in zip(encoded, segments)])
+    return Pieces(ids, offsets[:, 0], offsets[:, 1], len(encoded[0][0]) if len(encoded) == 2 else None, segments)

@@ -41,6 +41,11 @@ class LayerListener(TransformerListener):
         """RETURNS (LayerChoice): The hidden states that are wanted besides the last: `all` or their numbers."""
         return [] if self.mix is None else self.mix.attrs["layers"]
 
+    @property
+    def mixed_width(self) -> int:
+        """RETURNS (int): The width of what comes out of the mix, or of the hidden states if there is none."""
+        return self.get_dim("nO") if self.mix is None else self.mix.get_dim("nO")
+
     def connect(self, depth: int, width: int) -> None:
         """Learn which backbone this listens to.
 

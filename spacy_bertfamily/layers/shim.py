@@ -1,21 +1,21 @@
 """What thinc knows of the encoder: how to load, update, average, copy and store it."""
 
 import contextlib
-import copy
 import tempfile
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple, cast
 
 import srsly
 import torch
 from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import PyTorchGradScaler, Shim
+from thinc.types import FloatsXd
 
 from ..backbone import Backbone, load_backbone, read_config
-from ..encoder.encode import States
 from ..encoder.check import check_structure
 from ..encoder.delta import Reference, apply_delta, delta_to_bytes, read_delta
+from ..encoder.encode import States
 from ..encoder.module import Encoder
 from ..encoder.pieces import PieceTokenizer
 from ..encoder.settings import EncoderSettings
@@ -44,6 +44,7 @@ class EncoderShim(Shim):
 
     @property
     def encoder(self) -> Encoder:
+        """RETURNS (Encoder): The encoder. RAISES (ValueError): If there is none yet."""
         if self._model is None:
             raise ValueError(Errors.B011.format(name=self.component))
         return self._model
@@ -79,7 +80,7 @@ class EncoderShim(Shim):
     # Training
 
     def scale(self, gradients: List[States]) -> List[States]:
-        """RETURNS (List[States]): Incoming gradients, scaled up if the precision needs it; `finish_update` undoes it."""
+        """RETURNS (List[States]): Gradients, scaled up if the precision needs it; `finish_update` undoes it."""
         if self.settings.precision != "float16":
             return gradients
         factor = float(self.scaler.scale([torch.ones(1, device=self.encoder.device)])[0])
@@ -91,7 +92,10 @@ class EncoderShim(Shim):
         overflow = self.scaler.unscale([p.grad for p in parameters.values()]) if parameters else False
         for name, parameter in parameters.items():
             if not overflow:
-                weights, _ = optimizer((self.id, name), torch2xp(parameter.data), torch2xp(parameter.grad))
+                value, gradient = (
+                    cast(FloatsXd, torch2xp(cast(torch.Tensor, t))) for t in (parameter.data, parameter.grad)
+                )
+                weights, _ = optimizer((self.id, name), value, gradient)
                 parameter.data.copy_(xp2torch(weights, device=parameter.device))
             parameter.grad = None
         self.scaler.update()

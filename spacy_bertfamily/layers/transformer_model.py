@@ -1,6 +1,6 @@
 """The transformer as a thinc model: Docs in, spacy-transformers' batches out."""
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
@@ -8,11 +8,13 @@ from thinc.api import Model, chain
 from thinc.types import Floats3d
 
 from ..encoder.encode import States, encode
+from ..encoder.pieces import PieceTokenizer
 from ..encoder.settings import EncoderSettings
+from .listener import LayerListener
 from .shim import EncoderShim
 from .states import kept_layers
 
-TransformerModel = Model[List[Doc], "DocBatch"]
+TransformerModel = Model[List[Doc], FullTransformerBatch]
 
 
 class DocBatch(FullTransformerBatch):
@@ -67,7 +69,7 @@ def states_of(data: TransformerData, depth: int) -> States:
     """RETURNS (Dict[int, Floats3d]): The hidden states, or their gradients, by layer; `depth` is the last."""
     states = {j: state for j, state in enumerate(data.model_output.get("hidden_states") or []) if state is not None}
     if has_states(data):
-        states[depth] = data.model_output.last_hidden_state
+        states[depth] = data.model_output["last_hidden_state"]
     return states
 
 
@@ -75,8 +77,8 @@ def build_transformer_model(settings: EncoderSettings) -> TransformerModel:
     """Build the model; the backbone is loaded when it is initialized or read from disk.
 
     settings (EncoderSettings): What to load and how to run it.
-    RETURNS (Model[List[Doc], DocBatch]): The model. Its attribute `layers` names the hidden states that are kept
-        besides the last one: `all`, or their numbers.
+    RETURNS (Model[List[Doc], FullTransformerBatch]): The model. Its attribute `layers` names the hidden states that
+        are kept besides the last one: `all`, or their numbers.
     """
     return Model(
         "adapter-transformer",
@@ -88,18 +90,23 @@ def build_transformer_model(settings: EncoderSettings) -> TransformerModel:
     )
 
 
+def shim_of(model: Model) -> EncoderShim:
+    """RETURNS (EncoderShim): What loads, trains and stores the encoder of a transformer's model."""
+    return cast(EncoderShim, model.shims[0])
+
+
 def init(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
-    shim: EncoderShim = model.shims[0]
+    shim = shim_of(model)
     if not shim.loaded:
         shim.load()
     model.set_dim("nO", shim.encoder.width)
 
 
-def forward(model: TransformerModel, docs: List[Doc], is_train: bool) -> Tuple[DocBatch, Callable]:
-    shim: EncoderShim = model.shims[0]
+def forward(model: TransformerModel, docs: List[Doc], is_train: bool) -> Tuple[FullTransformerBatch, Callable]:
+    shim = shim_of(model)
     encoder = shim.encoder
     layers = kept_layers(model.attrs["layers"], encoder.depth)
-    data, backward = encode(encoder, shim.tokenizer, docs, layers, is_train)
+    data, backward = encode(encoder, cast(PieceTokenizer, shim.tokenizer), docs, layers, is_train)
 
     def backprop(d_batch: DocBatch) -> List[Doc]:
         backward(shim.scale([states_of(d_data, encoder.depth) for d_data in d_batch.doc_data]))
@@ -131,19 +138,37 @@ def replace_listener(model: Model, listener: Model, transformer: Any) -> Model:
     transformer (AdapterTransformer): The component.
     RETURNS (Model[List[Doc], List[TransformerData]]): The replacement.
     """
-    mix = getattr(listener, "mix", None)
-    if mix is None:
-        model.attrs["layers"] = []
-        return chain(model, split_batch())
-    return own_transformer(model, mix, getattr(listener, "grad_factor", 1.0))
+    return own_transformer(model, getattr(listener, "mix", None), getattr(listener, "grad_factor", 1.0))
 
 
-def own_transformer(model: Model, mix: Model, grad_factor: float) -> Model:
-    """RETURNS (Model[List[Doc], List[TransformerData]]): A transformer that keeps what a mix reads."""
-    model.attrs["layers"] = mix.attrs["layers"]
-    shim: Any = model.shims[0]
-    mix.attrs["grad_factor"] = grad_factor if shim.settings.trainable else 0.0
-    return chain(model, split_batch())
+def own_transformer(model: Model, mix: Optional[Model], grad_factor: float) -> Model:
+    """Make a transformer a layer in another component's model.
+
+    model (Model[List[Doc], FullTransformerBatch]): The transformer.
+    mix (Optional[Model]): The mix that stands behind it, whose hidden states are kept.
+    grad_factor (float): Weight of the gradient that the mix passes to the transformer.
+    RETURNS (Model[List[Doc], List[TransformerData]]): The layer.
+    """
+    model.attrs["layers"] = []
+    layer: Model = chain(model, split_batch())
+    if mix is not None:
+        attach_mix(layer, mix, grad_factor)
+    return layer
+
+
+def attach_mix(source: Model, mix: Model, grad_factor: float = 1.0) -> None:
+    """Tell what a mix stands behind which hidden states it reads.
+
+    source (Model[List[Doc], List[TransformerData]]): A `LayerListener`, or a transformer as `own_transformer` makes it.
+    mix (Model): The mix.
+    grad_factor (float): Weight of the gradient that the mix passes on.
+    """
+    for node in source.walk():
+        if isinstance(node, LayerListener):
+            node.mix, node.grad_factor = mix, grad_factor
+        elif any(isinstance(shim, EncoderShim) for shim in node.shims):
+            node.attrs["layers"] = mix.attrs["layers"]
+            mix.attrs["grad_factor"] = grad_factor if shim_of(node).settings.trainable else 0.0
 
 
 def replace_listener_cfg(transformer_cfg: Dict[str, Any], listener_cfg: Dict[str, Any]) -> Dict[str, Any]:
@@ -152,6 +177,8 @@ def replace_listener_cfg(transformer_cfg: Dict[str, Any], listener_cfg: Dict[str
     """
     while "pooling" not in listener_cfg and "tok2vec" in listener_cfg:
         listener_cfg = listener_cfg["tok2vec"]
+    if "pooling" not in listener_cfg:  # it passes on whole windows
+        return {"@architectures": "spacy-bertfamily.OwnTransformer.v1", "transformer": transformer_cfg}
     config = {
         "@architectures": "spacy-bertfamily.AdapterTok2Vec.v1",
         "transformer": transformer_cfg,

@@ -16,13 +16,15 @@ from spacy_transformers.data_classes import FullTransformerBatch
 from spacy_transformers.layers import TransformerListener
 from spacy_transformers.pipeline_component import Transformer, install_extensions
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from wasabi import msg
 
 from .. import architectures  # noqa: F401  (the default config needs them)
 from ..encoder.summary import TrainableSummary, summarize
 from ..errors import Errors
 from ..layers.listener import LayerListener, ignore_gradients
 from ..layers.shim import DELTA_FILE, EncoderShim
-from ..layers.states import LayerChoice, union_of
+from ..layers.states import LayerChoice, kept_layers, union_of
+from ..layers.transformer_model import shim_of
 from ..storage import write_atomically, write_backbone_files
 from .pending import PendingUpdate
 
@@ -112,7 +114,7 @@ class AdapterTransformer(Transformer):
     @property
     def shim(self) -> EncoderShim:
         """RETURNS (EncoderShim): Loads, trains and stores the encoder. Internals."""
-        return self.model.shims[0]
+        return shim_of(self.model)
 
     @property
     def fingerprint(self) -> str:
@@ -149,9 +151,9 @@ class AdapterTransformer(Transformer):
             listener.wanted_layers for listener in listeners if isinstance(listener, LayerListener)
         )
 
-    def _choose_layers(self) -> None:
-        """Keep the hidden states that some component mixes, and no others."""
-        self.model.attrs["layers"] = union_of(self._choices.values())
+    def kept_layers(self) -> List[int]:
+        """RETURNS (List[int]): The hidden states that some component mixes; no others are kept, but the last."""
+        return kept_layers(union_of(self._choices.values()), self.shim.encoder.depth)
 
     def find_listeners(self, component: Any) -> None:
         """Connect the layers of a component that listen to this transformer.
@@ -190,14 +192,12 @@ class AdapterTransformer(Transformer):
         RETURNS (FullTransformerBatch): Its `doc_data` has one entry for each Doc.
         RAISES (ValueError): If the pipeline was neither initialized nor loaded.
         """
-        self._choose_layers()
+        self.model.attrs["layers"] = self.kept_layers()
         return self.model.predict(list(docs))
 
     # Training
 
-    def initialize(
-        self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None
-    ) -> None:
+    def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
         """Load the backbone and connect the listeners of the pipeline.
 
         get_examples (Callable[[], Iterable[Example]]): Not used: the transformer learns from its listeners.
@@ -209,7 +209,7 @@ class AdapterTransformer(Transformer):
             names = [name for name, _ in nlp.pipeline]
             for _, component in nlp.pipeline[names.index(self.name) if self.name in names else 0 :]:
                 self.find_listeners(component)
-        util.logger.info("%s: %s", self.name, self.trainable_summary())
+        msg.info(f"{self.name}: {self.trainable_summary()}")  # spaCy's logger shows nothing at this level
 
     def update(
         self,
@@ -236,7 +236,7 @@ class AdapterTransformer(Transformer):
         docs = [example.predicted for example in examples]
         set_dropout_rate(self.model, drop)
         self._finish_pending()
-        self._choose_layers()
+        self.model.attrs["layers"] = self.kept_layers()
         batch, backprop = self.model.begin_update(docs)
         listeners = self.listeners
         receive = ignore_gradients
@@ -307,7 +307,7 @@ class AdapterTransformer(Transformer):
         RAISES (ValueError): If the backbone is missing or another one, or if any tensor is missing, unexpected or
             misshapen; the component is unchanged then.
         """
-        deserialize = {
+        deserialize: Dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: self.cfg.update(deserialize_config(p)),
             "vocab": self.vocab.from_disk,
             "model": lambda p: self._model_from_disk(p.parent),

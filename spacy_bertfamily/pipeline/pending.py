@@ -3,12 +3,12 @@
 from abc import ABC, abstractmethod
 from typing import Any, Callable, Dict, List, Optional
 
-from spacy_transformers.data_classes import TransformerData
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
 from thinc.api import Model, Optimizer
 from thinc.types import Floats2d
 
 from ..errors import Errors
-from ..layers.transformer_model import DocBatch, gradients_batch, has_states, states_of
+from ..layers.transformer_model import DocBatch, gradients_batch, has_states, shim_of, states_of
 
 
 class Pending(ABC):
@@ -71,13 +71,13 @@ class Pending(ABC):
 class PendingUpdate(Pending):
     """Waits for the gradients of hidden states.
 
-    batch (DocBatch): The transformer's output.
+    batch (FullTransformerBatch): The transformer's output.
     """
 
     def __init__(
         self,
         model: Model,
-        batch: DocBatch,
+        batch: FullTransformerBatch,
         backprop: Callable[[DocBatch], List],
         n_listeners: int,
         losses: Dict[str, float],
@@ -85,7 +85,7 @@ class PendingUpdate(Pending):
     ):
         super().__init__(model, backprop, n_listeners, losses, name)
         self.batch = batch
-        self.depth = model.shims[0].encoder.depth
+        self.depth = shim_of(model).encoder.depth
         self.sums = [{} for _ in batch.doc_data]
 
     def add(self, gradients: List[TransformerData]) -> None:

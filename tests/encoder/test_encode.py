@@ -163,9 +163,7 @@ def test_gradients_reach_every_adapter_and_nothing_else(backbones, model_type):
     docs = [spacy.blank("en").make_doc(text) for text in TEXTS]
     data, backprop = encode(encoder, tokenizer, docs, [1], True)
     rng = np.random.default_rng(0)
-    gradients = [
-        {encoder.depth: rng.normal(size=d.model_output.last_hidden_state.shape).astype("f")} for d in data
-    ]
+    gradients = [{encoder.depth: rng.normal(size=d.model_output.last_hidden_state.shape).astype("f")} for d in data]
     backprop(gradients)
     for name, parameter in encoder.named_parameters():
         assert (parameter.grad is not None) == name.startswith("adapter."), name

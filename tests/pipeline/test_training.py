@@ -214,8 +214,8 @@ def test_spacys_components_listen(make_tagger, factory, trainable):
     nlp.remove_pipe("tagger")
     model = {**nlp.get_factory_meta(factory).default_config["model"], "tok2vec": LISTENER}
     if factory == "textcat":
-        model = {"@architectures": "spacy.TextCatReduce.v1", "exclusive_classes": True, "tok2vec": LISTENER,
-                 "use_reduce_first": False, "use_reduce_last": False, "use_reduce_max": False, "use_reduce_mean": True}  # fmt: skip
+        reduce = {"use_reduce_first": False, "use_reduce_last": False, "use_reduce_max": False, "use_reduce_mean": True}
+        model = {"@architectures": "spacy.TextCatReduce.v1", "exclusive_classes": True, "tok2vec": LISTENER, **reduce}
     config = {"min_action_freq": 1} if factory == "parser" else {}
     nlp.add_pipe(factory, config={"model": model, **config})
     gold = {

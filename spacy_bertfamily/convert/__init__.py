@@ -1,0 +1,1 @@
+"""Readers of public data formats, one file each."""

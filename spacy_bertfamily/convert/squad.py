@@ -1,0 +1,203 @@
+"""Question answering data: SQuAD 1.1 and 2.0, CMRC 2018 and DRCD as JSON, and flat questions as JSON lines."""
+
+import gzip
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..answers import UNPLACED, Chars, set_answers
+from ..errors import Errors
+from ..segments import spell_apart
+
+# How far an offset may be off and still be put right
+NEAR = 3
+
+
+class Question(NamedTuple):
+    """One question as it is in a file: answers are `(text, start)`, with None for an unknown start."""
+
+    id: str
+    question: str
+    context: str
+    answers: List[Tuple[str, Optional[int]]]
+    impossible: bool
+
+
+@dataclass
+class Report:
+    """What happened to a file.
+
+    read, written, unanswerable (int): Numbers of questions.
+    repaired (Counter): How often an answer was put right, by what was wrong.
+    separators (int): How many separators inside the texts were spelled apart.
+    skipped_answers, skipped (List[Tuple[str, str]]): Answers and questions that were left out: question id and reason.
+    """
+
+    read: int = 0
+    written: int = 0
+    unanswerable: int = 0
+    repaired: Counter = field(default_factory=Counter)
+    separators: int = 0
+    skipped_answers: List[Tuple[str, str]] = field(default_factory=list)
+    skipped: List[Tuple[str, str]] = field(default_factory=list)
+
+    def lines(self) -> List[str]:
+        """RETURNS (List[str]): The report in words, one fact a line."""
+        lines = [f"{self.written} of {self.read} questions written, {self.unanswerable} of them unanswerable"]
+        lines += [f"{count} answer(s) repaired: {what}" for what, count in sorted(self.repaired.items())]
+        if self.separators:
+            lines.append(f"{self.separators} separator(s) inside the texts spelled apart")
+        lines += [f"answer left out, question {id_}: {reason}" for id_, reason in self.skipped_answers]
+        lines += [f"question {id_} left out: {reason}" for id_, reason in self.skipped]
+        return lines
+
+
+def convert_squad(
+    path: Path, nlp: Language, report: Report, separator: str = "[SEP]", inside_words: bool = False
+) -> Iterator[Doc]:
+    """Read a file into Docs 'question [SEP] context' with `doc.spans["answers"]`. Every offset is checked; what is
+    obviously wrong is repaired, the rest serves for scoring only, and the report says so.
+
+    path (Path): The file, gzipped or not.
+    nlp (Language): Makes the Docs.
+    report (Report): Gets what happened.
+    separator (str): The transformer's separator.
+    inside_words (bool): Keep answers that begin and end inside a word: mistakes in the data, such as 'men' in
+        'government', which training refuses. For official dev sets, where they count.
+    YIELDS (Doc): One for each question that can be used.
+    RAISES (ValueError): If the file is something else.
+    """
+    for item in read_questions(path):
+        report.read += 1
+        golds, unplaced = _locate_all(item, report, inside_words)
+        if unplaced and not golds:
+            report.skipped.append((item.id, "no answer can be used"))
+            continue
+        question, n_question, _ = spell_apart(item.question.strip(), separator)
+        context, n_context, moved = spell_apart(item.context, separator)
+        report.separators += n_question + n_context
+        if not question or not context.strip():
+            report.skipped.append((item.id, "the question is empty" if not question else "the context is empty"))
+            continue
+        begin = len(question) + len(separator) + 2
+        doc = nlp.make_doc(f"{question} {separator} {context}")
+        chars = [(begin + moved(start), begin + moved(end)) for start, end in golds]
+        # official scores count accepted answers that are not in the context too
+        set_answers(doc, chars, attrs={UNPLACED: unplaced} if unplaced else None)
+        report.written += 1
+        report.unanswerable += not golds
+        yield doc
+
+
+def read_questions(path: Path) -> Iterator[Question]:
+    """Read the questions of a file, unchecked.
+
+    path (Path): The file.
+    YIELDS (Question): Each question.
+    RAISES (ValueError): If the file is something else.
+    """
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    try:
+        text = content.decode("utf8")
+        try:
+            loaded: Any = json.loads(text)
+        except ValueError:
+            loaded = [json.loads(line) for line in text.splitlines() if line.strip()]
+        yield from _walk(loaded)
+    except (KeyError, TypeError, AttributeError) as e:
+        raise ValueError(Errors.B206.format(file=str(path), reason=f"{type(e).__name__} {e}")) from e
+    except ValueError as e:
+        raise ValueError(Errors.B206.format(file=str(path), reason=str(e))) from e
+
+
+def _walk(loaded: Any) -> Iterator[Question]:
+    if isinstance(loaded, dict) and "data" not in loaded:
+        loaded = [loaded]
+    if isinstance(loaded, dict):  # SQuAD, DRCD, CMRC in SQuAD's style
+        for article in loaded["data"]:
+            for paragraph in article["paragraphs"]:
+                for qa in paragraph["qas"]:
+                    yield _question(qa, paragraph["context"])
+    else:
+        for number, row in enumerate(loaded, start=1):
+            if "qas" in row:  # CMRC's own style, without offsets
+                for qa in row["qas"]:
+                    answers: List[Tuple[str, Optional[int]]] = [(answer, None) for answer in qa["answers"]]
+                    yield Question(qa["query_id"], qa["query_text"], row["context_text"], answers, not answers)
+            else:
+                yield _question({"id": f"line {number}", **row}, row["context"])
+
+
+def _question(qa: Dict[str, Any], context: str) -> Question:
+    given = qa.get("answers", [])
+    if isinstance(given, dict):  # columns, as in the Hugging Face hub's SQuAD
+        given = [{"text": t, "answer_start": s} for t, s in zip(given["text"], given["answer_start"])]
+    answers = [(answer["text"], answer.get("answer_start")) for answer in given]
+    impossible = bool(qa.get("is_impossible", not answers))
+    return Question(str(qa["id"]), qa["question"], context, [] if impossible else answers, impossible)
+
+
+def _locate_all(item: Question, report: Report, inside_words: bool) -> Tuple[List[Chars], List[str]]:
+    """RETURNS (Tuple[List[Tuple[int, int]], List[str]]): The characters of the answers in the context, and the answers
+    that are not there.
+    """
+    golds: List[Chars] = []
+    unplaced: List[str] = []
+    for text, start in item.answers:
+        found, remark = locate_answer(item.context, text, start)
+        if found is not None and not inside_words and _inside_word(item.context, *found):
+            found, remark = None, f"{text!r} lies inside a word, at character {start}"
+        if found is None:
+            report.skipped_answers.append((item.id, remark))
+            unplaced.append(text)
+            continue
+        if remark:
+            report.repaired[remark] += 1
+        golds.append(found)
+    return golds, unplaced
+
+
+def _inside_word(context: str, start: int, end: int) -> bool:
+    """Whether an answer begins and ends inside a word; in Chinese or Japanese, where words touch, never."""
+    pairs = (context[max(0, start - 1) : start + 1], context[end - 1 : end + 1])
+    return all(len(pair) == 2 and pair.isalnum() and max(pair) < "\u2e80" for pair in pairs)
+
+
+def locate_answer(context: str, text: str, start: Optional[int]) -> Tuple[Optional[Chars], str]:
+    """Find an answer where its offset says, or as near as is certain.
+
+    context (str): The context.
+    text (str): The answer.
+    start (Optional[int]): Where it should be.
+    RETURNS (Tuple[Optional[Tuple[int, int]], str]): Its characters and what was repaired (empty if nothing was), or
+        None and why it cannot be used.
+    """
+    stripped = text.strip()
+    if not stripped:
+        return None, "the answer is empty"
+    repairs = []
+    if stripped != text:
+        repairs.append("whitespace around it")
+        start = None if start is None else start + len(text) - len(text.lstrip())
+    if start is not None and start >= 0 and context.startswith(stripped, start):
+        return (start, start + len(stripped)), ", ".join(repairs)
+    if start is not None:
+        near = [d for d in sorted(range(-NEAR, NEAR + 1), key=abs) if context.startswith(stripped, max(0, start + d))]
+        if near and start + near[0] >= 0:
+            repairs.append("offset off by a little")
+            return (start + near[0], start + near[0] + len(stripped)), ", ".join(repairs)
+    occurrences = context.count(stripped)
+    if occurrences == 1:
+        where = context.index(stripped)
+        repairs.append("offset missing" if start is None else "offset wrong, but there is one such place only")
+        return (where, where + len(stripped)), ", ".join(repairs)
+    if start is None and occurrences:
+        where = context.index(stripped)
+        return (where, where + len(stripped)), ", ".join([*repairs, "offset missing, first of several places taken"])
+    at = "without an offset" if start is None else f"at character {start}"
+    return None, f"{text[:60]!r} is not {at}; the context has it {occurrences} times elsewhere"

@@ -1,0 +1,86 @@
+"""Which piece stands where in a Doc's windows: what a head needs to get from hidden states back to the text."""
+
+from dataclasses import dataclass
+from typing import List, Optional
+
+import numpy as np
+from spacy_transformers.data_classes import WordpieceBatch
+
+from .pieces import Pieces, PieceTokenizer
+from .windows import Window
+
+# As in BERT's original code: of windows that give a piece nearly the same context, the longer one speaks for it.
+LENGTH_BONUS = 0.01
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The pieces of a Doc in its windows.
+
+    pieces (Pieces): The Doc in pieces, with character offsets.
+    index (np.ndarray): The piece at each position, -1 for special ones and padding, `(windows, longest window)`.
+    speaks (np.ndarray): Whether this window gives the piece at this position more context than any other, boolean,
+        `(windows, longest window)`. Each piece has one such place.
+    lengths (np.ndarray): Pieces in each window, special ones included, `(windows,)`.
+    cls (np.ndarray): The position of the classification piece in each window, `(windows,)`.
+    known (np.ndarray): Whether the backbone's vocabulary has the piece, boolean, `(pieces,)`.
+    """
+
+    pieces: Pieces
+    index: np.ndarray
+    speaks: np.ndarray
+    lengths: np.ndarray
+    cls: np.ndarray
+    known: np.ndarray
+
+    @property
+    def first_is_whole(self) -> bool:
+        """RETURNS (bool): Whether each window holds all of the first segment."""
+        n_first = self.pieces.n_first or 0
+        return bool((((self.index >= 0) & (self.index < n_first)).sum(axis=1) == n_first).all())
+
+
+@dataclass
+class LaidOutWordpieces(WordpieceBatch):
+    """spacy-transformers' wordpieces that know their places. They are part of all data that is made of a Doc's hidden
+    states (by a layer mix, for instance), so that a head finds the layout however many layers are in between.
+
+    layout (Optional[Layout]): None for wordpieces that were read back from bytes.
+    """
+
+    layout: Optional[Layout] = None
+
+
+def make_layout(pieces: Pieces, windows: List[Window], tokenizer: PieceTokenizer) -> Layout:
+    """Lay out a Doc.
+
+    pieces (Pieces): The Doc.
+    windows (List[Window]): Its windows, at least one.
+    tokenizer (PieceTokenizer): Knows the special pieces.
+    RETURNS (Layout): The layout.
+    """
+    lengths = np.asarray([len(window) for window in windows])
+    index = np.full((len(windows), lengths.max()), -1)
+    score = np.full(index.shape, -1.0)
+    cls = np.zeros(len(windows), dtype="int64")
+    n_first = pieces.n_first or 0
+    for row, window in enumerate(windows):
+        index[row, : len(window)] = window.pieces
+        is_first = window.pieces < n_first
+        part = np.where(is_first, (is_first & (window.pieces >= 0)).sum(), (~is_first).sum())
+        score[row, : len(window)] = window.context + LENGTH_BONUS * part
+        cls[row] = np.argmax((window.pieces < 0) & (window.ids == tokenizer.tokenizer.cls_token_id))
+    known = pieces.ids != tokenizer.tokenizer.unk_token_id
+    return Layout(pieces, index, _speakers(index, score), lengths, cls, known)
+
+
+def _speakers(index: np.ndarray, score: np.ndarray) -> np.ndarray:
+    speaks = index >= 0
+    if len(index) > 1:
+        rows, columns = np.nonzero(speaks)
+        piece = index[rows, columns]
+        order = np.lexsort((rows, -score[rows, columns], piece))
+        is_best = np.ones(len(order), dtype=bool)
+        is_best[1:] = piece[order[1:]] != piece[order[:-1]]
+        speaks[rows[order], columns[order]] = is_best
+    return speaks

@@ -1,0 +1,325 @@
+"""Extractive question answering: where in a text is the answer?"""
+
+import warnings
+from dataclasses import replace
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union, cast
+
+import numpy as np
+from spacy.language import Language
+from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.util import minibatch
+from thinc.api import Config, Model
+from thinc.types import Floats3d
+
+from .. import architectures_qa  # noqa: F401  (the default config needs it)
+from ..answers import ANSWERS_KEY, Answer, accepted_texts, install_extension, set_answers
+from ..errors import Errors
+from ..layers.listener import LayerListener
+from ..layers.qa_head import WindowLogits
+from ..qa.calibrate import Calibration, calibrate
+from ..qa.choose import UNANSWERED, Prediction, choose
+from ..qa.decode import EMPTY, NBest, WindowRef, decode, stack_logits
+from ..qa.metrics import METRICS
+from ..qa.problems import find_problem
+from ..qa.scorer import make_span_qa_scorer
+from ..qa.targets import keep_windows, window_loss, window_targets
+from .ask import ask, find_transformer, upstream_name
+from .qa_golds import check_examples, example_golds
+from .qa_settings import QASettings
+
+DEFAULT_CONFIG = """
+[span_qa]
+n_best = 20
+max_answer_length = 30
+top_k = 1
+null_threshold = 0.0
+temperature = 1.0
+allow_overlap = false
+train_on = "first"
+negative_rate = 1.0
+
+[span_qa.model]
+@architectures = "spacy-bertfamily.SpanQA.v1"
+upstream = "*"
+
+[span_qa.scorer]
+@scorers = "spacy-bertfamily.span_qa_scorer.v1"
+definition = "squad"
+"""
+CALIBRATION_BATCH = 64
+
+
+@Language.factory(
+    "span_qa",
+    assigns=["doc._.answers", "doc.spans"],
+    requires=["doc._.trf_data"],
+    default_config=Config().from_str(DEFAULT_CONFIG)["span_qa"],
+    default_score_weights={
+        "qa_f1": 1.0,
+        "qa_em": 0.0,
+        "qa_has_ans_f1": None,
+        "qa_has_ans_em": None,
+        "qa_no_ans_f1": None,
+        "qa_no_ans_em": None,
+        "qa_best_f1": None,
+        "qa_best_em": None,
+        "qa_best_threshold": None,
+    },  # fmt: skip
+)
+def make_span_qa(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], List[WindowLogits]],
+    n_best: int,
+    max_answer_length: int,
+    top_k: int,
+    null_threshold: Optional[float],
+    temperature: float,
+    allow_overlap: bool,
+    train_on: str,
+    negative_rate: float,
+    scorer: Optional[Callable],
+) -> "SpanQA":
+    """Construct a SpanQA component.
+
+    nlp (Language): The pipeline.
+    name (str): The component's name.
+    model (Model[List[Doc], List[WindowLogits]]): A `spacy-bertfamily.SpanQA.v1`.
+    n_best (int): Starts, ends and spans that decoding looks at in each window, and spans that it keeps of each Doc.
+    max_answer_length (int): The longest answer, in pieces.
+    top_k (int): The most answers of a Doc.
+    null_threshold (Optional[float]): There is no answer if 'no answer' scores more than this above the best span; None
+        always answers.
+    temperature (float): Divides the scores before they become probabilities.
+    allow_overlap (bool): Whether a Doc's answers may overlap.
+    train_on (str): `first` or `all` accepted answers.
+    negative_rate (float): The part of the windows without an answer that is trained on.
+    scorer (Optional[Callable]): The scoring method.
+    RETURNS (SpanQA): The component.
+    """
+    settings = QASettings(
+        n_best=n_best,
+        max_answer_length=max_answer_length,
+        top_k=top_k,
+        null_threshold=null_threshold,
+        temperature=temperature,
+        allow_overlap=allow_overlap,
+        train_on=train_on,
+        negative_rate=negative_rate,
+    )
+    return SpanQA(nlp, model, name, settings=settings, scorer=scorer)
+
+
+class SpanQA(TrainablePipe):
+    """Finds the answer to a Doc's question in its context, and sets `doc.spans["answers"]` and `doc._.answers`.
+
+    nlp (Language): The pipeline.
+    model (Model[List[Doc], List[WindowLogits]]): A `spacy-bertfamily.SpanQA.v1`.
+    name (str): The component's name.
+    settings (QASettings): How to train and decode.
+    scorer (Optional[Callable]): The scoring method.
+    """
+
+    def __init__(
+        self,
+        nlp: Language,
+        model: Model[List[Doc], List[WindowLogits]],
+        name: str = "span_qa",
+        *,
+        settings: QASettings = QASettings(),
+        scorer: Optional[Callable] = make_span_qa_scorer(),
+    ):
+        install_extension()
+        self.nlp = nlp
+        self.vocab = nlp.vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.configured = settings
+        # what was calibrated, stored with the component; it wins over the config
+        self.cfg: Dict[str, Any] = {}
+
+    @property
+    def settings(self) -> QASettings:
+        """RETURNS (QASettings): As configured, but for what was calibrated."""
+        return replace(self.configured, **self.cfg)
+
+    # Prediction
+
+    def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
+        """Find answers without changing the Docs.
+
+        docs (Iterable[Doc]): The Docs, with `doc._.trf_data`.
+        RETURNS (List[Prediction]): One for each Doc.
+        RAISES (ValueError): If the transformer did not run on them.
+        """
+        docs = list(docs)
+        settings = self.settings
+        return [
+            choose(
+                found,
+                doc.text,
+                temperature=settings.temperature,
+                null_threshold=settings.null_threshold,
+                top_k=settings.top_k,
+                allow_overlap=settings.allow_overlap,
+            )
+            if len(found.scores)
+            else UNANSWERED
+            for doc, found in zip(docs, self.n_best(docs))
+        ]
+
+    def n_best(self, docs: Sequence[Doc]) -> List[NBest]:
+        """Find the best spans of Docs, before any decision.
+
+        docs (Sequence[Doc]): The Docs, with `doc._.trf_data`.
+        RETURNS (List[NBest]): Spans with their scores and the score of 'no answer'; no spans for a Doc that cannot be
+            answered, which one warning tells.
+        """
+        outputs = self.model.predict(list(docs))
+        self._check_layouts(docs, outputs)
+        problems = [find_problem(output.layout) if len(doc) else None for doc, output in zip(docs, outputs)]
+        self._warn([problem for problem in problems if problem])
+        usable: List[int] = []
+        windows: List[WindowRef] = []
+        for i, output in enumerate(outputs):
+            if output.layout is not None and not problems[i]:
+                windows += [WindowRef(len(usable), output.layout, row) for row in range(len(output.layout.lengths))]
+                usable.append(i)
+        logits = stack_logits([self.model.ops.to_numpy(outputs[i].logits) for i in usable])
+        settings = self.settings
+        found = decode(logits, windows, len(usable), settings.n_best, settings.max_answer_length)
+        results = [EMPTY] * len(docs)
+        for i, spans in zip(usable, found):
+            results[i] = spans
+        return results
+
+    def set_annotations(self, docs: Iterable[Doc], predictions: Iterable[Prediction]) -> None:
+        """Set `doc.spans["answers"]`, best first, with `attrs["scores"]`. A Doc without an answer gets an empty group.
+
+        docs (Iterable[Doc]): The Docs.
+        predictions (Iterable[Prediction]): One for each.
+        """
+        for doc, prediction in zip(docs, predictions):
+            set_answers(doc, prediction.chars, prediction.scores, prediction.attrs())
+
+    def ask(
+        self,
+        context: Union[str, Doc],
+        questions: Union[str, Sequence[str]],
+        *,
+        top_k: Optional[int] = None,
+        progress: bool = False,
+    ) -> Union[List[Answer], List[List[Answer]]]:
+        """Ask any number of questions about a text of any length. The text is split into pieces once, windows of all
+        questions are packed together, and the memory does not depend on how many there are.
+
+        context (Union[str, Doc]): The text.
+        questions (Union[str, Sequence[str]]): One question or several.
+        top_k (Optional[int]): The most answers to each. Defaults to the component's setting.
+        progress (bool): Whether to show a progress bar.
+        RETURNS (Union[List[Answer], List[List[Answer]]]): For one question its answers, best first; for several a list
+            of such lists. Offsets and spans are those of the given text or Doc.
+        RAISES (ValueError): If the pipeline has no transformer.
+        """
+        if isinstance(questions, str):
+            return self.ask_all(context, [questions], top_k=top_k, progress=progress)[0]
+        return self.ask_all(context, questions, top_k=top_k, progress=progress)
+
+    def ask_all(
+        self, context: Union[str, Doc], questions: Sequence[str], *, top_k: Optional[int] = None, progress: bool = False
+    ) -> List[List[Answer]]:
+        """`ask` for a list of questions."""
+        settings = self.settings if top_k is None else replace(self.settings, top_k=top_k)
+        for question in questions:
+            if not isinstance(question, str):
+                raise ValueError(Errors.B207.format(given=type(question).__name__))
+        answers, problems = ask(self.nlp, self.name, self.model, settings, context, questions, progress)
+        self._warn(problems)
+        return answers
+
+    def _check_layouts(self, docs: Sequence[Doc], outputs: Sequence[WindowLogits]) -> None:
+        for doc, output in zip(docs, outputs):
+            if len(doc) and output.layout is None:
+                upstream = upstream_name(self.model)
+                raise ValueError(Errors.B202.format(name=self.name, upstream=upstream))
+
+    def _warn(self, problems: Sequence[str]) -> None:
+        if problems:
+            warnings.warn(Errors.B205.format(count=len(problems), name=self.name, reason=problems[0]), stacklevel=3)
+
+    # Training
+
+    def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
+        """Check all examples, and make the head's weights.
+
+        get_examples (Callable[[], Iterable[Example]]): The training data.
+        nlp (Language): The pipeline; its transformer is initialized already.
+        RAISES (ValueError): On the first example that cannot be trained on, saying why.
+        """
+        self.nlp = nlp or self.nlp
+        transformer = find_transformer(self.nlp, self.name, self.model)
+        check_examples(self.name, get_examples(), transformer.shim)
+        head = self.model.get_ref("head")
+        listener = cast(LayerListener, self.model.get_ref("listener"))
+        listener.set_dim("nO", transformer.model.get_dim("nO"), force=True)
+        head.set_dim("nI", listener.mixed_width, force=True)
+        self.model.initialize()
+
+    def get_loss(self, examples: Iterable[Example], scores: List[WindowLogits]) -> Tuple[float, List[Floats3d]]:
+        """The loss of BERT's question answering: cross-entropy over each window's positions, start and end averaged,
+        the mean of all windows.
+
+        examples (Iterable[Example]): The examples; those without `doc.spans["answers"]` have no part in it.
+        scores (List[WindowLogits]): The model's output.
+        RETURNS (Tuple[float, List[Floats3d]]): The loss and the gradient of the logits.
+        RAISES (ValueError): If an example cannot be trained on.
+        """
+        examples = list(examples)
+        validate_examples(examples, "SpanQA.get_loss")
+        self._check_layouts([eg.predicted for eg in examples], scores)
+        losses: List[np.ndarray] = []
+        gradients = [np.zeros(output.logits.shape, dtype="float32") for output in scores]
+        for example, output, gradient in zip(examples, scores, gradients):
+            golds = example_golds(self.name, example, output.layout)
+            if golds is None or output.layout is None:
+                continue
+            targets, positive = window_targets(output.layout, golds[:1] if self.settings.train_on == "first" else golds)
+            keep = keep_windows(positive, self.settings.negative_rate)
+            logits = self.model.ops.to_numpy(output.logits)
+            loss, d_logits = window_loss(logits, targets, output.layout.lengths)
+            losses.append(loss[keep])
+            gradient += d_logits * keep[:, None, None]
+        n_windows = max(1, sum(map(len, losses)))
+        total = float(sum(loss.sum() for loss in losses)) / n_windows
+        return total, [self.model.ops.asarray3f(cast(Floats3d, gradient / n_windows)) for gradient in gradients]
+
+    def calibrate(self, examples: Iterable[Example], *, definition: str = "squad") -> Calibration:
+        """Fit the temperature, so that scores are the probabilities of being right, and the threshold for 'no answer',
+        so that F1 is best. Both are stored with the component, in `cfg`, and used from now on.
+
+        examples (Iterable[Example]): Dev data, annotated with answers.
+        definition (str): What is right: `squad` or `cmrc`.
+        RETURNS (Calibration): What was fitted.
+        RAISES (ValueError): If there is no annotated example.
+        """
+        if definition not in METRICS:
+            allowed = f"one of {', '.join(METRICS)}"
+            raise ValueError(Errors.B004.format(setting="definition", value=definition, allowed=allowed))
+        transformer = find_transformer(self.nlp, self.name, self.model)
+        found: List[NBest] = []
+        texts: List[str] = []
+        golds: List[List[str]] = []
+        annotated = (eg for eg in examples if ANSWERS_KEY in eg.reference.spans)
+        for batch in minibatch(annotated, CALIBRATION_BATCH):
+            docs = [eg.predicted.copy() for eg in batch]
+            found += self.n_best(list(transformer.pipe(docs)))
+            texts += [doc.text for doc in docs]
+            golds += [accepted_texts(eg.reference) for eg in batch]
+        if not found:
+            raise ValueError(Errors.B204.format(action="calibrate", name=self.name))
+        fitted = calibrate(found, texts, golds, METRICS[definition])
+        self.cfg.update(fitted._asdict())
+        return fitted

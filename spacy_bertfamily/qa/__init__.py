@@ -1,0 +1,1 @@
+"""Extractive question answering in numpy: targets, decoding, calibration, metrics."""

@@ -1,0 +1,72 @@
+"""Independent, slow restatements of the published definitions, one step at a time, to compare with."""
+
+import math
+
+
+def max_context_window(piece, windows):
+    """The window that speaks for a piece, by BERT's rule. windows: (first piece, pieces) of each window's context."""
+    best, best_score = None, -math.inf
+    for number, (first, length) in enumerate(windows):
+        if first <= piece < first + length:
+            score = min(piece - first, first + length - 1 - piece) + 0.01 * length
+            if score > best_score:
+                best, best_score = number, score
+    return best
+
+
+def postprocess(features, n_best, max_answer_length, threshold):
+    """The n-best list, the null score and the decision of one example.
+
+    features: one dict per window: start, end (lists of scores, one per position), offsets (characters of context
+    pieces, None elsewhere), speaks (one bool per position), cls (a position).
+    """
+    null = math.inf
+    candidates = []
+    for feature in features:
+        null = min(null, feature["start"][feature["cls"]] + feature["end"][feature["cls"]])
+        ranked = {}
+        for side in ("start", "end"):
+            positions = sorted(range(len(feature[side])), key=lambda i, scores=feature[side]: scores[i], reverse=True)
+            ranked[side] = positions[:n_best]
+        for start in ranked["start"]:
+            for end in ranked["end"]:
+                if feature["offsets"][start] is None or feature["offsets"][end] is None:
+                    continue
+                if end < start or end - start + 1 > max_answer_length:
+                    continue
+                if not feature["speaks"][start]:
+                    continue
+                score = feature["start"][start] + feature["end"][end]
+                candidates.append((score, feature["offsets"][start][0], feature["offsets"][end][1]))
+    candidates.sort(key=lambda candidate: -candidate[0])
+    candidates = candidates[:n_best]
+    if not candidates:
+        return [], null, None
+    answer = candidates[0] if null - candidates[0][0] <= threshold else None
+    return candidates, null, answer
+
+
+def features_of(layout, logits):
+    """The windows of a laid out text, for `postprocess`, from scores `(windows, longest, 2)`."""
+    n_first = layout.pieces.n_first
+    contexts = []
+    for row in layout.index.tolist():
+        held = [piece for piece in row if piece >= n_first]
+        contexts.append((min(held), len(held)) if held else (-1, 0))
+    features = []
+    for number, (row, length) in enumerate(zip(layout.index.tolist(), layout.lengths.tolist())):
+        offsets, speaks = [], []
+        for piece in row[:length]:
+            inside = piece >= n_first
+            offsets.append((int(layout.pieces.starts[piece]), int(layout.pieces.ends[piece])) if inside else None)
+            speaks.append(inside and max_context_window(piece, contexts) == number)
+        features.append(
+            {
+                "start": logits[number, :length, 0].tolist(),
+                "end": logits[number, :length, 1].tolist(),
+                "offsets": offsets,
+                "speaks": speaks,
+                "cls": 0,
+            }
+        )
+    return features

@@ -1,0 +1,147 @@
+import gzip
+import json
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+from spacy_bertfamily.answers import answer_chars
+from spacy_bertfamily.convert.squad import Report, convert_squad, locate_answer
+from spacy_bertfamily.segments import segment_bounds, spell_apart
+
+CONTEXT = "Ann wrote the book in 1920. Ben sold it. Ann sold nothing."
+
+
+def squad(*qas, context=CONTEXT):
+    return {"version": "1.1", "data": [{"title": "t", "paragraphs": [{"context": context, "qas": list(qas)}]}]}
+
+
+def qa(*answers, question="Who?", **more):
+    return {"id": "q1", "question": question, "answers": [{"text": t, "answer_start": s} for t, s in answers], **more}
+
+
+@pytest.fixture
+def convert(tmp_path):
+    def run(content, name="data.json", lang="en", **kwargs):
+        path = tmp_path / name
+        text = content if isinstance(content, str) else json.dumps(content)
+        path.write_bytes(gzip.compress(text.encode("utf8")) if name.endswith(".gz") else text.encode("utf8"))
+        report = Report()
+        return list(convert_squad(path, spacy.blank(lang), report, **kwargs)), report
+
+    return run
+
+
+def golds_of(doc):
+    return [doc.text[start:end] for start, end in answer_chars(doc)]
+
+
+def test_squad_1_and_2(convert):
+    docs, report = convert(squad(qa(("Ann", 0), ("Ann", 41)), qa(is_impossible=True), qa()), "data.json.gz")
+    assert docs[0].text == f"Who? [SEP] {CONTEXT}"
+    assert answer_chars(docs[0]) == [(11, 14), (52, 55)]
+    assert [golds_of(doc) for doc in docs] == [["Ann", "Ann"], [], []]
+    assert (report.read, report.written, report.unanswerable, report.repaired) == (3, 3, 2, {})
+    assert report.lines() == ["3 of 3 questions written, 2 of them unanswerable"]
+
+
+FLAT = {"id": "x", "question": "Who?", "context": CONTEXT, "answers": {"text": ["Ben"], "answer_start": [28]}}
+CMRC = [
+    {
+        "context_id": "c",
+        "context_text": "安写了一本书。",
+        "qas": [{"query_id": "q", "query_text": "谁？", "answers": ["安"]}],
+    }
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "answer"), [(json.dumps(FLAT) + "\n" + json.dumps(FLAT), "Ben"), (FLAT, "Ben"), (CMRC, "安")]
+)
+def test_other_forms(convert, content, answer):
+    docs, _ = convert(content)
+    assert all(golds_of(doc) == [answer] for doc in docs)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "found", "remark"),
+    [
+        ("Ben", 28, (28, 31), ""),
+        ("Ben", 29, (28, 31), "offset off by a little"),
+        ("Ann", 1, (0, 3), "offset off by a little"),
+        (" Ben ", 27, (28, 31), "whitespace around it"),
+        ("Ben", 3, (28, 31), "offset wrong, but there is one such place only"),
+        ("Ben", None, (28, 31), "offset missing"),
+        ("Ann", None, (0, 3), "offset missing, first of several places taken"),
+        ("Ann", 20, None, "'Ann' is not at character 20; the context has it 2 times elsewhere"),
+        ("Carl", 20, None, "'Carl' is not at character 20; the context has it 0 times elsewhere"),
+        ("  ", 3, None, "the answer is empty"),
+        ("Ben", -1, (28, 31), "offset wrong, but there is one such place only"),
+    ],
+)
+def test_offsets_are_checked(text, start, found, remark):
+    assert locate_answer(CONTEXT, text, start) == (found, remark)
+
+
+def test_what_is_left_out_is_reported(convert):
+    docs, report = convert(
+        squad(
+            qa(("Ann", 1)),
+            qa(("Carl", 3)),
+            qa(("Carl", 3), ("Ben", 28)),
+            qa(("rot", 5)),
+            qa(("Ann", 0), question=" "),
+        )
+    )
+    assert [golds_of(doc) for doc in docs] == [["Ann"], ["Ben"]]
+    assert docs[1].spans["answers"].attrs["unplaced"] == ["Carl"]
+    assert report.lines() == [
+        "2 of 5 questions written, 0 of them unanswerable",
+        "1 answer(s) repaired: offset off by a little",
+        "answer left out, question q1: 'Carl' is not at character 3; the context has it 0 times elsewhere",
+        "answer left out, question q1: 'Carl' is not at character 3; the context has it 0 times elsewhere",
+        "answer left out, question q1: 'rot' lies inside a word, at character 5",
+        "question q1 left out: no answer can be used",
+        "question q1 left out: no answer can be used",
+        "question q1 left out: the question is empty",
+    ]
+
+
+def test_answers_inside_words_can_be_kept(convert):
+    docs, report = convert(squad(qa(("rot", 5)), qa(("192", 22))), inside_words=True)
+    assert [golds_of(doc) for doc in docs] == [["rot"], ["192"]]
+    docs, _ = convert(squad(qa(("国", 1)), context="中国人"), lang="zh")
+    assert golds_of(docs[0]) == ["国"]
+
+
+def test_separators_in_the_texts_are_spelled_apart(convert):
+    context = "[SEP] a [SEP] Ann [SEP]"
+    docs, report = convert(squad(qa(("Ann", 14), ("[SEP] Ann [SEP]", 8), question="Who [SEP] ?"), context=context))
+    assert docs[0].text == "Who [ SEP] ? [SEP] [ SEP] a [ SEP] Ann [ SEP]"
+    assert golds_of(docs[0]) == ["Ann", "[ SEP] Ann [ SEP]"]
+    (_, question_end), (start, _) = segment_bounds(docs[0])
+    assert docs[0].text[:question_end].strip() == "Who [ SEP] ?"
+    assert docs[0].text[start:].startswith(" [ SEP] a")
+    assert report.separators == 4
+    assert "4 separator(s) inside the texts spelled apart" in report.lines()
+
+
+@pytest.mark.parametrize("separator", ["[SEP]", "|", "||"])
+def test_spelled_apart_is_no_separator(separator):
+    text, count, moved = spell_apart(f"a {separator} b {separator}", separator)
+    assert count == 2
+    doc = spacy.blank("en").make_doc(text)
+    assert segment_bounds(doc, separator) is None
+    assert text[moved(3 + len(separator))] == "b"
+
+
+@pytest.mark.parametrize("content", ["not json", "[1, 2]", {"data": [{"x": 1}]}, '{"question": "Who?"}'])
+def test_other_files_are_an_error(convert, content):
+    with pytest.raises(ValueError, match=r"\[B206\].*data.json' is not a question answering file"):
+        convert(content)
+
+
+def test_golds_outlive_a_docbin(convert):
+    docs, _ = convert(squad(qa(("192", 22)), qa()), inside_words=True)
+    copies = list(DocBin(docs=docs, store_user_data=False).get_docs(spacy.blank("en").vocab))
+    assert [answer_chars(doc) for doc in copies] == [answer_chars(doc) for doc in docs]
