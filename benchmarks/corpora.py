@@ -1,4 +1,4 @@
-"""Reading public corpora into spaCy's format. The data is not part of this repository: every script takes its folder."""
+"""Reading public corpora into spaCy's format. The data is not part of this repository."""
 
 import gzip
 import json

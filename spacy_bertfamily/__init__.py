@@ -1,3 +1,21 @@
 """The BERT family's way of working, as ordinary spaCy components."""
 
+from importlib import import_module
+from typing import Any, List
+
 __version__ = "0.1.0"
+
+# Public names and their modules: imported on first use, since spaCy resolves this package in every spacy.blank().
+_PUBLIC = {"join_segments": "segments", "split_segments": "segments"}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+
+
+def __dir__() -> List[str]:
+    return sorted(__all__)

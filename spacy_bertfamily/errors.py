@@ -30,7 +30,7 @@ class Errors:
     )
     B008 = (
         "[B008] No adapter sites are known for backbones of type {model_type!r}. Types with sites: {known}. Remove the "
-        "adapter block (everything else works without sites), or describe the sites with "
+        "adapter block (all else works without sites), or describe the sites with "
         "spacy_bertfamily.adapters.register_family()."
     )
     B009 = (
@@ -61,12 +61,12 @@ class Errors:
     )
     B024 = "[B024] The backbone folder {folder!r} has no {missing}. It must hold config.json, weights and a tokenizer."
     B025 = (
-        "[B025] {file!r} could not be read safely: {reason}. Weights are read from safetensors, or from .bin files that "
-        "hold nothing but tensors; code in them is never run."
+        "[B025] {file!r} could not be read safely: {reason}. Weights are read from safetensors, or from .bin files "
+        "that hold nothing but tensors; code in them is never run."
     )
     B026 = (
-        "[B026] The backbone's config.json asks for {key!r} = {value!r}, which is refused: it makes the loader fetch or "
-        "run something else than plain weights."
+        "[B026] The backbone's config.json asks for {key!r} = {value!r}, which is refused: it makes the loader fetch "
+        "or run something else than plain weights."
     )
     B027 = (
         "[B027] The backbone {name!r} has model_type {model_type!r}, which this version of transformers does not know "
@@ -83,8 +83,9 @@ class Errors:
 
     # Storage
     B040 = (
-        "[B040] The pipeline was trained on the backbone {trained!r} with fingerprint {expected}, but {found_name!r} has "
-        "fingerprint {found}. Its outputs would be wrong, so it is not loaded. Point components.{component}.model.name "
+        "[B040] The pipeline was trained on the backbone {trained!r} with fingerprint {expected}, but {found_name!r} "
+        "has fingerprint {found}. Its outputs would be wrong, so it is not loaded. Point "
+        "components.{component}.model.name "
         "to the right backbone{hint}."
     )
     B041 = (
@@ -103,9 +104,55 @@ class Errors:
     )
 
     # Training
-    B050 = (
-        "[B050] The gradients that reached the transformer {name!r} belong to {given} Docs, but its batch has {expected}."
+    B050 = "[B050] The gradients that reached the transformer {name!r} are of {given} Docs; its batch has {expected}."
+
+    # Pairs and single texts, classified
+    B101 = (
+        "[B101] Example {index} ({text!r}) of the data for {name!r} is one text, but others are pairs. A pair is "
+        "'A {separator} B' in text, or made with spacy_bertfamily.join_segments(). Complete or remove the example."
     )
+    B102 = (
+        "[B102] Example {index} ({text!r}) of the data for {name!r} has {reference} in doc.spans['segments'], but the "
+        "Doc that is classified, made anew from the text, has {predicted}. Spell separators inside the texts apart, as "
+        "'python -m spacy bertfamily convert' does, and do not set separator = null in the transformer."
+    )
+    B103 = (
+        "[B103] Example {index} ({text!r}) of the data for {name!r} has the label {label!r}, which {name!r} does not "
+        "know. Its labels are: {labels}. Correct the example, or add the label under [initialize.components.{name}]."
+    )
+    B104 = (
+        "[B104] Example {index} ({text!r}) of the data for {name!r} has doc.cats = {cats}. With mode = {mode!r} "
+        "{allowed}."
+    )
+    B105 = (
+        "[B105] {name!r} has the labels: {labels}. mode = {mode!r} needs {allowed}. Give the labels under "
+        "[initialize.components.{name}], or check doc.cats in the training data."
+    )
+    B106 = (
+        "[B106] All {n} annotated examples of the data for {name!r} have the label {label!r}: there is nothing to tell "
+        "apart. Add examples of the other labels ({labels})."
+    )
+    B107 = "[B107] None of the examples for {name!r} has both text and doc.cats. Are they annotated with doc.cats?"
+    B108 = (
+        "[B108] class_weights of {name!r} is {given!r}. Allowed are 'balanced' (not with mode = 'regression'), or a "
+        "weight above 0 for some of its labels: {labels}."
+    )
+    B109 = (
+        "[B109] pooling = 'pooler' of {name!r} starts from the backbone's own pooler, but {reason}. Use pooling = "
+        "'cls', 'mean' or 'max' instead; 'cls' with hidden_size adds a layer that begins untrained."
+    )
+    B110 = (
+        "[B110] {name!r} is not in a pipeline that can make Docs (any more). Call it as {method}(..., nlp=nlp), with "
+        "the pipeline that holds it and its transformer."
+    )
+    B111 = "[B111] rank() of {name!r} was given label = {label!r}. It sorts by one of its labels: {labels}."
+
+    # Conversion
+    B120 = (
+        "[B120] The column {column!r} is not in {file!r}. Its columns are: {columns}. Name them with --text-a, "
+        "--text-b and --label."
+    )
+    B121 = "[B121] {file!r} has the unknown format {format!r}. Allowed are {formats}; give one with --format."
 
     # Question answering
     B200 = (
@@ -113,8 +160,8 @@ class Errors:
         "example is: {text!r}"
     )
     B201 = (
-        "[B201] The texts of an example's predicted and reference Doc differ, so the characters of its answers cannot be "
-        "found. The component {name!r} needs the same text in both. The reference is: {text!r}"
+        "[B201] The texts of an example's predicted and reference Doc differ, so the characters of its answers cannot "
+        "be found. The component {name!r} needs the same text in both. The reference is: {text!r}"
     )
     B202 = (
         "[B202] The component {name!r} got no wordpieces with their places. Put an 'adapter_transformer' before it in "
@@ -129,12 +176,22 @@ class Errors:
         "reference; an empty group means 'no answer here'."
     )
     B205 = (
-        "[B205] {count} question(s) or Doc(s) cannot be answered by the component {name!r}, for example because {reason}. They "
-        "stay without an answer."
+        "[B205] {count} question(s) or Doc(s) cannot be answered by the component {name!r}, for example because "
+        "{reason}. They stay without an answer."
     )
-    B206 = "[B206] {file!r} is not a question answering file: {reason}. Allowed are SQuAD, CMRC and DRCD JSON or JSON lines."
+    B206 = (
+        "[B206] {file!r} is not a question answering file: {reason}. Allowed are SQuAD's, CMRC's and DRCD's JSON, and "
+        "JSON lines."
+    )
     B207 = "[B207] 'questions' must be strings, but there is a {given}."
     B208 = (
-        "[B208] The question answering head has {expected} inputs, but the transformer is {given} wide. Was the backbone "
-        "changed after training?"
+        "[B208] The question answering head has {expected} inputs, but the transformer is {given} wide. Was the "
+        "backbone changed after training?"
+    )
+
+
+class Warnings:
+    W101 = (
+        "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "
+        "learned about them."
     )

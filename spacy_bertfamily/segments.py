@@ -1,13 +1,14 @@
-"""Two texts in one Doc: where they are."""
+"""Two texts in one Doc: how they get there, and where they are."""
 
 import re
 from bisect import bisect_left
 from functools import lru_cache
 from typing import Callable, Optional, Pattern, Tuple
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 SEGMENTS_KEY = "segments"
+DEFAULT_SEPARATOR = "[SEP]"
 Bounds = Tuple[int, int]
 
 
@@ -16,26 +17,73 @@ def _separator_pattern(separator: str) -> Pattern[str]:
     return re.compile(rf"(?:(?<=\s)|^){re.escape(separator)}(?=\s|$)")
 
 
-def segment_bounds(doc: Doc, separator: Optional[str] = "[SEP]") -> Optional[Tuple[Bounds, Bounds]]:
+def segment_bounds(doc: Doc, separator: Optional[str] = DEFAULT_SEPARATOR) -> Optional[Tuple[Bounds, Bounds]]:
     """Find the two texts of a Doc by characters, so that it works for every tokenizer.
 
     doc (Doc): The Doc. Two spans in `doc.spans["segments"]` win over its text.
     separator (Optional[str]): The first occurrence that is set off by whitespace or the text's edge splits the text;
         None looks at the spans only.
     RETURNS (Optional[Tuple[Tuple[int, int], Tuple[int, int]]]): Start and end of both texts in `doc.text`, or None for
-        a Doc that is one text.
+        a Doc that is one text. Whitespace between a text and the separator belongs to neither.
     """
+    text = doc.text
     spans = doc.spans.get(SEGMENTS_KEY, ())
     if len(spans) == 2:
         first, second = spans
-        return (first.start_char, first.end_char), (second.start_char, second.end_char)
+        return _strip_inside(text, (first.start_char, first.end_char), (second.start_char, second.end_char))
     if separator is None:
         return None
-    text = doc.text
     match = _separator_pattern(separator).search(text) if separator in text else None
     if match is None:
         return None
-    return (0, match.start()), (match.end(), len(text))
+    return _strip_inside(text, (0, match.start()), (match.end(), len(text)))
+
+
+def _strip_inside(text: str, first: Bounds, second: Bounds) -> Tuple[Bounds, Bounds]:
+    """Take the whitespace around the separator away: some tokenizers make pieces of it, and both forms of a pair must
+    give the same ones.
+    """
+    end = first[0] + len(text[slice(*first)].rstrip())
+    start = second[1] - len(text[slice(*second)].lstrip())
+    return (first[0], end), (start, second[1])
+
+
+def join_segments(doc_a: Doc, doc_b: Doc) -> Doc:
+    """Make one Doc of two, which the transformer reads as a pair.
+
+    Its text is `A [SEP] B`, so that a Doc that a corpus makes anew from the text splits at the same place, unless A
+    itself contains a separator: only `doc.spans["segments"]`, which this sets, is safe from that.
+
+    doc_a (Doc): The first text. What `Doc.from_docs` can keep of its annotation is kept: all that belongs to tokens and
+        spans, but not `doc.cats` and `doc.tensor`.
+    doc_b (Doc): The second text, of the same vocabulary; so too its annotation.
+    RETURNS (Doc): A new Doc.
+    """
+    separator = Doc(doc_a.vocab, words=[DEFAULT_SEPARATOR], spaces=[True])
+    docs = [doc_a, separator, doc_b]
+    joined = Doc.from_docs(docs, ensure_whitespace=True, exclude=["tensor"])  # type: ignore[call-arg]
+    joined.spans[SEGMENTS_KEY] = [joined[: len(doc_a)], joined[len(doc_a) + 1 :]]
+    return joined
+
+
+def split_segments(doc: Doc, separator: Optional[str] = DEFAULT_SEPARATOR) -> Optional[Tuple[Span, Span]]:
+    """Find the two texts of a Doc, whether they were joined in code or in text.
+
+    doc (Doc): The Doc.
+    separator (Optional[str]): As in the transformer's config; None looks at `doc.spans["segments"]` only.
+    RETURNS (Optional[Tuple[Span, Span]]): The two texts, each without the separator and possibly empty; None for a Doc
+        that is one text.
+    """
+    spans = doc.spans.get(SEGMENTS_KEY, ())
+    if len(spans) == 2:
+        return spans[0], spans[1]
+    bounds = segment_bounds(doc, separator)
+    if bounds is None:
+        return None
+    (_, end), (start, _) = bounds
+    n_first = sum(token.idx < end for token in doc)
+    n_second = sum(token.idx >= start for token in doc)
+    return doc[:n_first], doc[len(doc) - n_second :]
 
 
 def spell_apart(text: str, separator: str = "[SEP]") -> Tuple[str, int, Callable[[int], int]]:

@@ -61,7 +61,11 @@ class Bottleneck(Adapter):
 
         check(self.placement in PLACEMENTS, "placement", f"one of {', '.join(PLACEMENTS)}")
         check(self.activation in ACT2FN, "activation", f"one of {', '.join(sorted(ACT2FN))}")
-        check((self.size is None) != (self.reduction_factor is None), "size", "a number of units, or null with a reduction_factor")
+        check(
+            (self.size is None) != (self.reduction_factor is None),
+            "size",
+            "a number of units, or null with a reduction_factor",
+        )
         check(self.size is None or self.size >= 1, "size", "at least 1")
         check(self.reduction_factor is None or self.reduction_factor > 0, "reduction_factor", "more than 0")
         check(self.init_scale >= 0, "init_scale", "0 (exactly the identity) or more")
@@ -82,7 +86,7 @@ class Bottleneck(Adapter):
 
     def _attach_site(self, modules: AdapterModules, layer: nn.Module, site: Site) -> BottleneckModule:
         branch, norm = layer.get_submodule(site.branch), layer.get_submodule(site.norm)
-        width = norm.weight.shape[0]
+        width = int(norm.get_parameter("weight").shape[0])
         size = self.size or max(1, int(width / (self.reduction_factor or 1)))
         module = BottleneckModule(width, size, self)
         if self.placement == "houlsby":

@@ -6,10 +6,11 @@ import tempfile
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple, Type, cast
 from weakref import WeakValueDictionary
 
 import torch
+from torch import nn
 from transformers import (
     CONFIG_MAPPING,
     MODEL_MAPPING,
@@ -85,15 +86,13 @@ def read_config(name: str) -> Tuple[Path, PretrainedConfig]:
     if not (folder / "config.json").is_file():
         raise ValueError(Errors.B024.format(folder=str(folder), missing="config.json"))
     content = clean_config(read_json(folder / "config.json"))
-    model_type = content.get("model_type")
+    model_type = str(content.get("model_type"))
     if model_type not in CONFIG_MAPPING or CONFIG_MAPPING[model_type] not in MODEL_MAPPING:
         raise ValueError(Errors.B027.format(name=name, model_type=model_type))
     return folder, CONFIG_MAPPING[model_type].from_dict(content)
 
 
-def load_backbone(
-    name: str, *, dtype: torch.dtype = torch.float32, device: Optional[torch.device] = None
-) -> Backbone:
+def load_backbone(name: str, *, dtype: torch.dtype = torch.float32, device: Optional[torch.device] = None) -> Backbone:
     """Load a backbone, or take the one that this process already holds.
 
     name (str): Local folder, `package:folder`, or hub id.
@@ -115,7 +114,7 @@ def load_backbone(
     if content_key in _BY_CONTENT:  # the same backbone from another place
         backbone = _BY_CONTENT[content_key]
     else:
-        model.to(device=device, dtype=dtype)
+        nn.Module.to(model, device=device, dtype=dtype)
         _BY_CONTENT[content_key] = backbone
     _BY_FILES[files_key] = backbone
     return backbone
@@ -128,14 +127,20 @@ def _signature(folder: Path) -> Tuple:
 
 
 def _state(model: PreTrainedModel) -> Dict[str, torch.Tensor]:
-    return {name: tensor for name, tensor in model.state_dict().items()}
+    return dict(model.state_dict())
+
+
+def model_class(config: PretrainedConfig) -> Type[PreTrainedModel]:
+    """RETURNS (Type[PreTrainedModel]): The plain encoder of a config, without any head."""
+    found = MODEL_MAPPING[type(config)]
+    return cast(Type[PreTrainedModel], found[0] if isinstance(found, tuple) else found)
 
 
 def _build_model(name: str, config: PretrainedConfig, weights: Dict[str, torch.Tensor]) -> PreTrainedModel:
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # unused heads are normal here, and what is missing is checked below
     try:
-        model, info = MODEL_MAPPING[type(config)].from_pretrained(
+        model, info = model_class(config).from_pretrained(
             None, config=config, state_dict=weights, torch_dtype=torch.float32, output_loading_info=True
         )
     except RuntimeError as e:
@@ -160,7 +165,10 @@ def _build_model(name: str, config: PretrainedConfig, weights: Dict[str, torch.T
 def _build_tokenizer(name: str, config: PretrainedConfig, files: Dict[str, bytes]) -> PreTrainedTokenizerBase:
     kwargs: Dict[str, Any] = {"use_fast": True, "trust_remote_code": False, "local_files_only": True}
     with tempfile.TemporaryDirectory() as folder:
-        for file_name, content in {**files, "config.json": json.dumps({"model_type": config.model_type}).encode()}.items():
+        for file_name, content in {
+            **files,
+            "config.json": json.dumps({"model_type": config.model_type}).encode(),
+        }.items():
             (Path(folder) / file_name).write_bytes(content)
         # A lone vocab.txt is a WordPiece vocabulary, whatever the model's usual tokenizer (Chinese ALBERTs).
         tokenizer_class = BertTokenizerFast if set(files) == {"vocab.txt"} else AutoTokenizer

@@ -21,7 +21,7 @@ def locate(name: str) -> Path:
     RAISES (ValueError): If there is no such folder, package or valid id, or the hub cannot be reached.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if name and folder.is_dir():
         return folder
     if name.startswith((".", "~", "/", "\\")) or re.match(r"[A-Za-z]:[\\/]", name):
         raise ValueError(Errors.B020.format(folder=name))

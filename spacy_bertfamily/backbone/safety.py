@@ -97,7 +97,9 @@ def _read_tensors(path: Path) -> Dict[str, torch.Tensor]:
             return load_file(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # UnpicklingError, SafetensorError, RuntimeError, EOFError, ...
-        raise ValueError(Errors.B025.format(file=str(path), reason=str(e).splitlines()[0] if str(e) else repr(e))) from e
+        raise ValueError(
+            Errors.B025.format(file=str(path), reason=str(e).splitlines()[0] if str(e) else repr(e))
+        ) from e
     if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
         raise ValueError(Errors.B025.format(file=str(path), reason="it holds more than named tensors"))
     return tensors

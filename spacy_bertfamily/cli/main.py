@@ -8,6 +8,7 @@ from spacy.cli._util import app
 from wasabi import msg
 
 from .ask import ask_command
+from .convert import convert_command
 
 bertfamily_cli = typer.Typer(
     name="bertfamily",
@@ -22,6 +23,7 @@ def _group() -> None:
     """Keeps the group a group, however few commands it has."""
 
 
+bertfamily_cli.command("convert")(convert_command)
 bertfamily_cli.command("ask")(ask_command)
 
 

@@ -67,9 +67,14 @@ def apply_delta(encoder: Encoder, tensors: Dict[str, torch.Tensor], file: str, c
         if own[name].shape != tensors[name].shape
     ]
     if missing or unexpected or mismatched:
-        lists = [", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "none" for names in (missing, unexpected, mismatched)]
+        lists = [
+            ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "none"
+            for names in (missing, unexpected, mismatched)
+        ]
         raise ValueError(
-            Errors.B041.format(file=file, component=component, missing=lists[0], unexpected=lists[1], mismatched=lists[2])
+            Errors.B041.format(
+                file=file, component=component, missing=lists[0], unexpected=lists[1], mismatched=lists[2]
+            )
         )
     with torch.no_grad():
         for name, parameter in own.items():

@@ -1,22 +1,21 @@
 """The one path from Docs to hidden states and back, for prediction and for training."""
 
-import inspect
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple, cast
 
 import numpy as np
 import torch
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData
 from thinc.api import torch2xp, xp2torch
-from thinc.types import Floats3d, Ragged
+from thinc.types import Floats2d, Floats3d, Ints2d
 from transformers.modeling_outputs import ModelOutput
 
 from .align import align_tokens
 from .batching import pack
-from .layout import LaidOutWordpieces, Layout, make_layout
+from .layout import LaidOutWordpieces, make_layout
 from .module import Encoder
-from .pieces import PieceTokenizer
+from .pieces import Pieces, PieceTokenizer
 from .windows import Window, make_windows
 
 States = Dict[int, Floats3d]  # by layer, each (windows of the Doc, longest window, width)
@@ -62,18 +61,14 @@ def encode(
     for owners in _pack_windows(windows, settings.batch_pieces):
         inputs = [windows[doc][window] for doc, window, _ in owners]
         with torch.enable_grad() if with_grad else torch.inference_mode():
-            states = encoder(*_pad(inputs, tokenizer.pad_id, encoder), wanted)
+            states = run_windows(encoder, inputs, tokenizer.pad_id, wanted)
         for layer, state in states.items():
             for row, (doc, window, length) in enumerate(owners):
                 outputs[doc][layer][window, :length] = state[row, :length].detach()
         if with_grad:
             batches.append(_Batch(owners, {layer: s for layer, s in states.items() if s.requires_grad}))
     data = [
-        _doc_data(
-            encoder, doc_windows, output, align_tokens(doc, p, doc_windows), tokenizer, make_layout(p, doc_windows, tokenizer)
-        )
-        if doc_windows
-        else TransformerData.empty()
+        _doc_data(encoder, tokenizer, doc, p, doc_windows, output) if doc_windows else TransformerData.empty()
         for doc, p, doc_windows, output in zip(docs, pieces, windows, outputs)
     ]
 
@@ -102,8 +97,14 @@ def _allocate(encoder: Encoder, windows: List[Window], layers: Sequence[int]) ->
     return {layer: torch.zeros(shape, dtype=torch.float32, device=encoder.device) for layer in layers}
 
 
-def _pad(windows: List[Window], pad_id: int, encoder: Encoder) -> Tuple:
-    """RETURNS (Tuple): Piece ids, attention mask and token type ids (None for a backbone that has none), each
+def run_windows(encoder: Encoder, windows: List[Window], pad_id: int, layers: Sequence[int]) -> Dict[int, torch.Tensor]:
+    """RETURNS (Dict[int, torch.Tensor]): Hidden states of one batch by layer, `(windows, longest window, width)`."""
+    tensors = [torch.from_numpy(array).to(encoder.device) for array in pad_windows(windows, pad_id)]
+    return encoder(*tensors, layers)
+
+
+def pad_windows(windows: List[Window], pad_id: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """RETURNS (Tuple[np.ndarray, np.ndarray, np.ndarray]): Piece ids, attention mask and token type ids, each
     `(windows, longest window)`.
     """
     shape = (len(windows), max(map(len, windows)))
@@ -112,38 +113,31 @@ def _pad(windows: List[Window], pad_id: int, encoder: Encoder) -> Tuple:
         ids[row, : len(window)] = window.ids
         mask[row, : len(window)] = 1
         types[row, : len(window)] = window.types
-    tensors = [torch.from_numpy(array).to(encoder.device) for array in (ids, mask, types)]
-    return tensors[0], tensors[1], tensors[2] if _has_token_types(encoder) else None
-
-
-def _has_token_types(encoder: Encoder) -> bool:
-    accepted = "token_type_ids" in inspect.signature(encoder.backbone.forward).parameters
-    return accepted and getattr(encoder.shared.config, "type_vocab_size", 0) > 1
+    return ids, mask, types
 
 
 def _doc_data(
     encoder: Encoder,
+    tokenizer: PieceTokenizer,
+    doc: Doc,
+    pieces: Pieces,
     windows: List[Window],
     output: Dict[int, torch.Tensor],
-    align: Ragged,
-    tokenizer: PieceTokenizer,
-    layout: Layout,
 ) -> TransformerData:
-    longest = max(map(len, windows))
-    ids, mask, types = (t if t is None else t.cpu().numpy() for t in _pad(windows, tokenizer.pad_id, encoder))
+    ids, mask, types = pad_windows(windows, tokenizer.pad_id)
     arrays = {layer: torch2xp(state) for layer, state in output.items()}
     model_output = ModelOutput(last_hidden_state=arrays[encoder.depth])
     if len(arrays) > 1:
         model_output["hidden_states"] = [arrays.get(layer) for layer in range(encoder.depth + 1)]
     wordpieces = LaidOutWordpieces(
         strings=[[tokenizer.strings[i] for i in row] for row in ids.tolist()],
-        input_ids=ids,
-        attention_mask=mask.astype("float32"),
+        input_ids=cast(Ints2d, ids),
+        attention_mask=cast(Floats2d, mask.astype("float32")),
         lengths=[len(window) for window in windows],
-        token_type_ids=types,
-        layout=layout,
+        token_type_ids=cast(Ints2d, types) if encoder.has_token_types else None,
+        layout=make_layout(pieces, windows, tokenizer),
     )
-    assert ids.shape[1] == longest
+    align = align_tokens(doc, pieces, windows)
     return TransformerData(wordpieces=wordpieces, model_output=model_output, align=align)
 
 

@@ -1,5 +1,6 @@
 """The torch side: a shared frozen backbone, the tensors that are trained on top, and one forward pass."""
 
+import inspect
 import os
 from typing import Dict, Iterable, Optional
 
@@ -52,6 +53,12 @@ class Encoder(nn.Module):
         return self.shared.config.hidden_size
 
     @property
+    def has_token_types(self) -> bool:
+        """RETURNS (bool): Whether the backbone tells two segments apart by token type ids."""
+        accepted = "token_type_ids" in inspect.signature(self.backbone.forward).parameters
+        return accepted and getattr(self.shared.config, "type_vocab_size", 0) > 1
+
+    @property
     def trains(self) -> bool:
         """RETURNS (bool): Whether anything is trainable at all."""
         return any(p.requires_grad for p in self.parameters())
@@ -86,19 +93,20 @@ class Encoder(nn.Module):
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
-        token_type_ids: Optional[torch.Tensor],
+        token_type_ids: torch.Tensor,
         layers: Iterable[int],
     ) -> Dict[int, torch.Tensor]:
         """Run a batch of windows of equal padded length.
 
-        input_ids, attention_mask, token_type_ids (torch.Tensor): Integers, one row per window.
+        input_ids, attention_mask, token_type_ids (torch.Tensor): Integers, one row per window. A backbone without token
+            types does not see them.
         layers (Iterable[int]): The hidden states that are wanted: 0 is the embeddings' output, `depth` the last.
         RETURNS (Dict[int, torch.Tensor]): The hidden states by layer.
         *Shape:* inputs `(windows, pieces)`, each output `(windows, pieces, width)`.
         """
         layers = tuple(layers)
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if token_type_ids is not None:
+        if self.has_token_types:
             inputs["token_type_ids"] = token_type_ids
         inner = any(layer != self.depth for layer in layers)
         autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=self.settings.precision != "float32")
@@ -118,4 +126,3 @@ def _replace_by_copies(model: nn.Module, names: Iterable[str]) -> None:
         for key, parameter in module._parameters.items():
             if parameter is not None and id(parameter) in copies:
                 module._parameters[key] = copies[id(parameter)]
-

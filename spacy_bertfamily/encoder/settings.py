@@ -8,7 +8,7 @@ import torch
 from thinc.api import get_torch_default_device
 from transformers import PretrainedConfig
 
-from ..adapters import FAMILIES, Adapter, find_family
+from ..adapters import FAMILIES, Adapter
 from ..errors import Errors
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -70,8 +70,6 @@ class EncoderSettings:
         positions = max_positions(config)
         if positions is not None and self.max_pieces > positions:
             raise ValueError(Errors.B006.format(max_pieces=self.max_pieces, name=self.name, positions=positions))
-        if self.adapter is not None or self.top:
-            find_family(config.model_type)
 
 
 def max_positions(config: PretrainedConfig) -> Optional[int]:

@@ -1,14 +1,15 @@
 """Windows in, hidden states out, a few at a time: for texts of any length in bounded memory."""
 
-from typing import Iterable, Iterator, List, Sequence, Tuple, TypeVar
+from typing import Iterable, Iterator, List, Sequence, Tuple, TypeVar, cast
 
 import torch
 from spacy_transformers.data_classes import TransformerData, WordpieceBatch
 from thinc.api import torch2xp
+from thinc.types import Floats2d, Ints2d
 from transformers.modeling_outputs import ModelOutput
 
 from .batching import pack
-from .encode import _pad
+from .encode import pad_windows, run_windows
 from .module import Encoder
 from .pieces import PieceTokenizer
 from .windows import Window
@@ -49,19 +50,19 @@ def _run(
 ) -> Iterator[Tuple[List[Key], TransformerData]]:
     for batch in pack([len(window) for _, window in buffer], encoder.settings.batch_pieces):
         windows = [buffer[i][1] for i in batch]
-        ids, mask, types = _pad(windows, tokenizer.pad_id, encoder)
+        ids, mask, types = pad_windows(windows, tokenizer.pad_id)
         with torch.inference_mode():
-            states = encoder(ids, mask, types, sorted({*layers, encoder.depth}))
+            states = run_windows(encoder, windows, tokenizer.pad_id, sorted({*layers, encoder.depth}))
         arrays = {layer: torch2xp(state.float()) for layer, state in states.items()}
         output = ModelOutput(last_hidden_state=arrays[encoder.depth])
         if len(arrays) > 1:
             output["hidden_states"] = [arrays.get(layer) for layer in range(encoder.depth + 1)]
         wordpieces = WordpieceBatch(
             strings=[[] for _ in windows],
-            input_ids=ids.cpu().numpy(),
-            attention_mask=mask.cpu().numpy().astype("float32"),
+            input_ids=cast(Ints2d, ids),
+            attention_mask=cast(Floats2d, mask.astype("float32")),
             lengths=[len(window) for window in windows],
-            token_type_ids=None if types is None else types.cpu().numpy(),
+            token_type_ids=cast(Ints2d, types) if encoder.has_token_types else None,
         )
         align = TransformerData.empty().align
         data = TransformerData(wordpieces=wordpieces, model_output=output, align=align)

@@ -1,10 +1,10 @@
 """Which tensors and modules `trainable` names."""
 
-from typing import Iterator, List, Set, Tuple
+from typing import List, Set
 
 from torch import nn
 
-from ..adapters import FAMILIES, Family, find_family
+from ..adapters import FAMILIES, find_family
 from ..errors import Errors
 from .settings import EncoderSettings
 

@@ -6,7 +6,7 @@ from typing import List, Tuple
 
 import numpy as np
 
-from .pieces import PieceTokenizer, Pieces, Template
+from .pieces import Pieces, PieceTokenizer, Template
 
 Chunk = Tuple[int, int]
 
@@ -42,7 +42,9 @@ def make_windows(pieces: Pieces, tokenizer: PieceTokenizer, max_pieces: int, str
     """
     if pieces.n_first is None:
         template = tokenizer.single
-        chunks = [((s, e),) for s, e in cut(len(pieces), max_pieces - template.n_special, stride)]
+        chunks: List[Tuple[Chunk, ...]] = [
+            ((s, e),) for s, e in cut(len(pieces), max_pieces - template.n_special, stride)
+        ]
     else:
         template = tokenizer.pair
         chunks = _pair_chunks(pieces.n_first, len(pieces) - pieces.n_first, max_pieces - template.n_special, stride)

@@ -1,20 +1,21 @@
 """What thinc knows of the encoder: how to load, update, average, copy and store it."""
 
 import contextlib
-import copy
 import tempfile
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple, cast
 
 import srsly
 import torch
 from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import PyTorchGradScaler, Shim
+from thinc.types import FloatsXd
 
 from ..backbone import Backbone, load_backbone, read_config
-from ..encoder.encode import States
+from ..encoder.check import check_structure
 from ..encoder.delta import Reference, apply_delta, delta_to_bytes, read_delta
+from ..encoder.encode import States
 from ..encoder.module import Encoder
 from ..encoder.pieces import PieceTokenizer
 from ..encoder.settings import EncoderSettings
@@ -43,6 +44,7 @@ class EncoderShim(Shim):
 
     @property
     def encoder(self) -> Encoder:
+        """RETURNS (Encoder): The encoder. RAISES (ValueError): If there is none yet."""
         if self._model is None:
             raise ValueError(Errors.B011.format(name=self.component))
         return self._model
@@ -61,7 +63,7 @@ class EncoderShim(Shim):
 
     def _build(self, source: Optional[str]) -> tuple:
         name = source or self.settings.name
-        self.settings.check_backbone(read_config(name)[1])
+        check_structure(read_config(name)[1], self.settings)
         backbone = load_backbone(name, dtype=self.settings.dtype, device=get_torch_default_device())
         return Encoder(backbone, self.settings), PieceTokenizer(backbone.tokenizer)
 
@@ -78,7 +80,7 @@ class EncoderShim(Shim):
     # Training
 
     def scale(self, gradients: List[States]) -> List[States]:
-        """RETURNS (List[States]): Incoming gradients, scaled up if the precision needs it; `finish_update` undoes it."""
+        """RETURNS (List[States]): Gradients, scaled up if the precision needs it; `finish_update` undoes it."""
         if self.settings.precision != "float16":
             return gradients
         factor = float(self.scaler.scale([torch.ones(1, device=self.encoder.device)])[0])
@@ -90,7 +92,10 @@ class EncoderShim(Shim):
         overflow = self.scaler.unscale([p.grad for p in parameters.values()]) if parameters else False
         for name, parameter in parameters.items():
             if not overflow:
-                weights, _ = optimizer((self.id, name), torch2xp(parameter.data), torch2xp(parameter.grad))
+                value, gradient = (
+                    cast(FloatsXd, torch2xp(cast(torch.Tensor, t))) for t in (parameter.data, parameter.grad)
+                )
+                weights, _ = optimizer((self.id, name), value, gradient)
                 parameter.data.copy_(xp2torch(weights, device=parameter.device))
             parameter.grad = None
         self.scaler.update()
@@ -126,6 +131,10 @@ class EncoderShim(Shim):
 
     def __deepcopy__(self, memo: Dict) -> "EncoderShim":
         return self.copy()
+
+    def __reduce__(self) -> Tuple:
+        """Pickle as bytes: spawned processes of `nlp.pipe(n_process=2)` load the backbone themselves."""
+        return _unpickle, (self.settings, self.component, self.save_backbone, self.to_bytes())
 
     def to_device(self, device_type: str, device_id: int) -> None:
         """Load the backbone on another device and move what was trained there."""
@@ -189,6 +198,12 @@ class EncoderShim(Shim):
                 (Path(folder) / Path(name).name).write_bytes(content)
             self.load_delta(msg["delta"], "the pipeline's bytes", folder)
         return self
+
+
+def _unpickle(settings: EncoderSettings, component: str, save_backbone: bool, content: bytes) -> EncoderShim:
+    shim = EncoderShim(settings)
+    shim.component, shim.save_backbone = component, save_backbone
+    return shim.from_bytes(content)
 
 
 def _is_own(key: Any, shim_id: int) -> bool:

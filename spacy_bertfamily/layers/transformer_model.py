@@ -1,6 +1,6 @@
 """The transformer as a thinc model: Docs in, spacy-transformers' batches out."""
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
@@ -9,10 +9,11 @@ from thinc.api import Model, chain
 from thinc.types import Floats3d
 
 from ..encoder.encode import States, encode
+from ..encoder.pieces import PieceTokenizer
 from ..encoder.settings import EncoderSettings
 from .shim import EncoderShim
 
-TransformerModel = Model[List[Doc], "DocBatch"]
+TransformerModel = Model[List[Doc], FullTransformerBatch]
 
 
 class DocBatch(FullTransformerBatch):
@@ -67,7 +68,7 @@ def states_of(data: TransformerData, depth: int) -> States:
     """RETURNS (Dict[int, Floats3d]): The hidden states, or their gradients, by layer; `depth` is the last."""
     states = {j: state for j, state in enumerate(data.model_output.get("hidden_states") or []) if state is not None}
     if has_states(data):
-        states[depth] = data.model_output.last_hidden_state
+        states[depth] = data.model_output["last_hidden_state"]
     return states
 
 
@@ -75,8 +76,8 @@ def build_transformer_model(settings: EncoderSettings) -> TransformerModel:
     """Build the model; the backbone is loaded when it is initialized or read from disk.
 
     settings (EncoderSettings): What to load and how to run it.
-    RETURNS (Model[List[Doc], DocBatch]): The model. Its attribute `layers` names the hidden states that are kept
-        besides the last one.
+    RETURNS (Model[List[Doc], FullTransformerBatch]): The model. Its attribute `layers` names the hidden states that
+        are kept besides the last one.
     """
     return Model(
         "adapter-transformer",
@@ -88,17 +89,22 @@ def build_transformer_model(settings: EncoderSettings) -> TransformerModel:
     )
 
 
+def shim_of(model: Model) -> EncoderShim:
+    """RETURNS (EncoderShim): What loads, trains and stores the encoder of a transformer's model."""
+    return cast(EncoderShim, model.shims[0])
+
+
 def init(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
-    shim: EncoderShim = model.shims[0]
+    shim = shim_of(model)
     if not shim.loaded:
         shim.load()
     model.set_dim("nO", shim.encoder.width)
 
 
-def forward(model: TransformerModel, docs: List[Doc], is_train: bool) -> Tuple[DocBatch, Callable]:
-    shim: EncoderShim = model.shims[0]
+def forward(model: TransformerModel, docs: List[Doc], is_train: bool) -> Tuple[FullTransformerBatch, Callable]:
+    shim = shim_of(model)
     encoder = shim.encoder
-    data, backward = encode(encoder, shim.tokenizer, docs, model.attrs["layers"], is_train)
+    data, backward = encode(encoder, cast(PieceTokenizer, shim.tokenizer), docs, model.attrs["layers"], is_train)
 
     def backprop(d_batch: DocBatch) -> List[Doc]:
         backward(shim.scale([states_of(d_data, encoder.depth) for d_data in d_batch.doc_data]))
@@ -109,11 +115,13 @@ def forward(model: TransformerModel, docs: List[Doc], is_train: bool) -> Tuple[D
 
 def replace_listener(model: TransformerModel) -> Model[List[Doc], List[TransformerData]]:
     """What takes the place of a listener that gets a transformer of its own."""
-    return chain(model, split_trf_batch())
+    return cast(Model[List[Doc], List[TransformerData]], chain(cast(Model, model), split_trf_batch()))
 
 
 def replace_listener_cfg(transformer_cfg: Dict[str, Any], listener_cfg: Dict[str, Any]) -> Dict[str, Any]:
     """The config of a listening layer after `Language.replace_listeners`."""
+    if "pooling" not in listener_cfg:  # it passes on whole windows
+        return {"@architectures": "spacy-bertfamily.OwnTransformer.v1", "transformer": transformer_cfg}
     return {
         "@architectures": "spacy-bertfamily.AdapterTok2Vec.v1",
         "transformer": transformer_cfg,

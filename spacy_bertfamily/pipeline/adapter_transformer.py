@@ -1,5 +1,6 @@
 """The transformer component: a shared backbone, trained only where its config says so."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
 
@@ -11,20 +12,23 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from spacy_transformers.annotation_setters import null_annotation_setter
-from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from spacy_transformers.data_classes import FullTransformerBatch
 from spacy_transformers.layers import TransformerListener
 from spacy_transformers.pipeline_component import Transformer, install_extensions
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from wasabi import msg
 
 from .. import architectures  # noqa: F401  (the default config needs them)
 from ..encoder.summary import TrainableSummary, summarize
 from ..errors import Errors
 from ..layers.shim import DELTA_FILE, EncoderShim
-from ..layers.transformer_model import DocBatch
+from ..layers.transformer_model import shim_of
 from ..storage import write_atomically, write_backbone_files
 from .pending import PendingUpdate
 
 BACKBONE_FOLDER = "backbone"
+# The listeners' attribute that says with which state of the transformer they were saved.
+STATE = "transformer_state"
 
 DEFAULT_CONFIG = """
 [adapter_transformer]
@@ -101,11 +105,12 @@ class AdapterTransformer(Transformer):
         self.shim.component = name
         self.shim.save_backbone = save_backbone
         self._pending: Optional[PendingUpdate] = None
+        self._unchecked_state: Optional[str] = None
 
     @property
     def shim(self) -> EncoderShim:
         """RETURNS (EncoderShim): Loads, trains and stores the encoder. Internals."""
-        return self.model.shims[0]
+        return shim_of(self.model)
 
     @property
     def fingerprint(self) -> str:
@@ -115,6 +120,17 @@ class AdapterTransformer(Transformer):
     def trainable_summary(self) -> TrainableSummary:
         """RETURNS (TrainableSummary): Trained and total parameters, in all and by part of the model."""
         return summarize(self.shim.encoder)
+
+    def find_listeners(self, component: Any) -> None:
+        """Connect the layers of a component that listen to this transformer.
+
+        component (Any): The component.
+        RAISES (ValueError): If it was just loaded, and was saved with another state of the transformer.
+        """
+        super().find_listeners(component)
+        for listener in self.listener_map.get(getattr(component, "name", ""), []):
+            if self._unchecked_state is not None and listener.attrs.get(STATE) not in (None, self._unchecked_state):
+                raise ValueError(Errors.B044.format(component=component.name, transformer=self.name))
 
     # Prediction
 
@@ -146,9 +162,7 @@ class AdapterTransformer(Transformer):
 
     # Training
 
-    def initialize(
-        self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None
-    ) -> None:
+    def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
         """Load the backbone and connect the listeners of the pipeline.
 
         get_examples (Callable[[], Iterable[Example]]): Not used: the transformer learns from its listeners.
@@ -160,7 +174,7 @@ class AdapterTransformer(Transformer):
             names = [name for name, _ in nlp.pipeline]
             for _, component in nlp.pipeline[names.index(self.name) if self.name in names else 0 :]:
                 self.find_listeners(component)
-        util.logger.info("%s: %s", self.name, self.trainable_summary())
+        msg.info(f"{self.name}: {self.trainable_summary()}")  # spaCy's logger shows nothing at this level
 
     def update(
         self,
@@ -179,6 +193,7 @@ class AdapterTransformer(Transformer):
         losses (Optional[Dict[str, float]]): Gets the squared gradients under the component's name.
         RETURNS (Dict[str, float]): The updated losses.
         """
+        self._unchecked_state = None
         examples = list(examples)
         validate_examples(examples, "AdapterTransformer.update")
         losses = {} if losses is None else losses
@@ -233,7 +248,12 @@ class AdapterTransformer(Transformer):
     def _model_to_disk(self, folder: Path) -> None:
         if self.shim.save_backbone:
             write_backbone_files(self.shim.encoder.shared, folder / BACKBONE_FOLDER)
-        write_atomically(folder / DELTA_FILE, self.shim.delta_bytes())
+        content = self.shim.delta_bytes()
+        write_atomically(folder / DELTA_FILE, content)
+        # The components that listen are saved after this one and carry its mark: a save that was killed in between
+        # over an older pipeline is found out when it is loaded.
+        for listener in self.listeners:
+            listener.attrs[STATE] = _digest(content)
 
     def from_disk(
         self, path: Union[str, Path], *, exclude: Iterable[str] = util.SimpleFrozenList()
@@ -246,7 +266,7 @@ class AdapterTransformer(Transformer):
         RAISES (ValueError): If the backbone is missing or another one, or if any tensor is missing, unexpected or
             misshapen; the component is unchanged then.
         """
-        deserialize = {
+        deserialize: Dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: self.cfg.update(deserialize_config(p)),
             "vocab": self.vocab.from_disk,
             "model": lambda p: self._model_from_disk(p.parent),
@@ -259,5 +279,11 @@ class AdapterTransformer(Transformer):
         if not file.is_file():
             raise ValueError(Errors.B042.format(file=str(file), reason="there is no such file"))
         backbone = folder / BACKBONE_FOLDER
-        self.shim.load_delta(file.read_bytes(), str(file), str(backbone) if backbone.is_dir() else None)
+        content = file.read_bytes()
+        self.shim.load_delta(content, str(file), str(backbone) if backbone.is_dir() else None)
+        self._unchecked_state = _digest(content)
         self.model.set_dim("nO", self.shim.encoder.width)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

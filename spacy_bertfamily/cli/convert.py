@@ -1,0 +1,76 @@
+"""`python -m spacy bertfamily convert`"""
+
+from pathlib import Path
+from typing import Dict, List, Optional, Union
+
+import typer
+from wasabi import msg
+
+
+def convert_command(
+    source: Path = typer.Argument(
+        ..., help="TSV, CSV, JSON lines, or SQuAD's, CMRC's or DRCD's JSON, gzipped or not", exists=True, dir_okay=False
+    ),
+    target: Path = typer.Argument(..., help="The .spacy file to write", dir_okay=False),
+    text_a: str = typer.Option("sentence1", "--text-a", "-a", help="Column of the first text, or of the only one"),
+    text_b: Optional[str] = typer.Option("sentence2", "--text-b", "-b", help="Column of the second text, '' for none"),
+    label: str = typer.Option("label", "--label", "-l", help="Column of the label, the labels or the number"),
+    mode: str = typer.Option("exclusive", "--mode", "-m", help="exclusive, multilabel or regression"),
+    labels: str = typer.Option("", "--labels", help="The labels that are allowed, with commas; all by default"),
+    names: str = typer.Option("", "--names", help="New names of labels, such as 0=no,1=yes"),
+    label_separator: str = typer.Option("|", "--label-separator", help="Between the labels of a multilabel row"),
+    format: Optional[str] = typer.Option(
+        None, "--format", "-f", help="tsv, csv, jsonl or squad; by default the suffix"
+    ),
+    inside_words: bool = typer.Option(False, "--inside-words", help="squad: keep answers inside words, for scoring"),
+    lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),
+    separator: str = typer.Option("[SEP]", "--separator", "-s", help="As in the transformer's config"),
+) -> None:
+    """Convert pairs of texts, or single texts, with labels or scores, or questions with answers, to spaCy's format.
+    Says what is skipped or repaired, and why.
+
+    EXAMPLE: python -m spacy bertfamily convert train.jsonl train.spacy --text-a premise --text-b hypothesis
+
+    EXAMPLE: python -m spacy bertfamily convert train-v2.0.json train.spacy --format squad
+    """
+    import spacy
+    from spacy.tokens import DocBin
+
+    from ..convert.pairs import PairColumns, PairReport, convert_pairs
+    from ..convert.squad import Report, convert_squad
+    from ..convert.tables import read_rows
+
+    if mode not in ("exclusive", "multilabel", "regression"):
+        msg.fail(f"Unknown mode {mode!r}", "Allowed are exclusive, multilabel and regression.", exits=1)
+    columns = PairColumns(text_a, text_b or None, label, mode, _split(labels), _pairs(names), label_separator)
+    report: Union[PairReport, Report]
+    try:
+        nlp = spacy.blank(lang)
+        if format == "squad" or (format is None and ".json" in source.suffixes):
+            report = Report()
+            docs = DocBin(docs=convert_squad(source, nlp, report, separator, inside_words))
+        else:
+            report = PairReport()
+            rows = read_rows(source, format)
+            docs = DocBin(docs=convert_pairs(rows, str(source), columns, nlp, report, separator))
+    except (OSError, EOFError, ValueError, ImportError) as e:
+        msg.fail(f"Cannot convert {source}", str(e), exits=1)
+    summary, *details = report.lines()
+    for line in details:
+        msg.warn(line) if " skipped, " in line or " left out" in line else msg.text(line)
+    if not report.written:
+        msg.fail(f"Nothing to write: {summary}", exits=1)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    docs.to_disk(target)
+    msg.good(f"{summary} to {target}")
+
+
+def _split(names: str) -> List[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def _pairs(names: str) -> Dict[str, str]:
+    pairs = [name.partition("=") for name in _split(names)]
+    if not all(old and equals and new for old, equals, new in pairs):
+        msg.fail(f"Cannot read --names {names!r}", "It takes pairs such as 0=no,1=yes.", exits=1)
+    return {old.strip(): new.strip() for old, _, new in pairs}

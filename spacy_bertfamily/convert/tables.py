@@ -1,0 +1,82 @@
+"""Rows with named columns, out of TSV, CSV and JSON lines."""
+
+import csv
+import gzip
+import json
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, TextIO
+
+from ..errors import Errors
+
+
+class Row(NamedTuple):
+    """One row of a file.
+
+    line (int): Where it ends, counted from 1.
+    values (Dict[str, Any]): By column.
+    problem (Optional[str]): Why it cannot be used.
+    """
+
+    line: int
+    values: Dict[str, Any]
+    problem: Optional[str] = None
+
+
+def read_tsv(file: TextIO) -> Iterator[Row]:
+    """Tab-separated values with a header, where quotes are ordinary characters, as in GLUE's files."""
+    return _read_table(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def read_csv(file: TextIO) -> Iterator[Row]:
+    """Comma-separated values with a header; fields in double quotes may hold commas and line breaks."""
+    return _read_table(csv.reader(file, strict=True))
+
+
+def _read_table(reader: Any) -> Iterator[Row]:
+    csv.field_size_limit(2**31 - 1)  # a text may be a book
+    header: List[str] = next(reader, [])
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as e:
+            yield Row(reader.line_num, {}, f"not readable ({e})")
+            continue
+        if fields and len(fields) != len(header):
+            yield Row(reader.line_num, {}, "another number of fields than the header has")
+        elif fields:
+            yield Row(reader.line_num, dict(zip(header, fields)))
+
+
+def read_jsonl(file: TextIO) -> Iterator[Row]:
+    """One JSON object a line."""
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            yield Row(number, {}, "not JSON")
+            continue
+        yield Row(number, values) if isinstance(values, dict) else Row(number, {}, "not a JSON object")
+
+
+FORMATS: Dict[str, Callable[[TextIO], Iterator[Row]]] = {"tsv": read_tsv, "csv": read_csv, "jsonl": read_jsonl}
+
+
+def read_rows(path: Path, format: Optional[str] = None) -> Iterator[Row]:
+    """Read a file, gzipped or not, as UTF-8.
+
+    path (Path): The file.
+    format (Optional[str]): `tsv`, `csv` or `jsonl`; by default the file's suffix, apart from `.gz`.
+    YIELDS (Row): The rows; empty lines are none.
+    RAISES (ValueError): If the format is unknown.
+    """
+    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
+    format = format or (suffixes[-1][1:].lower() if suffixes else "")
+    if format not in FORMATS:
+        raise ValueError(Errors.B121.format(file=str(path), format=format, formats=", ".join(FORMATS)))
+    opener: Callable[..., TextIO] = gzip.open if path.suffix == ".gz" else open  # type: ignore[assignment]
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        yield from FORMATS[format](file)

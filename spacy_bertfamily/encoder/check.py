@@ -1,0 +1,26 @@
+"""Whether a backbone can do what the settings ask for, found out before its weights are read."""
+
+import copy
+
+import torch
+from transformers import PretrainedConfig
+
+from ..adapters import find_family
+from ..backbone import model_class
+from .settings import EncoderSettings
+from .trainable import trained_names
+
+
+def check_structure(config: PretrainedConfig, settings: EncoderSettings) -> None:
+    """Go through the settings on a model without weights.
+
+    config (PretrainedConfig): The backbone's config.
+    settings (EncoderSettings): The settings.
+    RAISES (ValueError): On `top:N` with too large an N, adapters for a model type without sites, unknown layers.
+    """
+    settings.check_backbone(config)
+    with torch.device("meta"):
+        model = model_class(config)(copy.deepcopy(config))
+        trained_names(model, settings, config.model_type)
+        if settings.adapter is not None:
+            settings.adapter.attach(model, find_family(config.model_type))

@@ -1,0 +1,86 @@
+"""One vector for each window of a Doc, out of the vectors of its pieces."""
+
+from typing import Any, Callable, Dict, List, Tuple
+
+import numpy
+from spacy_transformers.data_classes import TransformerData
+from thinc.api import Model
+from thinc.types import Ragged
+from transformers.modeling_outputs import ModelOutput
+
+Array = Any  # numpy or cupy; thinc's types know too few of their indices
+Pooled = Tuple[Array, Callable[[Array], Array]]
+
+
+def pool_windows(pooling: str) -> Model[List[TransformerData], Ragged]:
+    """Build a layer that makes one vector of each window. Special pieces count as pieces, padding does not.
+
+    pooling (str): `cls` (the first piece), `mean` or `max`.
+    RETURNS (Model[List[TransformerData], Ragged]): `lengths[i]` rows belong to Doc i, one for each of its windows; a
+        Doc without tokens has none.
+    """
+    return Model("pool_windows", forward, attrs={"pooling": pooling})
+
+
+def forward(
+    model: Model[List[TransformerData], Ragged], batch: List[TransformerData], is_train: bool
+) -> Tuple[Ragged, Callable[[Ragged], List[TransformerData]]]:
+    pool = POOLINGS[model.attrs["pooling"]]
+    xp = model.ops.xp
+    with_windows = [i for i, data in enumerate(batch) if n_windows(data)]
+    pooled = [
+        pool(xp, batch[i].model_output["last_hidden_state"], xp.asarray(batch[i].wordpieces.attention_mask) > 0)
+        for i in with_windows
+    ]
+    vectors = xp.vstack([Y for Y, _ in pooled]) if pooled else model.ops.alloc2f(0, 0)
+    lengths = [n_windows(data) for data in batch]
+
+    def backprop(d_output: Ragged) -> List[TransformerData]:
+        gradients = [TransformerData.empty() for _ in batch]
+        ends = numpy.cumsum(lengths)
+        for i, (_, undo) in zip(with_windows, pooled):
+            d_vectors: Array = d_output.dataXd[ends[i] - lengths[i] : ends[i]]
+            output = ModelOutput(last_hidden_state=undo(d_vectors))
+            gradients[i] = TransformerData(batch[i].wordpieces, output, batch[i].align)
+        return gradients
+
+    return Ragged(vectors, model.ops.asarray1i(lengths)), backprop
+
+
+def n_windows(data: TransformerData) -> int:
+    """RETURNS (int): How many windows a Doc has. None without tokens, whether or not a transformer has run."""
+    state = data.model_output.get("last_hidden_state")
+    return 0 if state is None or not state.size else state.shape[0]
+
+
+# Each takes states (windows, pieces, width) and a mask (windows, pieces), and gives vectors (windows, width).
+
+
+def _first(xp: Any, X: Array, mask: Array) -> Pooled:
+    def backprop(dY: Array) -> Array:
+        dX = xp.zeros_like(X)
+        dX[:, 0] = dY
+        return dX
+
+    return X[:, 0], backprop
+
+
+def _mean(xp: Any, X: Array, mask: Array) -> Pooled:
+    weights = (mask / xp.maximum(mask.sum(axis=1, keepdims=True), 1)).astype(X.dtype)[:, :, None]
+
+    def backprop(dY: Array) -> Array:
+        return weights * dY[:, None]
+
+    return (X * weights).sum(axis=1), backprop
+
+
+def _max(xp: Any, X: Array, mask: Array) -> Pooled:
+    best = xp.where(mask[:, :, None], X, -xp.inf).argmax(axis=1)[:, None]  # (windows, 1, width)
+
+    def backprop(dY: Array) -> Array:
+        return (xp.arange(X.shape[1])[None, :, None] == best) * dY[:, None]
+
+    return xp.take_along_axis(X, best, axis=1)[:, 0], backprop
+
+
+POOLINGS: Dict[str, Callable[[Any, Array, Array], Pooled]] = {"cls": _first, "mean": _mean, "max": _max}

@@ -1,0 +1,76 @@
+"""Registered builders for the pair classifier, and for listening to whole windows. Assembly only."""
+
+from typing import List, Optional
+
+from spacy.tokens import Doc
+from spacy.util import registry
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from spacy_transformers.layers import TransformerListener, split_trf_batch
+from thinc.api import Model, chain
+from thinc.types import Floats2d
+
+from .errors import Errors
+from .layers.pair_head import build_pair_head
+from .layers.pair_pooling import POOLINGS
+
+
+@registry.architectures("spacy-bertfamily.TransformerListener.v1")
+def make_transformer_listener(upstream: str = "*") -> Model[List[Doc], List[TransformerData]]:
+    """Build a layer that listens to a transformer earlier in the pipeline, and passes on all that it computed: windows
+    of pieces, not a vector for each token.
+
+    upstream (str): The transformer's name in the pipeline, or `*` for any.
+    RETURNS (Model[List[Doc], List[TransformerData]]): The model.
+    """
+    return TransformerListener(upstream)
+
+
+@registry.architectures("spacy-bertfamily.OwnTransformer.v1")
+def make_own_transformer(
+    transformer: Model[List[Doc], FullTransformerBatch],
+) -> Model[List[Doc], List[TransformerData]]:
+    """Build what a `spacy-bertfamily.TransformerListener.v1` becomes after `Language.replace_listeners`.
+
+    transformer (Model[List[Doc], FullTransformerBatch]): A transformer's model.
+    RETURNS (Model[List[Doc], List[TransformerData]]): The model.
+    """
+    return chain(transformer, split_trf_batch())
+
+
+@registry.architectures("spacy-bertfamily.PairClassifier.v1")
+def make_pair_classifier_model(
+    tok2vec: Model[List[Doc], List[TransformerData]],
+    pooling: str = "cls",
+    hidden_size: Optional[int] = None,
+    dropout: Optional[float] = None,
+    mix: Optional[Model[List[TransformerData], List[TransformerData]]] = None,
+) -> Model[List[Doc], Floats2d]:
+    """Build the pair classifier's model, for pairs and for single texts. Its logits for a Doc are the mean of its
+    windows' logits.
+
+    tok2vec (Model[List[Doc], List[TransformerData]]): A `spacy-bertfamily.TransformerListener.v1` as a rule. It bears
+        the name by which `Language.replace_listeners` looks for listeners.
+    pooling (str): How one vector is made of a window: `cls` (its first piece), `mean`, `max` (both with the special
+        pieces), or `pooler`: the first piece, through the backbone's own pooler, a dense layer with tanh. The head
+        gets a copy of that layer's weights when it is initialized; it trains and stores the copy like its own, also
+        with a frozen backbone.
+    hidden_size (Optional[int]): Units of a hidden layer with tanh; None for no hidden layer.
+    dropout (Optional[float]): Dropout in the head, in training; None for the rate in [training].
+    mix (Optional[Model[List[TransformerData], List[TransformerData]]]): Mixes the hidden states; None takes the last.
+    RETURNS (Model[List[Doc], Floats2d]): The model; its output is as wide as there are labels.
+    RAISES (ValueError): On settings that are not allowed.
+    """
+    allowed = {
+        "pooling": (pooling, pooling in POOLINGS or pooling == "pooler", f"one of {', '.join(POOLINGS)}, pooler"),
+        "hidden_size": (hidden_size, hidden_size is None or hidden_size > 0, "a number of units, or null for none"),
+        "dropout": (dropout, dropout is None or 0 <= dropout < 1, "from 0 up to, but not including, 1, or null"),
+    }
+    for setting, (value, ok, what) in allowed.items():
+        if not ok:
+            raise ValueError(Errors.B004.format(setting=setting, value=value, allowed=what))
+    head = build_pair_head(pooling, hidden_size, dropout or 0.0)
+    model: Model[List[Doc], Floats2d] = chain(tok2vec, head) if mix is None else chain(tok2vec, mix, head)
+    for ref in ("pooler", "output"):
+        model.set_ref(ref, head.maybe_get_ref(ref))
+    model.attrs["dropout"] = dropout
+    return model

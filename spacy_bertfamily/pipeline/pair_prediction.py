@@ -1,0 +1,49 @@
+"""Predicting for texts instead of Docs."""
+
+import weakref
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+from spacy.language import Language
+from spacy_transformers.pipeline_component import Transformer
+
+from ..segments import join_segments
+
+
+class WeakPipeline:
+    """The pipeline that a component was made for, without keeping it alive; a copy or a pickle of it knows none.
+
+    nlp (Optional[Language]): The pipeline.
+    """
+
+    def __init__(self, nlp: Optional[Language] = None):
+        self._reference = None if nlp is None else weakref.ref(nlp)
+
+    def __call__(self) -> Optional[Language]:
+        return None if self._reference is None else self._reference()
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return WeakPipeline, ()
+
+
+def predict_cats(
+    nlp: Language, name: str, pairs: Iterable[Tuple[str, str]], batch_size: Optional[int] = None
+) -> Iterator[Dict[str, float]]:
+    """Run pairs through a pipeline's transformers and one component.
+
+    nlp (Language): The pipeline.
+    name (str): The component's name.
+    pairs (Iterable[Tuple[str, str]]): The pairs of texts.
+    batch_size (Optional[int]): The number of pairs to buffer.
+    YIELDS (Dict[str, float]): `doc.cats` of each.
+    """
+    needless = [n for n, component in nlp.pipeline if n != name and not isinstance(component, Transformer)]
+    docs = (join_segments(nlp.make_doc(first), nlp.make_doc(second)) for first, second in pairs)
+    for doc in nlp.pipe(docs, batch_size=batch_size, disable=needless):
+        yield doc.cats
+
+
+def rank_by(scores: Sequence[float], top_k: Optional[int]) -> List[Tuple[int, float]]:
+    """RETURNS (List[Tuple[int, float]]): Indices and scores of the best, best first; equal ones in order."""
+    order = np.argsort(-np.asarray(scores, dtype="float64"), kind="stable")[:top_k]
+    return [(int(i), float(scores[i])) for i in order]

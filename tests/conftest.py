@@ -1,0 +1,53 @@
+import pytest
+import spacy
+from spacy.training import Example
+
+from .util import make_backbone
+
+LISTENER = {
+    "@architectures": "spacy-transformers.TransformerListener.v1",
+    "grad_factor": 1.0,
+    "pooling": {"@layers": "reduce_mean.v1"},
+}
+TAGGER = {"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": LISTENER}}
+TAGGED = [
+    ("I like green eggs", ["N", "V", "J", "N"]),
+    ("Eat blue ham", ["V", "J", "N"]),
+    ("The small dog likes blue eggs", ["D", "J", "N", "V", "J", "N"]),
+]
+
+
+@pytest.fixture(scope="session")
+def backbones(tmp_path_factory):
+    """Tiny random backbones by model type, made once."""
+    made = {}
+
+    def get(model_type):
+        if model_type not in made:
+            made[model_type] = str(make_backbone(model_type, tmp_path_factory.mktemp(model_type)))
+        return made[model_type]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def tiny(backbones):
+    """The folder of a tiny random BERT."""
+    return backbones("bert")
+
+
+@pytest.fixture
+def make_tagger(tiny):
+    """Makes a pipeline of transformer and tagger, and its examples."""
+
+    def make(initialize=True, save_backbone=False, **model):
+        nlp = spacy.blank("en")
+        model = {"name": tiny, "max_pieces": 32, "stride": 8, "batch_pieces": 256, **model}
+        nlp.add_pipe("adapter_transformer", name="transformer", config={"save_backbone": save_backbone, "model": model})
+        nlp.add_pipe("tagger", config=TAGGER)
+        examples = [Example.from_dict(nlp.make_doc(text), {"tags": tags}) for text, tags in TAGGED]
+        if initialize:
+            nlp.initialize(lambda: examples)
+        return nlp, examples
+
+    return make

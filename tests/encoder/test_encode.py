@@ -1,0 +1,194 @@
+"""Hidden states: equal to the bare model's, whatever they are batched with, and aligned to every token."""
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.tokens import Doc
+from transformers import AutoModel, AutoTokenizer, BertTokenizerFast
+
+from spacy_bertfamily.adapters import Bottleneck
+from spacy_bertfamily.backbone import load_backbone
+from spacy_bertfamily.encoder.encode import encode
+from spacy_bertfamily.encoder.module import Encoder
+from spacy_bertfamily.encoder.pieces import PieceTokenizer
+from spacy_bertfamily.encoder.settings import EncoderSettings
+
+from ..util import MODEL_TYPES
+
+TEXTS = [
+    "I like green eggs",
+    "Who wrote it?",
+    "the small dog likes unable eggs " * 12,
+    "  Eat   blue ham in 1920 ",
+    "eat",
+]
+
+
+def make_encoder(name, **changes):
+    settings = {
+        "name": name, "trainable": ("adapter",), "max_pieces": 40, "stride": 10, "batch_pieces": 160,
+        "precision": "float32", "separator": "[SEP]", "adapter": Bottleneck(size=8), **changes,
+    }  # fmt: skip
+    if settings["adapter"] is None and "trainable" not in changes:
+        settings["trainable"] = ()
+    backbone = load_backbone(name)
+    return Encoder(backbone, EncoderSettings(**settings)), PieceTokenizer(backbone.tokenizer)
+
+
+def token_vectors(data):
+    """Mean of each token's pieces, zero where it has none."""
+    states = data.model_output.last_hidden_state.reshape(-1, data.width)
+    ends = np.cumsum(data.align.lengths)
+    return np.stack([
+        states[data.align.dataXd[end - n : end]].mean(0) if n else np.zeros(data.width)
+        for n, end in zip(data.align.lengths, ends)
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("placement", ["houlsby", "pfeiffer", "parallel"])
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_identity_adapters_change_nothing(backbones, model_type, placement):
+    """At init_scale 0, hidden states of all layers equal the bare Hugging Face model's to 1e-5."""
+    folder = backbones(model_type)
+    encoder, tokenizer = make_encoder(folder, adapter=Bottleneck(size=8, init_scale=0.0, placement=placement))
+    nlp = spacy.blank("en")
+    texts = [text for text in TEXTS if len(text) < 60]
+    layers = range(encoder.depth + 1)
+    data, _ = encode(encoder, tokenizer, [nlp.make_doc(text) for text in texts], layers, is_train=False)
+    model = AutoModel.from_pretrained(folder).eval()
+    tokenizer_class = BertTokenizerFast if model_type == "albert" else AutoTokenizer
+    reference_tokenizer = tokenizer_class.from_pretrained(folder)
+    for text, doc_data in zip(texts, data):
+        inputs = reference_tokenizer(text, return_tensors="pt")
+        with torch.no_grad():
+            reference = model(**inputs, output_hidden_states=True)
+        assert doc_data.wordpieces.input_ids.tolist() == inputs["input_ids"].tolist()
+        for layer in layers:
+            ours = doc_data.model_output.hidden_states[layer]
+            np.testing.assert_allclose(ours, reference.hidden_states[layer].numpy(), atol=1e-5)
+        np.testing.assert_allclose(doc_data.model_output.last_hidden_state, reference[0].numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("placement", ["houlsby", "pfeiffer", "parallel"])
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_initialized_adapters_change_every_layer(backbones, model_type, placement):
+    """So that the test above can fail: with weights, the adapters of each placement reach the hidden states."""
+    nlp = spacy.blank("en")
+    docs = [nlp.make_doc("I like green eggs")]
+    bare, tokenizer = make_encoder(backbones(model_type), adapter=None)
+    changed, _ = make_encoder(backbones(model_type), adapter=Bottleneck(size=8, init_scale=0.5, placement=placement))
+    layers = range(1, bare.depth + 1)
+    before = encode(bare, tokenizer, docs, layers, False)[0][0].model_output.hidden_states
+    after = encode(changed, tokenizer, docs, layers, False)[0][0].model_output.hidden_states
+    assert all(np.abs(before[layer] - after[layer]).max() > 1e-3 for layer in layers)
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_neighbours_do_not_matter(backbones, model_type):
+    """A Doc's vectors do not depend on its batch: to 1e-4 in float32."""
+    encoder, tokenizer = make_encoder(backbones(model_type), adapter=Bottleneck(size=8, init_scale=0.5))
+    docs = [spacy.blank("en").make_doc(text) for text in TEXTS]
+    together, _ = encode(encoder, tokenizer, docs, [], False)
+    for doc, expected in zip(docs, together):
+        alone = encode(encoder, tokenizer, [doc], [], False)[0][0]
+        np.testing.assert_allclose(token_vectors(alone), token_vectors(expected), atol=1e-4)
+
+
+def test_same_as_spacy_transformers_on_the_same_windows(tiny):
+    """Equal token vectors to spacy-transformers' TransformerModel.v3, to 1e-4, where a Doc is one window."""
+    from spacy_transformers.layers import TransformerModel
+    from spacy_transformers.span_getters import configure_get_doc_spans
+
+    reference = TransformerModel(tiny, configure_get_doc_spans(), {"use_fast": True}, {})
+    docs = [spacy.blank("en").make_doc(text) for text in TEXTS if len(text) < 60]
+    reference.initialize(X=docs)
+    encoder, tokenizer = make_encoder(tiny, adapter=None)
+    ours, _ = encode(encoder, tokenizer, docs, [], False)
+    for our_data, their_data in zip(ours, reference.predict(docs).doc_data):
+        np.testing.assert_allclose(token_vectors(our_data), token_vectors(their_data), atol=1e-4)
+        assert our_data.align.lengths.tolist() == their_data.align.lengths.tolist()
+
+
+def test_long_docs_are_covered_by_windows(tiny):
+    encoder, tokenizer = make_encoder(tiny)
+    doc = spacy.blank("en").make_doc("the small dog likes green eggs " * 500)
+    data = encode(encoder, tokenizer, [doc], [], False)[0][0]
+    assert data.align.lengths.min() >= 1
+    assert len(data.align.lengths) == len(doc)
+    assert len(set(data.align.dataXd.tolist())) == len(data.align.dataXd)  # each piece counts once
+    assert max(data.wordpieces.lengths) == encoder.settings.max_pieces
+
+
+def test_a_piece_takes_the_window_with_most_context(tiny):
+    encoder, tokenizer = make_encoder(tiny)
+    doc = Doc(spacy.blank("en").vocab, words=["eat"] * 60)  # room 38, overlap 10: pieces 0-37 and 28-59
+    data = encode(encoder, tokenizer, [doc], [], False)[0][0]
+    longest = encoder.settings.max_pieces
+    assert data.align.dataXd[32] == 33  # 5 pieces from the end of the first, 4 from the start of the second
+    assert data.align.dataXd[33] == longest + 1 + 5
+
+
+STRANGE = {
+    "empty": "", "space": " ", "newlines": "\n\n", "one token": "x" * 100_000, "null": "a\x00b", "only null": "\x00",
+    "emoji": "😀 e\u0301 \u200d \u2067", "special": "[CLS] [MASK] </s> <s>", "byte order mark": "\ufeff",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", STRANGE.values(), ids=STRANGE)
+@pytest.mark.parametrize("model_type", ["bert", "roberta"])
+def test_strange_texts(backbones, model_type, text):
+    encoder, tokenizer = make_encoder(backbones(model_type))
+    doc = spacy.blank("en").make_doc(text)
+    data = encode(encoder, tokenizer, [doc], [], False)[0][0]
+    assert len(data.align.lengths) == len(doc)
+    if len(doc):
+        assert np.isfinite(data.model_output.last_hidden_state).all()
+        special = set(tokenizer.tokenizer.all_special_ids) - {tokenizer.tokenizer.unk_token_id, tokenizer.pad_id}
+        ids = [i for row, n in zip(data.wordpieces.input_ids, data.wordpieces.lengths) for i in row[1 : n - 1]]
+        assert not special & set(ids)  # user text never becomes a special piece
+
+
+def test_only_wanted_layers_are_kept(tiny):
+    encoder, tokenizer = make_encoder(tiny)
+    docs = [spacy.blank("en").make_doc("I like eggs")]
+    data = encode(encoder, tokenizer, docs, [1], False)[0][0]
+    assert [state is not None for state in data.model_output.hidden_states] == [False, True, False, True]
+    assert "hidden_states" not in encode(encoder, tokenizer, docs, [], False)[0][0].model_output
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_gradients_reach_every_adapter_and_nothing_else(backbones, model_type):
+    encoder, tokenizer = make_encoder(backbones(model_type), adapter=Bottleneck(size=8, init_scale=0.5))
+    docs = [spacy.blank("en").make_doc(text) for text in TEXTS]
+    data, backprop = encode(encoder, tokenizer, docs, [1], True)
+    rng = np.random.default_rng(0)
+    gradients = [{encoder.depth: rng.normal(size=d.model_output.last_hidden_state.shape).astype("f")} for d in data]
+    backprop(gradients)
+    for name, parameter in encoder.named_parameters():
+        assert (parameter.grad is not None) == name.startswith("adapter."), name
+        assert parameter.grad is None or parameter.grad.abs().sum() > 0, name
+
+
+def test_gradients_are_those_of_one_padded_batch(tiny):
+    """Packing into batches, scattering and gathering change nothing about the gradients: checked against autograd."""
+    encoder, tokenizer = make_encoder(tiny, trainable=("all",), adapter=None, batch_pieces=40)
+    encoder._thawed = []  # no dropout, so that both ways compute the same
+    docs = [spacy.blank("en").make_doc(text) for text in TEXTS[:2]]
+    rng = np.random.default_rng(0)
+    data, backprop = encode(encoder, tokenizer, docs, [1], True)
+    gradients = [
+        {layer: rng.normal(size=d.model_output.last_hidden_state.shape).astype("f") for layer in (1, encoder.depth)}
+        for d in data
+    ]
+    backprop(gradients)
+    ours = {name: p.grad.clone() for name, p in encoder.named_parameters() if p.grad is not None}
+    encoder.zero_grad()
+    for doc, gradient in zip(docs, gradients):
+        inputs = tokenizer.tokenizer(doc.text, return_tensors="pt")
+        states = encoder(inputs["input_ids"], inputs["attention_mask"], inputs["token_type_ids"], [1, encoder.depth])
+        torch.autograd.backward([states[j] for j in gradient], [torch.from_numpy(g) for g in gradient.values()])
+    assert ours
+    for name, parameter in encoder.named_parameters():
+        if name in ours:
+            torch.testing.assert_close(ours[name], parameter.grad, atol=1e-4, rtol=1e-3)

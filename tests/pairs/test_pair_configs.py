@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.cli._util import parse_config_overrides
+from spacy.tokens import DocBin
+from spacy.training import Corpus
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import load_config
+
+from spacy_bertfamily import join_segments
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.mark.parametrize("name", ["pair_adapter", "pair_full", "pair_regression"])
+def test_configs_train(name, tmp_path, pair_backbones):
+    nlp = spacy.blank("en")
+    docs = DocBin()
+    for i in range(8):
+        doc = join_segments(nlp.make_doc("a cat sleeps"), nlp.make_doc("an animal sleeps" if i % 2 else "he eats ham"))
+        doc.cats = {"score": float(i % 2)} if name == "pair_regression" else {"A": float(i % 2), "B": 1.0 - i % 2}
+        docs.add(doc)
+    docs.to_disk(tmp_path / "data.spacy")
+    arguments = [
+        *("--paths.train", str(tmp_path / "data.spacy"), "--paths.dev", str(tmp_path / "data.spacy")),
+        *("--components.transformer.model.name", pair_backbones["bert"]),
+        *("--components.transformer.model.max_pieces", "64", "--components.transformer.model.stride", "16"),
+        *(
+            "--training.max_steps",
+            "20",
+            "--training.eval_frequency",
+            "10",
+            "--training.optimizer.learn_rate.warmup_steps",
+            "2",
+        ),
+    ]
+    nlp = init_nlp(load_config(CONFIGS / f"{name}.cfg", overrides=parse_config_overrides(arguments)))
+    (tmp_path / "out").mkdir()
+    train(nlp, tmp_path / "out")
+    loaded = spacy.load(tmp_path / "out" / "model-best")
+    scores = loaded.evaluate(list(Corpus(tmp_path / "data.spacy")(loaded)))
+    assert scores["cats_score"] > 0.9

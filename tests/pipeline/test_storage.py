@@ -1,0 +1,275 @@
+"""Saving and loading: the same predictions, a small folder, and never a half-loaded model."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from safetensors.torch import load_file, save_file
+from thinc.api import Adam
+
+TEXT = "The small dog likes green eggs"
+DELTA = "transformer/delta.safetensors"
+
+
+def vectors(nlp, text=TEXT):
+    return nlp(text)._.trf_data.model_output.last_hidden_state
+
+
+def train(nlp, examples, steps=5):
+    optimizer = Adam(0.02)
+    for _ in range(steps):
+        nlp.update(examples, sgd=optimizer)
+    return nlp
+
+
+@pytest.fixture
+def trained(make_tagger):
+    nlp, examples = make_tagger(trainable=["adapter", "layer_norm"])
+    return train(nlp, examples)
+
+
+@pytest.fixture
+def saved(trained, tmp_path):
+    trained.to_disk(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+@pytest.mark.parametrize("save_backbone", [False, True])
+@pytest.mark.parametrize("trainable", [["adapter", "layer_norm"], ["all"], ["top:1", "bias"], []], ids="+".join)
+def test_round_trip(make_tagger, tmp_path, trainable, save_backbone):
+    adapter = {} if "adapter" in trainable else {"adapter": None}
+    nlp, examples = make_tagger(trainable=trainable, save_backbone=save_backbone, **adapter)
+    train(nlp, examples)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert np.array_equal(vectors(nlp), vectors(loaded))
+    assert [t.tag_ for t in nlp(TEXT)] == [t.tag_ for t in loaded(TEXT)]
+    from_bytes = spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())
+    assert np.array_equal(vectors(nlp), vectors(from_bytes))
+    assert loaded.get_pipe("transformer").trainable_summary() == nlp.get_pipe("transformer").trainable_summary()
+    # and what was loaded trains on as the original does
+    for pipeline in (nlp, loaded):
+        spacy.util.fix_random_seed(0)
+        train(pipeline, examples, 2)
+    np.testing.assert_allclose(vectors(nlp), vectors(loaded), atol=1e-5)
+
+
+def test_only_what_was_trained_is_stored(trained, saved):
+    names = set(load_file(saved / DELTA))
+    encoder = trained.get_pipe("transformer").shim.encoder
+    assert names == {name for name, p in encoder.named_parameters() if p.requires_grad}
+    assert not (saved / "transformer" / "backbone").exists()
+
+
+def test_self_contained_without_the_original(make_tagger, tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "backbone")
+    nlp, examples = make_tagger(name=str(folder), save_backbone=True)
+    train(nlp, examples)
+    expected, content = vectors(nlp), nlp.to_bytes()
+    nlp.to_disk(tmp_path / "saved")
+    nlp.to_disk(tmp_path / "saved")  # over itself
+    shutil.rmtree(folder)
+    loaded = spacy.load(tmp_path / "saved")
+    assert np.array_equal(expected, vectors(loaded))
+    loaded.to_disk(tmp_path / "again")
+    assert np.array_equal(expected, vectors(spacy.load(tmp_path / "again")))
+    assert np.array_equal(expected, vectors(spacy.blank("en").from_config(nlp.config).from_bytes(content)))
+
+
+def test_missing_backbone(make_tagger, tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "backbone")
+    nlp, _ = make_tagger(name=str(folder))
+    nlp.to_disk(tmp_path / "saved")
+    shutil.rmtree(folder)
+    with pytest.raises(ValueError, match=r"B020.*backbone' does not exist"):
+        spacy.load(tmp_path / "saved")
+
+
+def test_moved_backbone_is_found_by_its_new_name(make_tagger, tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "backbone")
+    nlp, _ = make_tagger(name=str(folder))
+    nlp.to_disk(tmp_path / "saved")
+    shutil.move(folder, tmp_path / "moved")
+    overrides = {"components": {"transformer": {"model": {"name": str(tmp_path / "moved")}}}}
+    assert np.array_equal(vectors(nlp), vectors(spacy.load(tmp_path / "saved", config=overrides)))
+
+
+def test_wrong_backbone(saved, tiny, tmp_path):
+    other = Path(shutil.copytree(tiny, tmp_path / "other"))
+    weights = load_file(other / "model.safetensors")
+    weights["encoder.layer.0.output.dense.bias"][0] += 1e-3
+    save_file(weights, other / "model.safetensors")
+    overrides = {"components": {"transformer": {"model": {"name": str(other)}}}}
+    with pytest.raises(ValueError, match=r"B040.*fingerprint.*components\.transformer\.model\.name"):
+        spacy.load(saved, config=overrides)
+
+
+def change_tensors(change):
+    def spoil(folder):
+        path = folder / DELTA
+        content = path.read_bytes()
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        tensors = load_file(path)
+        change(tensors)
+        save_file(tensors, path, metadata=metadata)
+
+    return spoil
+
+
+NAME = "adapter.layers.1.ffn.down.weight"
+SPOILERS = {
+    "missing tensor": (change_tensors(lambda t: t.pop(NAME)), rf"B041.*Missing tensors: {NAME}"),
+    "unexpected tensor": (change_tensors(lambda t: t.update(x=torch.zeros(1))), r"B041.*Unexpected: x"),
+    "misshapen tensor": (change_tensors(lambda t: t.update({NAME: torch.zeros(2, 2)})), rf"B041.*{NAME} \[2, 2\]"),
+    "missing file": (lambda folder: (folder / DELTA).unlink(), r"B042.*no such file"),
+    "empty file": (lambda folder: (folder / DELTA).write_bytes(b""), "B042"),
+    "garbage": (lambda folder: (folder / DELTA).write_bytes(b"\xff" * 1000), "B042"),
+    "cut short": (lambda folder: os.truncate(folder / DELTA, 10_000), "B042"),
+    "foreign file": (lambda folder: save_file({"a": torch.zeros(1)}, folder / DELTA), "B042"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILERS.values(), ids=SPOILERS)
+def test_broken_delta(saved, spoil, message):
+    spoil(saved)
+    with pytest.raises(ValueError, match=message):
+        spacy.load(saved)
+
+
+def test_a_failed_load_leaves_the_component_as_it_was(trained, saved):
+    before = vectors(trained)
+    os.truncate(saved / DELTA, 10_000)
+    with pytest.raises(ValueError, match="B042"):
+        trained.get_pipe("transformer").from_disk(saved / "transformer", exclude=["vocab"])
+    assert np.array_equal(before, vectors(trained))
+
+
+def test_another_config_does_not_load(saved):
+    overrides = {"components": {"transformer": {"model": {"adapter": {"size": 8}}}}}
+    with pytest.raises(ValueError, match=r"B041.*shape"):
+        spacy.load(saved, config=overrides)
+
+
+def test_other_precision_loads(saved, trained):
+    overrides = {"components": {"transformer": {"model": {"precision": "bfloat16"}}}}
+    loaded = spacy.load(saved, config=overrides)
+    a, b = vectors(trained).ravel(), vectors(loaded).ravel()
+    assert np.dot(a, b) / np.linalg.norm(a) / np.linalg.norm(b) > 0.999
+    assert b.dtype == np.float32
+
+
+def test_unlike_parts_of_two_saves_do_not_load(make_tagger, tmp_path):
+    """Killed between two components, a save over an older pipeline mixes both."""
+    nlp, examples = make_tagger()
+    nlp.to_disk(tmp_path / "old")
+    train(nlp, examples)
+    nlp.to_disk(tmp_path / "new")
+    for part in ("transformer", "tagger"):
+        mixed = shutil.copytree(tmp_path / "old", tmp_path / f"mixed {part}")
+        shutil.copytree(tmp_path / "new" / part, mixed / part, dirs_exist_ok=True)
+        with pytest.raises(ValueError, match=r"B044.*'tagger'.*'transformer'"):
+            spacy.load(mixed)(TEXT)
+
+
+KILL_ME = """
+import sys, spacy
+nlp = spacy.load(sys.argv[1])
+print("saving", flush=True)
+while True:
+    nlp.to_disk(sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+def test_killed_saves(make_tagger, saved, tmp_path):
+    """Killed at random points, a save over an older pipeline leaves the old one, the new one, or a clear error."""
+    old, examples = make_tagger(save_backbone=True)
+    target = tmp_path / "target"
+    outcomes = set()
+    rng = np.random.default_rng(0)
+    expected = {vectors(spacy.load(saved)).tobytes(): "new", vectors(old).tobytes(): "old"}
+    for _ in range(5):
+        shutil.rmtree(target, ignore_errors=True)
+        old.to_disk(target)
+        process = subprocess.Popen([sys.executable, "-c", KILL_ME, str(saved), str(target)], stdout=subprocess.PIPE)
+        process.stdout.readline()
+        time.sleep(rng.uniform(0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        try:
+            outcomes.add(expected[vectors(spacy.load(target)).tobytes()])
+        except Exception:  # spaCy's own files say it in many ways: EOFError, OSError, ValueError
+            outcomes.add("error")
+    assert outcomes <= {"old", "new", "error"}
+
+
+def test_two_pipelines_share_the_backbone(saved, trained):
+    one, two = spacy.load(saved), spacy.load(saved)
+    frozen = [
+        {id(p) for p in nlp.get_pipe("transformer").shim.encoder.parameters() if not p.requires_grad}
+        for nlp in (trained, one, two)
+    ]
+    assert frozen[0] == frozen[1] == frozen[2]
+    assert frozen[0]
+
+
+def test_sourced_component(saved, trained):
+    nlp = spacy.blank("en")
+    source = spacy.load(saved)
+    nlp.add_pipe("transformer", source=source)
+    nlp.add_pipe("tagger", source=source)
+    assert np.array_equal(vectors(nlp), vectors(trained))
+    assert [t.tag_ for t in nlp(TEXT)] == [t.tag_ for t in trained(TEXT)]
+    config = spacy.Config(nlp.config).copy()
+    for name in ("transformer", "tagger"):
+        config["components"][name] = {"source": str(saved)}
+    assert np.array_equal(vectors(spacy.blank("en").from_config(config)), vectors(trained))
+
+
+def test_replaced_listeners(trained, tmp_path):
+    tags = [t.tag_ for t in trained(TEXT)]
+    trained.replace_listeners("transformer", "tagger", ["model.tok2vec"])
+    assert [t.tag_ for t in trained(TEXT)] == tags
+    trained.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert [t.tag_ for t in loaded(TEXT)] == tags
+    loaded.remove_pipe("transformer")
+    assert [t.tag_ for t in loaded(TEXT)] == tags
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_two_processes(trained, method):
+    import multiprocessing
+
+    texts = [TEXT, "", "Eat blue ham", "I like eggs"] * 5
+    expected = [[t.tag_ for t in doc] for doc in trained.pipe(texts)]
+    before = multiprocessing.get_start_method()
+    multiprocessing.set_start_method(method, force=True)
+    try:
+        found = [[t.tag_ for t in doc] for doc in trained.pipe(texts, n_process=2, batch_size=4)]
+    finally:
+        multiprocessing.set_start_method(before, force=True)
+    assert found == expected
+
+
+def test_docs_with_data_survive_docbin(trained):
+    from spacy.tokens import DocBin
+
+    doc = trained(TEXT)
+    (copy,) = (
+        DocBin(store_user_data=True)
+        .from_bytes(DocBin(docs=[doc], store_user_data=True).to_bytes())
+        .get_docs(trained.vocab)
+    )
+    assert np.array_equal(copy._.trf_data.model_output["last_hidden_state"], doc._.trf_data.tensors[0])

@@ -1,0 +1,97 @@
+"""The frame: imports run one way and are cheap, every registered name resolves, every config and README block works."""
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.util import load_config
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "spacy_bertfamily"
+# each may import from those before it
+ORDER = [
+    {"errors", "segments"}, {"backbone", "adapters", "storage"}, {"encoder"}, {"layers"},
+    {"architectures", "registries", "scorers"}, {"pipeline"}, {"cli"},
+]  # fmt: skip
+RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+
+
+def imported_parts(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            depth = len(path.relative_to(PACKAGE).parts) - node.level
+            base = path.relative_to(PACKAGE).parts[:depth]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            for name in names:
+                yield (*base, *name.split("."))[0]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if part == "__init__":
+        return
+    for imported in imported_parts(path):
+        assert RANK[imported] <= RANK[part], f"{part} imports {imported}"
+    if part == "adapters":
+        assert "spacy" not in re.findall(r"^(?:from|import) (\w+)", path.read_text(encoding="utf8"), re.MULTILINE)
+
+
+def test_importing_the_package_is_cheap():
+    heavy = "('transformers', 'torch', 'spacy')"
+    code = f"import sys, spacy_bertfamily; sys.exit(any(name in sys.modules for name in {heavy}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def ours():
+    groups = [group for group in entry_points().groups if group.startswith("spacy_")]
+    found = {(group, e.name): e for group in groups for e in entry_points(group=group) if "spacy_bertfamily" in e.value}
+    return sorted(found)
+
+
+@pytest.mark.parametrize(("group", "name"), ours())
+def test_entry_points_resolve(group, name):
+    (entry, *_) = [e for e in entry_points(group=group, name=name) if "spacy_bertfamily" in e.value]
+    assert callable(entry.load())
+
+
+def test_there_are_entry_points_to_test():
+    assert {group for group, _ in ours()} >= {"spacy_factories", "spacy_architectures", "spacy_adapters", "spacy_cli"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.cfg")), ids=lambda p: p.stem)
+def test_configs_build_their_pipelines(path):
+    config = load_config(path)
+    nlp = spacy.util.load_model_from_config(config, auto_fill=True, validate=True)
+    assert nlp.pipe_names == config["nlp"]["pipeline"]
+
+
+@pytest.mark.slow
+def test_readme_runs(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf8"), re.DOTALL)
+    result = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    expected = re.findall(r"^# (\d.*)$", "\n".join(blocks), re.MULTILINE)
+    assert expected
+    assert all(line in result.stdout for line in expected)
+    stored = tmp_path / "my_pipeline" / "transformer" / "delta.safetensors"
+    assert stored.stat().st_size < 4_000_000
+
+
+def test_readmes_config_is_the_default():
+    """The block that the README shows is what the factory does by itself."""
+    (block,) = re.findall(r"```ini\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf8"), re.DOTALL)
+    shown = spacy.Config().from_str(f"[components]\n\n{block}")["components"]["transformer"]
+    nlp = spacy.blank("en")
+    nlp.add_pipe("adapter_transformer", name="transformer", config={k: v for k, v in shown.items() if k != "factory"})
+    explicit = nlp.config["components"]["transformer"]
+    default = spacy.blank("en")
+    default.add_pipe("adapter_transformer", name="transformer")
+    assert explicit == default.config["components"]["transformer"]
