@@ -177,7 +177,7 @@ def test_ask_keeps_few_windows_at_a_time(trained, monkeypatch):
 def test_calibrate(trained):
     nlp, examples, _ = trained(steps=120)
     qa = nlp.get_pipe("span_qa")
-    fitted = qa.calibrate(examples)
+    fitted = qa.calibrate(examples * 20)
     assert qa.cfg == {"temperature": fitted.temperature, "null_threshold": fitted.null_threshold}
     assert nlp.evaluate(examples)["qa_f1"] == 1.0
     assert min(doc._.answers[0].score for doc in nlp.pipe([eg.reference.text for eg in examples[:3]])) > 0.6
