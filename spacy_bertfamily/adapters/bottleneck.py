@@ -43,7 +43,7 @@ class BottleneckModule(nn.Module):
 
 @dataclass(frozen=True)
 class Bottleneck(Adapter):
-    """Settings of bottleneck adapters; see `spacy_bertfamily.architectures.make_bottleneck` for what they mean."""
+    """Settings of bottleneck adapters; see `spacy-bertfamily.Bottleneck.v1` for what they mean."""
 
     size: Optional[int] = 64
     reduction_factor: Optional[float] = None

@@ -18,7 +18,7 @@ from spacy_transformers.pipeline_component import Transformer, install_extension
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from wasabi import msg
 
-from .. import architectures  # noqa: F401  (the default config needs them)
+from .. import registries  # noqa: F401  (makes @adapters known)
 from ..encoder.summary import TrainableSummary, summarize
 from ..errors import Errors
 from ..layers.listener import LayerListener, ignore_gradients

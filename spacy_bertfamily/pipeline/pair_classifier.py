@@ -11,7 +11,6 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from .. import pair_architectures  # noqa: F401  (the default config needs them)
 from ..encoder.pooler import pooler_weights
 from ..errors import Errors
 from ..layers.pair_loss import LOSSES, OUTPUTS

@@ -13,7 +13,6 @@ from spacy.util import minibatch
 from thinc.api import Config, Model
 from thinc.types import Floats3d
 
-from .. import architectures_qa  # noqa: F401  (the default config needs it)
 from ..answers import ANSWERS_KEY, Answer, accepted_texts, install_extension, set_answers
 from ..errors import Errors
 from ..layers.listener import LayerListener

@@ -10,7 +10,6 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from .. import architectures_mix  # noqa: F401  (the default config needs them)
 from ..errors import Errors
 from ..layers.listener import LayerListener
 from .pending import PendingVectors

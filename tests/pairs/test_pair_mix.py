@@ -4,7 +4,7 @@ from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model
 from transformers.modeling_outputs import ModelOutput
 
-from spacy_bertfamily.pair_architectures import make_pair_classifier_model
+from spacy_bertfamily.architectures.pairs import make_pair_classifier_model
 
 
 def scaled(data, factor):

@@ -8,11 +8,11 @@ from spacy_transformers.data_classes import FullTransformerBatch, TransformerDat
 from thinc.api import Model, chain
 from thinc.types import Floats2d
 
-from .errors import Errors
-from .layers.listener import LayerListener
-from .layers.pair_head import build_pair_head
-from .layers.pair_pooling import POOLINGS
-from .layers.transformer_model import attach_mix, own_transformer
+from ..errors import Errors
+from ..layers.listener import LayerListener
+from ..layers.pair_head import build_pair_head
+from ..layers.pair_pooling import POOLINGS
+from ..layers.transformer_model import attach_mix, own_transformer
 
 
 @registry.architectures("spacy-bertfamily.TransformerListener.v1")

@@ -9,11 +9,11 @@ from spacy_transformers.layers import trfs2arrays
 from thinc.api import Model, chain
 from thinc.types import Floats2d, Ragged
 
-from .layers.fixed_mix import fixed_mix
-from .layers.listener import LayerListener
-from .layers.mix import layer_mix
-from .layers.mix_settings import MixSettings
-from .layers.pooler import layer_pooler
+from ..layers.fixed_mix import fixed_mix
+from ..layers.listener import LayerListener
+from ..layers.mix import layer_mix
+from ..layers.mix_settings import MixSettings
+from ..layers.pooler import layer_pooler
 
 
 @registry.layers("spacy-bertfamily.LayerMix.v1")

@@ -7,9 +7,9 @@ from spacy.util import registry
 from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model, chain
 
-from .errors import Errors
-from .layers.listener import LayerListener
-from .layers.qa_head import WindowLogits, build_qa_head
+from ..errors import Errors
+from ..layers.listener import LayerListener
+from ..layers.qa_head import WindowLogits, build_qa_head
 
 
 @registry.architectures("spacy-bertfamily.SpanQA.v1")

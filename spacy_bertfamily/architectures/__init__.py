@@ -1,0 +1,1 @@
+"""Registered builders: from a config's blocks to models. Assembly only."""
