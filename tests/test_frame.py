@@ -15,8 +15,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "spacy_bertfamily"
 # each may import from those before it
 ORDER = [
-    {"errors", "segments"}, {"backbone", "adapters", "storage"}, {"encoder"}, {"layers"},
-    {"architectures", "registries", "scorers"}, {"pipeline"}, {"cli"},
+    {"errors", "segments", "answers"}, {"backbone", "adapters", "storage"}, {"encoder"}, {"qa"}, {"layers"},
+    {"architectures", "architectures_qa", "pair_architectures", "registries", "scorers", "convert"}, {"pipeline"}, {"cli"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 
