@@ -16,7 +16,8 @@ PACKAGE = ROOT / "spacy_bertfamily"
 # each may import from those before it
 ORDER = [
     {"errors", "segments", "answers"}, {"backbone", "adapters", "storage"}, {"encoder"}, {"qa"}, {"layers"},
-    {"architectures", "architectures_qa", "pair_architectures", "registries", "scorers", "convert"}, {"pipeline"}, {"cli"},
+    {"architectures", "architectures_qa", "pair_architectures", "registries", "scorers", "convert"},
+    {"pipeline"}, {"cli"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 
