@@ -6,7 +6,12 @@ from typing import Any, List
 __version__ = "0.1.0"
 
 # Public names and their modules: imported on first use, since spaCy resolves this package in every spacy.blank().
-_PUBLIC = {"layer_weights": "pipeline.layer_weights", "join_segments": "segments", "split_segments": "segments"}
+_PUBLIC = {
+    "Answer": "answers",
+    "join_segments": "segments",
+    "layer_weights": "pipeline.layer_weights",
+    "split_segments": "segments",
+}
 
 __all__ = ["__version__", *_PUBLIC]
 
