@@ -125,7 +125,9 @@ def train_pipeline(
         model["adapter"] = None
     config["system"]["seed"] = run.seed
     config["training"].update(max_steps=steps, eval_frequency=steps)
-    config["training"]["optimizer"]["learn_rate"].update(initial_rate=run.rate, warmup_steps=max(1, steps // 10))
+    config["training"]["optimizer"]["learn_rate"].update(
+        initial_rate=run.rate, warmup_steps=max(1, steps // 10), total_steps=steps
+    )
     for split in ("train", "dev"):
         config["corpora"][split].update(corpus)
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as null:

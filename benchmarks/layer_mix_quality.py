@@ -60,7 +60,9 @@ def make_config(run: Run, corpus: Path) -> Any:
     config["paths"].update(train=str(corpus / f"{run.task}-train.spacy"), dev=str(corpus / f"{run.task}-dev.spacy"))
     config["system"]["seed"] = run.seed
     config["training"].update(max_steps=run.steps, eval_frequency=run.steps)
-    config["training"]["optimizer"]["learn_rate"].update(initial_rate=run.rate, warmup_steps=run.steps // 10)
+    config["training"]["optimizer"]["learn_rate"].update(
+        initial_rate=run.rate, warmup_steps=run.steps // 10, total_steps=run.steps
+    )
     for split in ("train", "dev"):
         config["corpora"][split]["gold_preproc"] = True
     return config

@@ -69,7 +69,9 @@ def configure(run: Run, chinese: Optional[str]) -> Any:
     # the dev set is the test set here, so it is not used to choose a checkpoint
     config["training"].update(max_steps=run.steps, eval_frequency=run.steps + 1, dropout=0.1)
     config["training"]["batcher"]["size"] = BATCH
-    config["training"]["optimizer"]["learn_rate"].update(initial_rate=rate, warmup_steps=run.steps // 10)
+    config["training"]["optimizer"]["learn_rate"].update(
+        initial_rate=rate, warmup_steps=run.steps // 10, total_steps=run.steps
+    )
     return config
 
 

@@ -65,9 +65,9 @@ def test_there_are_entry_points_to_test():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.cfg")), ids=lambda p: p.stem)
-def test_configs_build_their_pipelines(path):
+def test_configs_are_complete_and_build_their_pipelines(path):
     config = load_config(path)
-    nlp = spacy.util.load_model_from_config(config, auto_fill=True, validate=True)
+    nlp = spacy.util.load_model_from_config(config, auto_fill=False, validate=True)
     assert nlp.pipe_names == config["nlp"]["pipeline"]
 
 
