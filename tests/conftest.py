@@ -1,8 +1,16 @@
+import os
+
+# One thread each: the models are tiny, and on a busy machine threads wait for each other longer than they compute.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import spacy
+import torch
 from spacy.training import Example
 
 from .util import make_backbone
+
+torch.set_num_threads(1)
 
 LISTENER = {
     "@architectures": "spacy-transformers.TransformerListener.v1",

@@ -252,6 +252,9 @@ def test_replaced_listeners(trained, tmp_path):
 def test_two_processes(trained, method):
     import multiprocessing
 
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)  # their pool does not survive a fork
+    torch.ones(2000, 2000) @ torch.ones(2000, 2000)
     texts = [TEXT, "", "Eat blue ham", "I like eggs"] * 5
     expected = [[t.tag_ for t in doc] for doc in trained.pipe(texts)]
     before = multiprocessing.get_start_method()
@@ -260,6 +263,7 @@ def test_two_processes(trained, method):
         found = [[t.tag_ for t in doc] for doc in trained.pipe(texts, n_process=2, batch_size=4)]
     finally:
         multiprocessing.set_start_method(before, force=True)
+        torch.set_num_threads(threads)
     assert found == expected
 
 
