@@ -1,6 +1,7 @@
 """How good is a frozen backbone with adapters? Tagging and NER against full fine-tuning, the top layers, and nothing.
 
     python benchmarks/adapter_quality.py --data DATA [--jobs 2] [--seeds 3] [--out benchmarks/results]
+    python benchmarks/adapter_quality.py --table    # of what has been run
 
 DATA holds `ud_english_ewt/en_ewt-ud-{train,dev,test}.conllu.gz` and `wnut17/{train,dev,test}.jsonl.gz`. Each mode
 trains with `configs/TASK_adapter.cfg`, for the same steps; its learning rate is the best of a small grid on dev, with
@@ -68,20 +69,24 @@ def train_one(run: Run, threads: int, corpus: Path) -> Dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds the corpora")
+    parser.add_argument("--data", type=Path, help="folder that holds the corpora")
+    parser.add_argument("--table", action="store_true", help="run nothing, print the table")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="where results are kept")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--seeds", type=int, default=3, help="seeds at the best learning rate")
     args = parser.parse_args()
+    if args.data is None and not args.table:
+        parser.error("--data is missing: the folder that holds the corpora")
     corpus = ROOT / "corpus" / "benchmarks"
-    prepare(args.data, corpus)
     experiment = Experiment(
         scores={name: task.score for name, task in TASKS.items()},
         rates={mode: rates for mode, (_, rates) in MODES.items()},
         train_one=partial(train_one, corpus=corpus),
         results=args.out / "adapter_quality.jsonl",
     )
-    experiment.run(args.jobs, args.seeds)
+    if not args.table:
+        prepare(args.data, corpus)
+        experiment.run(args.jobs, args.seeds)
     print(experiment.table())
 
 
