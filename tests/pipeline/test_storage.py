@@ -208,9 +208,11 @@ def test_killed_saves(make_tagger, saved, tmp_path):
         process.wait()
         process.stdout.close()
         try:
-            outcomes.add(expected[vectors(spacy.load(target)).tobytes()])
+            found = vectors(spacy.load(target)).tobytes()
         except Exception:  # spaCy's own files say it in many ways: EOFError, OSError, ValueError
             outcomes.add("error")
+        else:
+            outcomes.add(expected.get(found, "another model"))
     assert outcomes <= {"old", "new", "error"}
 
 
