@@ -29,6 +29,9 @@ class Encoder(nn.Module):
         self.settings = settings
         self.shared = shared
         self.backbone = shared.share()
+        # whether the backbone tells two segments apart by token type ids
+        accepted = "token_type_ids" in inspect.signature(self.backbone.forward).parameters
+        self.has_token_types = accepted and getattr(shared.config, "type_vocab_size", 0) > 1
         model_type = shared.config.model_type
         names = trained_names(self.backbone, settings, model_type)
         self._thawed = [self.backbone.get_submodule(p) for p in thawed_modules(self.backbone, settings, model_type)]
@@ -53,12 +56,6 @@ class Encoder(nn.Module):
     @property
     def width(self) -> int:
         return self.shared.config.hidden_size
-
-    @property
-    def has_token_types(self) -> bool:
-        """RETURNS (bool): Whether the backbone tells two segments apart by token type ids."""
-        accepted = "token_type_ids" in inspect.signature(self.backbone.forward).parameters
-        return accepted and getattr(self.shared.config, "type_vocab_size", 0) > 1
 
     @property
     def trains(self) -> bool:

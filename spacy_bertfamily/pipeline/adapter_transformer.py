@@ -26,7 +26,7 @@ from ..layers.shim import DELTA_FILE, EncoderShim
 from ..layers.states import LayerChoice, kept_layers, union_of
 from ..layers.transformer_model import shim_of
 from ..storage import write_atomically, write_backbone_files
-from .pending import PendingUpdate
+from .pending import PendingUpdate, WaitsForListeners
 
 BACKBONE_FOLDER = "backbone"
 # The listeners' attribute that says with which state of the transformer they were saved.
@@ -81,7 +81,7 @@ def make_adapter_transformer(
     return AdapterTransformer(nlp.vocab, model, set_extra_annotations, name=name, save_backbone=save_backbone)
 
 
-class AdapterTransformer(Transformer):
+class AdapterTransformer(WaitsForListeners, Transformer):
     """A pretrained transformer that stays frozen but for what its config names, shared by all components that listen.
 
     Sets `doc._.trf_data`, in the form that spacy-transformers' own listeners read.
@@ -249,26 +249,12 @@ class AdapterTransformer(Transformer):
             listener.receive(batch_id, batch.doc_data, receive)
         return losses
 
-    def finish_update(self, sgd: Optimizer) -> None:
-        """Update the trained weights with the gradients of all listeners.
-
-        `Language.update` calls this before the listeners have computed theirs: then the step waits for them.
-
-        sgd (Optimizer): The optimizer.
-        """
-        if self._pending is not None and self._pending.is_waiting:
-            self._pending.optimizer = sgd
-            return
-        self._finish_pending()
-        self.model.finish_update(sgd)
-
     def _finish_pending(self) -> None:
         if self._pending is not None:
             for listener in self.listeners:
                 if isinstance(listener, LayerListener) and listener.deliver is not None:
                     listener.deliver()
-            self._pending.finish()  # listeners of components that were not updated never answer
-            self._pending = None
+        super()._finish_pending()
 
     # Storage
 

@@ -115,3 +115,28 @@ class PendingVectors(Pending):
 
     def total(self) -> List[Floats2d]:
         return self.sums
+
+
+class WaitsForListeners:
+    """What the components share whose gradients come from others: the step of an update waits for them."""
+
+    model: Model
+    _pending: Optional[Pending]
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the trained weights with the gradients of all listeners.
+
+        `Language.update` calls this before the listeners have computed theirs: then the step waits for them.
+
+        sgd (Optimizer): The optimizer.
+        """
+        if self._pending is not None and self._pending.is_waiting:
+            self._pending.optimizer = sgd
+            return
+        self._finish_pending()
+        self.model.finish_update(sgd)
+
+    def _finish_pending(self) -> None:
+        if self._pending is not None:
+            self._pending.finish()  # listeners of components that were not updated never answer
+            self._pending = None

@@ -12,7 +12,7 @@ from thinc.types import Floats2d
 
 from ..errors import Errors
 from ..layers.listener import LayerListener
-from .pending import PendingVectors
+from .pending import PendingVectors, WaitsForListeners
 
 DEFAULT_CONFIG = """
 [weighted_layer_pooler]
@@ -52,7 +52,7 @@ def make_weighted_layer_pooler(
     return WeightedLayerPooler(nlp.vocab, model, name=name)
 
 
-class WeightedLayerPooler(Tok2Vec):
+class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
     """Mixes the hidden states of the transformer before it, and pools them to one vector for each token.
 
     Sets `doc.tensor`, and serves the `spacy.Tok2VecListener.v1` of the components after it.
@@ -119,24 +119,6 @@ class WeightedLayerPooler(Tok2Vec):
         for listener in listeners:
             listener.receive(batch_id, vectors, pending.receive)
         return losses
-
-    def finish_update(self, sgd: Optimizer) -> None:
-        """Update the mix with the gradients of all listeners.
-
-        `Language.update` calls this before the listeners have computed theirs: then the step waits for them.
-
-        sgd (Optimizer): The optimizer.
-        """
-        if self._pending is not None and self._pending.is_waiting:
-            self._pending.optimizer = sgd
-            return
-        self._finish_pending()
-        self.model.finish_update(sgd)
-
-    def _finish_pending(self) -> None:
-        if self._pending is not None:
-            self._pending.finish()  # listeners of components that were not updated never answer
-            self._pending = None
 
     def _layer_listeners(self) -> List[LayerListener]:
         return [node for node in self.model.walk() if isinstance(node, LayerListener)]
