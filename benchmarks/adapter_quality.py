@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Dict
 
-from experiment import ROOT, Experiment, Run, train_pipeline
+from experiment import ROOT, Experiment, Run, configure, evaluate, fit
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,12 @@ def train_one(run: Run, threads: int, corpus: Path) -> Dict:
     config = load_config(ROOT / "configs" / f"{run.task}_adapter.cfg")
     train, dev, test = (corpus / f"{run.task}-{split}.spacy" for split in ("train", "dev", "test"))
     config["paths"].update(train=str(train), dev=str(dev))
-    return {**asdict(run), **train_pipeline(config, run, trainable, task.steps, task.score, test, gold_preproc=True)}
+    for split in ("train", "dev"):
+        config["corpora"][split]["gold_preproc"] = True
+    configure(config, run, task.steps, trainable)
+    nlp, sizes = fit(config)
+    scores = {name: evaluate(nlp, path, task.score, gold_preproc=True) for name, path in (("dev", dev), ("test", test))}
+    return {**asdict(run), **scores, **sizes}
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,7 +31,7 @@ class Experiment:
     scores (Dict[str, str]): The score by task.
     rates (Dict[str, Sequence[float]]): The learning rates to try, by what is trained.
     train_one (Callable[[Run, int], Dict]): Trains and scores with a number of threads; gives at least the run's fields,
-        `dev` and `test`. Runs in a process of its own.
+        `dev` (which only a grid of several rates needs) and `test`. Runs in a process of its own.
     results (Path): Where results are kept, one JSON object a line.
     """
 
@@ -42,28 +42,12 @@ class Experiment:
 
     def run(self, jobs: int, seeds: int) -> None:
         """Run what has not been run yet, so many at a time."""
-        self._execute(
-            [Run(t, mode, rate, 0) for t in self.scores for mode in self.rates for rate in self.rates[mode]], jobs
-        )
+        grid = [Run(task, mode, rate, 0) for task in self.scores for mode in self.rates for rate in self.rates[mode]]
+        execute(grid, self.train_one, self.results, jobs)
         for seed in range(1, seeds):
             found = load_results(self.results)
             runs = [Run(task, mode, best_rate(found, task, mode), seed) for task in self.scores for mode in self.rates]
-            self._execute(runs, jobs)
-
-    def _execute(self, runs: Iterable[Run], jobs: int) -> None:
-        done = {(r["task"], r["mode"], r["rate"], r["seed"]) for r in load_results(self.results)}
-        todo = [run for run in runs if (run.task, run.mode, run.rate, run.seed) not in done]
-        threads = max(1, (os.cpu_count() or 1) // jobs)
-        context = multiprocessing.get_context("spawn")
-        self.results.parent.mkdir(parents=True, exist_ok=True)
-        with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-            for future in as_completed([pool.submit(self.train_one, run, threads) for run in todo]):
-                self._record(future.result())
-
-    def _record(self, result: Dict) -> None:
-        with self.results.open("a", encoding="utf8") as file:
-            file.write(json.dumps(result) + "\n")
-        print(json.dumps(result), flush=True)
+            execute(runs, self.train_one, self.results, jobs)
 
     def table(self) -> str:
         """RETURNS (str): Test scores at each mode's best rate, as Markdown."""
@@ -79,6 +63,20 @@ class Experiment:
                     rows = [r for r in results if (r["task"], r["mode"], r["rate"]) == (task, mode, rate)]
                     lines.append(f"| {task} ({score}) | {mode} | {rate:g} | {_cells(rows)} |")
         return "\n".join(lines)
+
+
+def execute(runs: Iterable[Run], train_one: Callable[[Run, int], Dict], results: Path, jobs: int) -> None:
+    """Run what the results do not hold yet, each in a process of its own, and write down each result as it comes."""
+    done = {(r["task"], r["mode"], r["rate"], r["seed"]) for r in load_results(results)}
+    todo = [run for run in runs if (run.task, run.mode, run.rate, run.seed) not in done]
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    results.parent.mkdir(parents=True, exist_ok=True)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+        for future in as_completed([pool.submit(train_one, run, threads) for run in todo]):
+            with results.open("a", encoding="utf8") as file:
+                file.write(json.dumps(future.result()) + "\n")
+            print(json.dumps(future.result()), flush=True)
 
 
 def _cells(rows: List[Dict]) -> str:
@@ -101,46 +99,48 @@ def best_rate(results: List[Dict], task: str, mode: str) -> float:
     return max(grid, key=lambda r: r["dev"])["rate"]
 
 
-def train_pipeline(
-    config: Any, run: Run, trainable: List[str], steps: int, score: str, test: Path, **corpus: Any
-) -> Dict:
-    """Train a config with the run's seed and learning rate, and score it.
+def configure(config: Any, run: Run, steps: int, trainable: Sequence[str]) -> None:
+    """Set what a run decides: its seed, its steps, its learning rate, and what is trained of the transformer.
 
-    config (Config): With the paths of the training and dev data.
-    trainable (List[str]): What is trained of the transformer. Without `adapter` the adapter block is removed.
-    steps (int): Updates; the learning rate rises over a tenth of them, and falls to 0 at the last.
-    score (str): The score.
-    test (Path): The test data.
-    corpus: More settings for spaCy's corpus reader.
-    RETURNS (Dict): Scores and sizes.
+    steps (int): Updates; the learning rate rises over a tenth of them, and falls to 0 at the last. Nothing is scored
+        on the way, but for a few examples, which spaCy's loop insists on: the last model is what counts.
     """
-    import spacy
-    from spacy.training import Corpus
-    from spacy.training.initialize import init_nlp
-    from spacy.training.loop import train
-
     model = config["components"]["transformer"]["model"]
-    model["trainable"] = trainable
+    model["trainable"] = list(trainable)
     if "adapter" not in trainable:
         model["adapter"] = None
     config["system"]["seed"] = run.seed
-    config["training"].update(max_steps=steps, eval_frequency=steps)
+    config["corpora"]["dev"]["limit"] = 8
+    config["training"].update(max_steps=steps, eval_frequency=steps + 1, patience=0)
     config["training"]["optimizer"]["learn_rate"].update(
         initial_rate=run.rate, warmup_steps=max(1, steps // 10), total_steps=steps
     )
-    for split in ("train", "dev"):
-        config["corpora"][split].update(corpus)
+
+
+def fit(config: Any) -> Tuple[Any, Dict[str, float]]:
+    """RETURNS (Tuple[Language, Dict]): The trained pipeline, stored and loaded again; and its sizes and seconds."""
+    import spacy
+    from spacy.training.initialize import init_nlp
+    from spacy.training.loop import train
+
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as null:
         nlp = init_nlp(config)
         started, cpu_started = time.perf_counter(), time.process_time()
         train(nlp, Path(folder), stdout=null)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu_started
         summary = nlp.get_pipe("transformer").trainable_summary()
-        best = spacy.load(Path(folder) / "model-best")
-        examples = list(Corpus(test, **corpus)(best))
-        size = (Path(folder) / "model-best" / "transformer" / "delta.safetensors").stat().st_size
-    return {
-        "dev": best.meta["performance"][score], "test": best.evaluate(examples)[score],
+        stored = Path(folder) / "model-last"
+        delta = stored / "transformer" / "delta.safetensors"
+        nlp = spacy.load(stored)
+        size = delta.stat().st_size if delta.exists() else 0
+    return nlp, {
         "trained": summary.trained, "total": summary.total, "bytes": size,
-        "seconds": round(seconds, 1), "cpu_seconds": round(cpu, 1), "steps": steps,
+        "seconds": round(seconds, 1), "cpu_seconds": round(cpu, 1), "steps": config["training"]["max_steps"],
     }  # fmt: skip
+
+
+def evaluate(nlp: Any, path: Path, score: str, **corpus: Any) -> float:
+    """RETURNS (float): A score on the examples of a file. corpus: More settings for spaCy's corpus reader."""
+    from spacy.training import Corpus
+
+    return nlp.evaluate(list(Corpus(path, **corpus)(nlp)))[score]

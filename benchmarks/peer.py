@@ -17,7 +17,9 @@ MAX_PIECES = 384
 Rows = Tuple[List[Tuple[str, str]], np.ndarray]
 
 
-def train_peer(name: str, files: Dict[str, Path], run: Run, steps: int, batch_size: int, score: str) -> Dict:
+def train_peer(
+    name: str, files: Dict[str, Path], run: Run, steps: int, batch_size: int, score: str, scored: List[str]
+) -> Dict:
     """Fine-tune all of a backbone: AdamW, the learning rate rises over a tenth of the steps and falls to 0, gradients
     are clipped to 1, as ours are.
 
@@ -26,6 +28,7 @@ def train_peer(name: str, files: Dict[str, Path], run: Run, steps: int, batch_si
     run (Run): Seed and learning rate.
     steps, batch_size (int): How long and with how many pairs at a time.
     score (str): `cats_acc` or `cats_spearman`.
+    scored (List[str]): The data to score.
     RETURNS (Dict): Scores and sizes.
     """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -64,8 +67,7 @@ def train_peer(name: str, files: Dict[str, Path], run: Run, steps: int, batch_si
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu_started
     n = sum(p.numel() for p in model.parameters())
     return {
-        "dev": evaluate(model, tokenizer, data["dev"], regression),
-        "test": evaluate(model, tokenizer, data["test"], regression),
+        **{split: evaluate(model, tokenizer, data[split], regression) for split in scored},
         "trained": n, "total": n, "bytes": 4 * n,
         "seconds": round(seconds, 1), "cpu_seconds": round(cpu, 1), "steps": steps,
     }  # fmt: skip
