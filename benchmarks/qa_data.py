@@ -3,7 +3,6 @@
 import gzip
 import json
 import random
-from itertools import islice
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional
 
@@ -71,13 +70,13 @@ def corpora(task: str, data: Path, folder: Path) -> Dict[str, Iterable[Doc]]:
     return {"train": (doc for docs in train for doc in docs), "dev": convert(dev, nlp, dev=True)}
 
 
-def prepare(task: str, data: Path, folder: Path, limit: Optional[int]) -> None:
+def prepare(task: str, data: Path, folder: Path) -> None:
     """Write a task's corpora, once."""
     folder.mkdir(parents=True, exist_ok=True)
     for split, docs in corpora(task, data, folder).items():
         path = folder / f"{task}-{split}.spacy"
         if not path.exists():
-            made = list(islice(docs, limit))
+            made = list(docs)
             random.Random(0).shuffle(made)
             DocBin(docs=made, store_user_data=False).to_disk(path)
 

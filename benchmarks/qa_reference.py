@@ -63,8 +63,8 @@ def forward(model: Any, ids: List[List[int]], types: List[List[int]], **kwargs: 
     return model(input_ids=pad(ids, device), token_type_ids=pad(types, device), attention_mask=mask, **kwargs)
 
 
-def train_reference(config: Any, task: str, steps: int, seed: int, batch: int, rate: float) -> Dict:
-    """Train and score; `batch` questions a step, with all of their windows."""
+def train_reference(config: Any, task: str, steps: int, seed: int, batch: int, rate: float, questions: int) -> Dict:
+    """Train and score; `batch` questions a step, with all of their windows. `questions` are scored, or all for 0."""
     torch.manual_seed(seed)
     settings = config["components"]["transformer"]["model"]
     backbone = load_backbone(settings["name"])
@@ -82,7 +82,7 @@ def train_reference(config: Any, task: str, steps: int, seed: int, batch: int, r
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda s: min((s + 1) / warmup, max(0.0, (steps - s) / max(1, steps - warmup)))
     )
-    started, order = time.perf_counter(), []
+    started, cpu_started, order = time.perf_counter(), time.process_time(), []
     rng = random.Random(seed)
     for _ in range(steps):
         if len(order) < batch:
@@ -100,16 +100,18 @@ def train_reference(config: Any, task: str, steps: int, seed: int, batch: int, r
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         scheduler.step()
-    seconds = time.perf_counter() - started
-    return {**evaluate(model, tokenizer, config, task, longest), "seconds": round(seconds, 1)}
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu_started
+    scores = evaluate(model, tokenizer, config, task, longest, questions)
+    return {**scores, "seconds": round(seconds, 1), "cpu_seconds": round(cpu, 1), "questions": questions}
 
 
-def evaluate(model: Any, tokenizer: Any, config: Any, task: str, longest: int) -> Dict:
+def evaluate(model: Any, tokenizer: Any, config: Any, task: str, longest: int, questions: int) -> Dict:
     model.eval()
     metric = METRICS["cmrc" if task == "cmrc" else "squad"]
     max_length = config["components"]["span_qa"]["max_answer_length"]
     diffs, best, chosen, answerable = [], [], [], []
-    for question, context, _, accepted in read(Path(config["paths"]["dev"]), config["nlp"]["lang"]):
+    items = read(Path(config["paths"]["dev"]), config["nlp"]["lang"])
+    for question, context, _, accepted in items[: questions or None]:
         encoded = windows(tokenizer, question, context, longest)
         with torch.inference_mode():
             output = forward(model, encoded["input_ids"], encoded["token_type_ids"])
