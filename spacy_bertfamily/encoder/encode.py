@@ -153,16 +153,16 @@ def _doc_data(
     model_output = ModelOutput(last_hidden_state=arrays[encoder.depth])
     if with_layers:
         model_output["hidden_states"] = [arrays.get(layer) for layer in range(encoder.depth + 1)]
+    layout = make_layout(pieces, windows, tokenizer)
     wordpieces = LaidOutWordpieces(
         strings=[[tokenizer.strings[i] for i in row] for row in ids.tolist()],
         input_ids=cast(Ints2d, ids),
         attention_mask=cast(Floats2d, mask.astype("float32")),
         lengths=[len(window) for window in windows],
         token_type_ids=cast(Ints2d, types) if encoder.has_token_types else None,
-        layout=make_layout(pieces, windows, tokenizer),
+        layout=layout,
     )
-    align = align_tokens(doc, pieces, windows)
-    return TransformerData(wordpieces=wordpieces, model_output=model_output, align=align)
+    return TransformerData(wordpieces=wordpieces, model_output=model_output, align=align_tokens(doc, layout))
 
 
 def _gather(batch: _Batch, layer: int, state: torch.Tensor, gradients: List[States]) -> torch.Tensor:

@@ -5,7 +5,6 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union, cast
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy_transformers.layers import TransformerListener
 from thinc.api import Model
 from tqdm import tqdm
 
@@ -15,33 +14,12 @@ from ..encoder.pieces import Pieces, PieceTokenizer
 from ..encoder.settings import EncoderSettings
 from ..encoder.stream import encode_stream
 from ..encoder.windows import Window, make_windows
-from ..errors import Errors
 from ..qa.choose import choose
 from ..qa.decode import EMPTY, NBest, WindowRef, decode, merge
 from ..qa.problems import find_problem
 from .adapter_transformer import AdapterTransformer
 from .qa_settings import QASettings
-
-
-def find_transformer(nlp: Language, name: str, model: Model) -> AdapterTransformer:
-    """Find the transformer that a component listens to.
-
-    nlp (Language): The pipeline.
-    name (str): The component's name, for errors.
-    model (Model): Its model, with a ref `listener`.
-    RETURNS (AdapterTransformer): The transformer.
-    RAISES (ValueError): If there is none of that name.
-    """
-    upstream = upstream_name(model)
-    for other, component in nlp.components:
-        if isinstance(component, AdapterTransformer) and upstream in ("*", other):
-            return component
-    raise ValueError(Errors.B203.format(name=name, upstream=upstream, pipeline=", ".join(nlp.pipe_names)))
-
-
-def upstream_name(model: Model) -> str:
-    """RETURNS (str): The name that a model's listener gives to its transformer, `*` for any."""
-    return cast(TransformerListener, model.get_ref("listener")).upstream_name
+from .upstream import require_transformer
 
 
 def ask(
@@ -58,7 +36,7 @@ def ask(
     RETURNS (Tuple[List[List[Answer]], List[str]]): The answers to each question, and the reasons why some questions
         cannot be answered at all.
     """
-    transformer = find_transformer(nlp, name, model)
+    transformer = require_transformer(model, nlp, name)
     text = context if isinstance(context, str) else context.text
     with tqdm(disable=not progress, unit=" pieces", unit_scale=True, desc=name) as bar:
         found, problems = _search(transformer, model, settings, text, questions, bar)

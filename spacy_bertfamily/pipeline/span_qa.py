@@ -24,9 +24,10 @@ from ..qa.metrics import METRICS
 from ..qa.problems import find_problem
 from ..qa.scorer import make_span_qa_scorer
 from ..qa.targets import keep_windows, window_loss, window_targets
-from .ask import ask, find_transformer, upstream_name
+from .ask import ask
 from .qa_golds import check_examples, example_golds
 from .qa_settings import QASettings
+from .upstream import require_transformer, upstream_name
 
 DEFAULT_CONFIG = """
 [span_qa]
@@ -259,7 +260,7 @@ class SpanQA(TrainablePipe):
         RAISES (ValueError): On the first example that cannot be trained on, saying why.
         """
         self.nlp = nlp or self.nlp
-        transformer = find_transformer(self.nlp, self.name, self.model)
+        transformer = require_transformer(self.model, self.nlp, self.name)
         check_examples(self.name, get_examples(), transformer.shim)
         head = self.model.get_ref("head")
         listener = cast(LayerListener, self.model.get_ref("listener"))
@@ -307,7 +308,7 @@ class SpanQA(TrainablePipe):
         if definition not in METRICS:
             allowed = f"one of {', '.join(METRICS)}"
             raise ValueError(Errors.B004.format(setting="definition", value=definition, allowed=allowed))
-        transformer = find_transformer(self.nlp, self.name, self.model)
+        transformer = require_transformer(self.model, self.nlp, self.name)
         found: List[NBest] = []
         texts: List[str] = []
         golds: List[List[str]] = []

@@ -6,7 +6,44 @@ from spacy.language import Language
 from spacy_transformers.layers import TransformerListener
 from thinc.api import Model
 
+from ..errors import Errors
 from ..layers.shim import EncoderShim
+from .adapter_transformer import AdapterTransformer
+
+
+def upstream_name(model: Model) -> Optional[str]:
+    """RETURNS (Optional[str]): The name that a model's listener gives to its transformer, `*` for any; None if the
+    model has no listener.
+    """
+    names = [node.upstream_name for node in model.walk() if isinstance(node, TransformerListener)]
+    return names[0] if names else None
+
+
+def find_transformer(model: Model, nlp: Optional[Language]) -> Optional[AdapterTransformer]:
+    """Find the transformer that a model listens to.
+
+    model (Model): The model.
+    nlp (Optional[Language]): The pipeline.
+    RETURNS (Optional[AdapterTransformer]): The transformer; None if it is not one of ours.
+    """
+    upstream = upstream_name(model)
+    for name, component in nlp.components if nlp is not None else ():
+        if isinstance(component, AdapterTransformer) and upstream in (name, "*"):
+            return component
+    return None
+
+
+def require_transformer(model: Model, nlp: Language, name: str) -> AdapterTransformer:
+    """`find_transformer` for a component that cannot do without.
+
+    name (str): The component's name, for the error.
+    RAISES (ValueError): If there is none.
+    """
+    transformer = find_transformer(model, nlp)
+    if transformer is None:
+        upstream, pipeline = upstream_name(model), ", ".join(nlp.pipe_names)
+        raise ValueError(Errors.B203.format(name=name, upstream=upstream, pipeline=pipeline))
+    return transformer
 
 
 def find_shim(model: Model, nlp: Optional[Language]) -> Optional[EncoderShim]:
@@ -16,15 +53,8 @@ def find_shim(model: Model, nlp: Optional[Language]) -> Optional[EncoderShim]:
     nlp (Optional[Language]): The pipeline.
     RETURNS (Optional[EncoderShim]): The encoder's shim; None if it is not one of ours.
     """
-    upstream = None
-    for node in model.walk():
-        shims = [shim for shim in node.shims if isinstance(shim, EncoderShim)]
-        if shims:
-            return shims[0]
-        if isinstance(node, TransformerListener):
-            upstream = node.upstream_name
-    for name, component in nlp.pipeline if nlp is not None else ():
-        shim = getattr(component, "shim", None)
-        if isinstance(shim, EncoderShim) and upstream in (name, "*"):
-            return shim
-    return None
+    own = [shim for node in model.walk() for shim in node.shims if isinstance(shim, EncoderShim)]
+    if own:
+        return own[0]
+    transformer = find_transformer(model, nlp)
+    return None if transformer is None else transformer.shim

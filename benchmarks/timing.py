@@ -1,0 +1,44 @@
+"""Timing several ways to do one thing, in turn, so that a busy machine is equally unfair to all of them."""
+
+import statistics
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List
+
+
+@dataclass
+class Times:
+    wall: List[float] = field(default_factory=list)
+    cpu: List[float] = field(default_factory=list)
+
+    def rates(self, items: int) -> str:
+        """RETURNS (str): Items per second of wall and of CPU time: the median, and the range of the rounds."""
+        return f"{_rate(self.wall, items)} | {_rate(self.cpu, items)}"
+
+
+def _rate(seconds: List[float], items: int) -> str:
+    slow, middle, fast = (items / s for s in (max(seconds), statistics.median(seconds), min(seconds)))
+    return f"{middle:.3g} ({slow:.3g} to {fast:.3g})"
+
+
+def measure(function: Callable[[], Any], times: Times) -> Any:
+    """Call a function and note how long it took. RETURNS (Any): Its result."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = function()
+    times.wall.append(time.perf_counter() - wall)
+    times.cpu.append(time.process_time() - cpu)
+    return result
+
+
+def compare(ways: Dict[str, Callable[[], Any]], rounds: int) -> Dict[str, Times]:
+    """Time several functions in turn, after one call of each that does not count.
+
+    RETURNS (Dict[str, Times]): Seconds of each round, by name.
+    """
+    times = {name: Times() for name in ways}
+    for function in ways.values():
+        function()
+    for _ in range(rounds):
+        for name, function in ways.items():
+            measure(function, times[name])
+    return times
