@@ -83,8 +83,10 @@ def score(nlp: Any, path: Path, name: str) -> Dict[str, float]:
     encoded = list(nlp.get_pipe("transformer").pipe([example.predicted for example in gold]))
     scores = {}
     for mix in MIXES:
-        for doc in encoded:
-            doc.set_ents([], default="missing")  # the last component's entities would bind the next one
+        for doc in encoded:  # what one component has set would bind the next one
+            doc.set_ents([], default="missing")
+            for token in doc:
+                token.tag = 0
         docs = nlp.get_pipe(mix).pipe(encoded)
         examples = [Example(doc, example.reference) for doc, example in zip(docs, gold)]
         scores[mix] = nlp.get_pipe(mix).score(examples)[name]

@@ -9,6 +9,7 @@ from wasabi import msg
 
 from .ask import ask_command
 from .convert import convert_command
+from .init_config import init_config_command
 from .layers import layers_command
 
 bertfamily_cli = typer.Typer(
@@ -24,6 +25,7 @@ def _group() -> None:
     """Keeps the group a group, however few commands it has."""
 
 
+bertfamily_cli.command("init-config")(init_config_command)
 bertfamily_cli.command("convert")(convert_command)
 bertfamily_cli.command("ask")(ask_command)
 

@@ -1,0 +1,38 @@
+"""Writes the configs in `configs/`, which are what `python -m spacy bertfamily init-config` makes.
+
+python scripts/make_configs.py
+"""
+
+from pathlib import Path
+from typing import Dict, Tuple
+
+from spacy_bertfamily.init_config.make import make_config
+
+ROOT = Path(__file__).parent.parent
+# name: task, mode, language
+CONFIGS: Dict[str, Tuple[str, str, str]] = {
+    "ner_adapter": ("ner", "adapter", "en"),
+    "ner_full": ("ner", "full", "en"),
+    "pair_adapter": ("pair", "adapter", "en"),
+    "pair_full": ("pair", "full", "en"),
+    "pair_regression": ("pair_regression", "adapter", "en"),
+    "qa_adapter": ("qa", "adapter", "en"),
+    "qa_adapter_zh": ("qa", "adapter", "zh"),
+    "qa_full": ("qa", "full", "en"),
+    "tagger_adapter": ("tagger", "adapter", "en"),
+    "tagger_full": ("tagger", "full", "en"),
+    "textcat_adapter": ("textcat", "adapter", "en"),
+    "textcat_full": ("textcat", "full", "en"),
+}
+
+
+def make(name: str) -> str:
+    """RETURNS (str): The text of `configs/NAME.cfg`."""
+    path = f"configs/{name}.cfg"
+    task, mode, lang = CONFIGS[name]
+    return make_config(task, mode, lang, path=path)
+
+
+if __name__ == "__main__":
+    for name in CONFIGS:
+        (ROOT / "configs" / f"{name}.cfg").write_text(make(name), encoding="utf8")

@@ -1,0 +1,146 @@
+"""`init-config`: every task in every mode gives a config that spaCy finds complete, and that trains."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import load_model_from_config
+from thinc.api import Config
+from typer.testing import CliRunner
+
+from spacy_bertfamily.answers import set_answers
+from spacy_bertfamily.cli.main import bertfamily_cli
+from spacy_bertfamily.init_config.make import make_config
+from spacy_bertfamily.init_config.tasks import TASKS
+
+ROOT = Path(__file__).parents[2]
+MODES = ["adapter", "full", "top:2", "frozen", "mix"]
+WORDS = ["Ann", "likes", "green", "eggs"]
+
+
+def repo_script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+make_configs = repo_script("make_configs")
+
+
+def words_doc(vocab, i):
+    """A Doc with every annotation of words and spans, and of texts."""
+    doc = Doc(
+        vocab, words=WORDS, tags=["N", "V", "J", "N"], pos=["PROPN", "VERB", "ADJ", "NOUN"],
+        morphs=["", "", "", "Number=Plur"], heads=[1, 1, 3, 1], deps=["nsubj", "ROOT", "amod", "dobj"],
+        ents=["B-PERSON", "O", "O", "O"], sent_starts=[True, False, False, False],
+    )  # fmt: skip
+    doc.spans["sc"] = [Span(doc, 2, 4, label="FOOD")]
+    doc.cats = {"A": float(i % 2), "B": float(1 - i % 2)}
+    return doc
+
+
+def pair_doc(nlp, i, number):
+    doc = nlp.make_doc(f"Ann likes eggs {i} [SEP] Ann likes ham")
+    doc.cats = {"score": float(i)} if number else {"same": float(i % 2), "other": float(1 - i % 2)}
+    return doc
+
+
+def qa_doc(nlp, i):
+    doc = nlp.make_doc("who likes eggs [SEP] Ann likes green eggs")
+    set_answers(doc, [(21, 24)])
+    return doc
+
+
+def examples(task):
+    nlp = spacy.blank("en")
+    if task == "qa":
+        return [qa_doc(nlp, i) for i in range(6)]
+    if task.startswith("pair"):
+        return [pair_doc(nlp, i, task == "pair_regression") for i in range(6)]
+    # spaCy's parser learns no label that it has seen less than 30 times
+    return [words_doc(nlp.vocab, i) for i in range(32)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_trains_in_every_mode(task, mode, tiny, tmp_path):
+    config = Config().from_str(make_config(task, mode, backbone=tiny), interpolate=False)
+    config["components"]["transformer"]["model"].update(max_pieces=32, stride=8)
+    config["training"].update(max_steps=10, eval_frequency=5)
+    corpus = tmp_path / "corpus.spacy"
+    DocBin(docs=examples(task), store_user_data=False).to_disk(corpus)
+    config["paths"].update(train=str(corpus), dev=str(corpus))
+    nlp = init_nlp(config)
+    (tmp_path / "out").mkdir()
+    with open(tmp_path / "log", "w") as log:
+        train(nlp, tmp_path / "out", stdout=log)
+    loaded = spacy.load(tmp_path / "out" / "model-best")
+    assert loaded.pipe_names == ["transformer", TASKS[task].factory]
+    main_score = next(name for name, weight in TASKS[task].scores.items() if weight)
+    assert loaded.meta["performance"][main_score] is not None
+    summary = loaded.get_pipe("transformer").trainable_summary()
+    assert bool(summary.trained) == (mode in ("adapter", "full", "top:2"))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("task", TASKS)
+def test_configs_are_complete(task, mode):
+    """spaCy accepts the config as it is, without filling in anything."""
+    config = Config().from_str(make_config(task, mode))
+    load_model_from_config(config, auto_fill=False, validate=True)
+
+
+@pytest.mark.parametrize("lang", ["de", "zh", "fr"])
+def test_languages_have_their_tokenizers(lang, tiny):
+    config = Config().from_str(make_config("ner", lang=lang, backbone=tiny))
+    config["components"]["transformer"]["model"].update(max_pieces=32, stride=8)
+    nlp = load_model_from_config(config, auto_fill=False, validate=True)
+    assert nlp.lang == lang
+    assert type(nlp.tokenizer) is type(spacy.blank(lang).tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"task": "poetry"}, "task = 'poetry' is not allowed: one of tagger"),
+        ({"task": "ner", "mode": "top:0"}, "mode = 'top:0' is not allowed: one of adapter"),
+        ({"task": "ner", "lang": "xyz", "backbone": "b"}, "lang = 'xyz' is not allowed"),
+        ({"task": "ner", "lang": "de"}, "backbone = None is not allowed: name one that reads 'de'"),
+    ],
+)
+def test_what_there_is_not(options, message):
+    with pytest.raises(ValueError, match=message):
+        make_config(**options)
+
+
+@pytest.mark.parametrize("name", sorted(make_configs.CONFIGS))
+def test_the_configs_of_the_repository_are_made_by_it(name):
+    assert (ROOT / "configs" / f"{name}.cfg").read_text(encoding="utf8") == make_configs.make(name)
+
+
+def test_all_configs_of_the_repository_are_tested():
+    assert {path.stem for path in (ROOT / "configs").glob("*.cfg")} == set(make_configs.CONFIGS)
+
+
+def test_command(tmp_path):
+    run = CliRunner().invoke
+    target = tmp_path / "new" / "ner.cfg"
+    assert run(bertfamily_cli, ["init-config", str(target), "--task", "ner", "--mode", "mix"]).exit_code == 0
+    assert target.read_text(encoding="utf8") == make_config("ner", "mix", path=target.as_posix())
+    again = run(bertfamily_cli, ["init-config", str(target), "--task", "tagger"])
+    assert again.exit_code == 1
+    assert "--force" in again.stdout
+    assert run(bertfamily_cli, ["init-config", str(target), "--task", "tagger", "--force"]).exit_code == 0
+    assert 'factory = "tagger"' in target.read_text(encoding="utf8")
+    printed = run(bertfamily_cli, ["init-config", "-", "--task", "qa"])
+    assert printed.exit_code == 0
+    assert Config().from_str(printed.stdout)["components"]["span_qa"]["n_best"] == 20
+    wrong = run(bertfamily_cli, ["init-config", str(tmp_path / "x.cfg"), "--task", "poetry"])
+    assert wrong.exit_code == 1
+    assert "poetry" in wrong.stdout
+    assert not (tmp_path / "x.cfg").exists()
