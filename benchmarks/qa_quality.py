@@ -53,7 +53,14 @@ def make_config(run: Run, steps: int, chinese: Optional[str]) -> Any:
 
 
 def train_one(
-    run: Run, threads: int, steps: int, data: Path, chinese: Optional[str], questions: int, gpu: bool
+    run: Run,
+    threads: int,
+    steps: int,
+    data: Path,
+    chinese: Optional[str],
+    questions: int,
+    long_questions: int,
+    gpu: bool,
 ) -> Dict:
     """Train and score one pipeline, or the peer."""
     import qa_reference
@@ -72,16 +79,16 @@ def train_one(
     scores = nlp.evaluate(list(Corpus(config["paths"]["dev"], limit=questions)(nlp)), batch_size=64)
     result = {**asdict(run), **{key: scores[key] for key in scores if key.startswith("qa_")}, **sizes}
     if run.task == "squad":
-        result.update(ask_long(nlp, data, questions))
+        result.update(ask_long(nlp, data, long_questions))
     return {**result, "questions": questions}
 
 
 def ask_long(nlp: Any, data: Path, questions: int) -> Dict[str, float]:
-    """Ask the questions of the held out articles, each about its whole article; at most `questions` about each."""
+    """Ask the first questions about each held out article, of its whole text; all for 0."""
     from spacy_bertfamily.qa.metrics import METRICS, score_answer
 
     scores = []
-    for article in qa_data.long_articles(data, questions // 50 or None):
+    for article in qa_data.long_articles(data, questions or None):
         answers = nlp.get_pipe("span_qa").ask(article["context"], [qa["question"] for qa in article["qas"]])
         for qa, found in zip(article["qas"], answers):
             golds = [answer["text"] for answer in qa["answers"]]
@@ -122,13 +129,20 @@ def main() -> None:
     parser.add_argument("--chinese", help="a Chinese backbone, for cmrc")
     parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--questions", type=int, default=0, help="test questions; 0 for all")
+    parser.add_argument("--long-questions", type=int, default=0, help="questions about each long article; 0 for all")
     args = parser.parse_args()
     if "cmrc" in args.tasks and not args.chinese:
         parser.error("cmrc needs --chinese, the name of a backbone")
     for task in args.tasks:
         qa_data.prepare(task, args.data, CORPUS)
     train = partial(
-        train_one, steps=args.steps, data=args.data, chinese=args.chinese, questions=args.questions, gpu=args.gpu
+        train_one,
+        steps=args.steps,
+        data=args.data,
+        chinese=args.chinese,
+        questions=args.questions,
+        long_questions=args.long_questions,
+        gpu=args.gpu,
     )
     runs = [Run(t, mode, MODES[mode][1], seed) for seed in range(args.seeds) for t in args.tasks for mode in args.modes]
     results = args.out / f"qa_quality_{args.steps}_steps.jsonl"
