@@ -92,3 +92,10 @@ def test_readmes_config_is_the_default():
     default = spacy.blank("en")
     default.add_pipe("adapter_transformer", name="transformer")
     assert explicit == default.config["components"]["transformer"]
+
+
+def test_readme_names_the_types_that_take_adapters():
+    from spacy_bertfamily.adapters import FAMILIES
+
+    (listed,) = re.findall(r"Backbones of the types (.*?) take adapters", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert sorted(re.split(r",\s+|\s+and\s+", listed)) == sorted(FAMILIES)

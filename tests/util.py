@@ -10,14 +10,24 @@ from transformers import (
     AlbertConfig,
     BertConfig,
     BertTokenizerFast,
+    BigBirdConfig,
+    CamembertConfig,
+    Data2VecTextConfig,
+    DebertaV2Config,
     DistilBertConfig,
     DistilBertTokenizerFast,
     ElectraConfig,
     ElectraTokenizerFast,
+    ErnieConfig,
+    LongformerConfig,
     MPNetConfig,
     MPNetTokenizerFast,
+    RemBertConfig,
     RobertaConfig,
     RobertaTokenizerFast,
+    RoCBertConfig,
+    SplinterConfig,
+    XLMRobertaConfig,
 )
 
 WORDS = "i like green eggs eat blue ham the small dog likes un ##able ##s ##ing who wrote it ann in 19 ##20 ?".split()
@@ -40,6 +50,14 @@ DISTILBERT = {
     "hidden_dim": 48,
     "max_position_embeddings": 64,
 }
+DEBERTA = {
+    "relative_attention": True,
+    "pos_att_type": ["p2c", "c2p"],
+    "position_buckets": 16,
+    "norm_rel_ebd": "layer_norm",
+}
+LONGFORMER = {"vocab_size": 400, "type_vocab_size": 1, "attention_window": 8, "pad_token_id": 1}
+ROC_BERT = {"pronunciation_vocab_size": 256, "shape_vocab_size": 256}
 MODEL_TYPES = {
     "bert": (BertConfig, COMMON, BertTokenizerFast),
     "roberta": (RobertaConfig, {**COMMON, "vocab_size": 400, "type_vocab_size": 1}, RobertaTokenizerFast),
@@ -48,6 +66,16 @@ MODEL_TYPES = {
     # a WordPiece vocabulary, as Chinese ALBERTs have
     "albert": (AlbertConfig, {**COMMON, "embedding_size": 16}, BertTokenizerFast),
     "mpnet": (MPNetConfig, COMMON, MPNetTokenizerFast),
+    "big_bird": (BigBirdConfig, COMMON, BertTokenizerFast),
+    "camembert": (CamembertConfig, {**COMMON, "vocab_size": 400, "type_vocab_size": 1}, RobertaTokenizerFast),
+    "data2vec-text": (Data2VecTextConfig, {**COMMON, "vocab_size": 400, "type_vocab_size": 1}, RobertaTokenizerFast),
+    "deberta-v2": (DebertaV2Config, {**COMMON, **DEBERTA}, BertTokenizerFast),
+    "ernie": (ErnieConfig, {**COMMON, "pad_token_id": 0}, BertTokenizerFast),
+    "longformer": (LongformerConfig, {**COMMON, **LONGFORMER}, RobertaTokenizerFast),
+    "rembert": (RemBertConfig, {**COMMON, "input_embedding_size": 16, "output_embedding_size": 16}, BertTokenizerFast),
+    "roc_bert": (RoCBertConfig, {**COMMON, **ROC_BERT}, BertTokenizerFast),
+    "splinter": (SplinterConfig, COMMON, BertTokenizerFast),
+    "xlm-roberta": (XLMRobertaConfig, {**COMMON, "vocab_size": 400, "type_vocab_size": 1}, RobertaTokenizerFast),
 }
 
 

@@ -74,10 +74,20 @@ _MPNET = Family(
 FAMILIES: Dict[str, Family] = {
     "albert": _ALBERT,
     "bert": _BERT,
+    "big_bird": _BERT,
+    "camembert": _ROBERTA,
+    "data2vec-text": _ROBERTA,
+    "deberta-v2": _BERT,
     "distilbert": _DISTILBERT,
     "electra": _BERT,
+    "ernie": _BERT,
+    "longformer": _ROBERTA,
     "mpnet": _MPNET,
+    "rembert": _BERT,
     "roberta": _ROBERTA,
+    "roc_bert": _BERT,
+    "splinter": _BERT,
+    "xlm-roberta": _ROBERTA,
 }
 
 
