@@ -2,15 +2,23 @@
 
 from .base import Adapter, AdapterModules
 from .bottleneck import Bottleneck
+from .named import DEFAULT, NamedAdapters, replace_parameters
+from .pal import PAL
+from .peft import Peft
 from .sites import FAMILIES, Family, Site, find_family, register_family
 
 __all__ = [
+    "DEFAULT",
     "FAMILIES",
     "Adapter",
     "AdapterModules",
     "Bottleneck",
     "Family",
+    "NamedAdapters",
+    "PAL",
+    "Peft",
     "Site",
     "find_family",
     "register_family",
+    "replace_parameters",
 ]

@@ -26,6 +26,7 @@ from ..layers.shim import DELTA_FILE, EncoderShim
 from ..layers.states import LayerChoice, kept_layers, union_of
 from ..layers.transformer_model import shim_of
 from ..storage import write_atomically, write_backbone_files
+from .named_adapters import HasAdapters
 from .pending import PendingUpdate, WaitsForListeners
 
 BACKBONE_FOLDER = "backbone"
@@ -81,7 +82,7 @@ def make_adapter_transformer(
     return AdapterTransformer(nlp.vocab, model, set_extra_annotations, name=name, save_backbone=save_backbone)
 
 
-class AdapterTransformer(WaitsForListeners, Transformer):
+class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
     """A pretrained transformer that stays frozen but for what its config names, shared by all components that listen.
 
     Sets `doc._.trf_data`, in the form that spacy-transformers' own listeners read.
