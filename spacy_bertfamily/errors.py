@@ -151,8 +151,8 @@ class Errors:
         "every kind."
     )
     B073 = (
-        "[B073] {config!r} is not an adapter's block. It names a kind, like {{'@adapters': 'spacy-bertfamily.PAL.v1'}}, "
-        "and its settings, and nothing out of other registries."
+        "[B073] {config!r} is not an adapter's block. It names a kind, like {{'@adapters': "
+        "'spacy-bertfamily.PAL.v1'}}, and its settings, and nothing out of other registries."
     )
 
     # Pairs and single texts, classified
@@ -275,8 +275,8 @@ class Errors:
 
 class Warnings:
     W061 = (
-        "[W061] The transformer {name!r} has several adapters, but 'trainable' also names {others}: what one adapter is "
-        "trained with there changes what the others were trained on. Use trainable = ['adapter']."
+        "[W061] The transformer {name!r} has several adapters, but 'trainable' also names {others}: what one adapter "
+        "is trained with there changes what the others were trained on. Use trainable = ['adapter']."
     )
     W101 = (
         "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "

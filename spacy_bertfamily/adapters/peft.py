@@ -24,10 +24,14 @@ REFUSED = ("modules_to_save", "trainable_token_indices", "target_parameters", "l
 
 
 class PeftModules(AdapterModules):
-    """The layers that peft made, in the tree of the modules that they wrap."""
+    """The layers that peft made, in the tree of the modules that they wrap.
 
-    def __init__(self) -> None:
+    config (PeftConfig): Peft's settings, completed by what it chose for the model.
+    """
+
+    def __init__(self, config: Any) -> None:
         super().__init__()
+        self.config = config
         self.wrapped: Dict[str, nn.Module] = {}
         self.trained: List[nn.Parameter] = []
 
@@ -129,7 +133,7 @@ class Peft(Adapter):
             inject(config, copied, INNER)
         except (ValueError, TypeError, NotImplementedError, RuntimeError, AttributeError, KeyError) as e:
             raise self._error(str(e)) from e
-        modules = PeftModules()
+        modules = PeftModules(config)
         found = {path: module for path, module in copied.named_modules() if hasattr(module, "base_layer")}
         made = {path: module for path, module in found.items() if module not in old}
         self._check_untouched(before, copied)
@@ -175,3 +179,11 @@ def _bare(module: nn.Module) -> nn.Module:
     ):
         bare.__dict__[hooks] = OrderedDict()
     return bare
+
+
+def peft_defaults(method: str) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What peft sets where nothing is said, as in its files.
+    RAISES (ValueError): If peft is missing or does not know the method.
+    """
+    defaults = Peft(method).make_config().to_dict()
+    return {key: sorted(value) if isinstance(value, set) else value for key, value in defaults.items()}

@@ -17,7 +17,10 @@ class HasAdapters:
     """
 
     name: str
-    shim: EncoderShim
+
+    @property
+    def shim(self) -> EncoderShim:
+        raise NotImplementedError
 
     def _finish_pending(self) -> None:
         raise NotImplementedError
