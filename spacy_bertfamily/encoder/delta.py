@@ -13,7 +13,6 @@ from .module import Encoder
 from .state import adapter_state, check_fit
 
 METADATA_KEY = "spacy-bertfamily"
-ADAPTERS_KEY = "spacy-bertfamily-adapters"
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,10 @@ class Reference:
 def delta_to_bytes(encoder: Encoder, reference: Reference) -> bytes:
     """RETURNS (bytes): A safetensors file of all tensors that the backbone's own files do not give back."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.delta().items()}
-    metadata = {METADATA_KEY: json.dumps(asdict(reference), sort_keys=True)}
     state = adapter_state(encoder)
-    if state is not None:
-        metadata[ADAPTERS_KEY] = json.dumps(state)  # not sorted: adapters keep their order
-    return save(tensors, metadata=metadata)
+    about = {**asdict(reference), **({} if state is None else {"adapters": state})}
+    # One key, since safetensors writes several in any order; unsorted, since adapters keep theirs.
+    return save(tensors, metadata={METADATA_KEY: json.dumps(about)})
 
 
 def read_delta(content: bytes, file: str) -> Tuple[Dict[str, torch.Tensor], Reference, Optional[Dict[str, Any]]]:
@@ -54,9 +52,10 @@ def read_delta(content: bytes, file: str) -> Tuple[Dict[str, torch.Tensor], Refe
     try:
         size = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + size])
-        reference = Reference(**json.loads(header["__metadata__"][METADATA_KEY]))
-        return load(content), reference, json.loads(header["__metadata__"].get(ADAPTERS_KEY, "null"))
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as e:
+        about = json.loads(header["__metadata__"][METADATA_KEY])
+        adapters = about.pop("adapters", None)
+        return load(content), Reference(**about), adapters
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise ValueError(Errors.B042.format(file=file, reason=str(e) or repr(e))) from e
 
 

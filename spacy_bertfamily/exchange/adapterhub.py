@@ -11,7 +11,7 @@ from ..backbone.safety import read_json, read_tensors
 from ..encoder.delta import Reference
 from ..encoder.module import Encoder
 from ..errors import Errors
-from .base import Stored, stored_fingerprint, tensors_of, write_json, write_tensors
+from .base import Stored, read_about, tensors_of, write_json, write_tensors
 
 FILES = ("adapter.safetensors", "pytorch_adapter.bin")
 CONFIG = "adapter_config.json"
@@ -52,7 +52,7 @@ def read(file: Path, encoder: Encoder) -> Stored:
     tensors = {_current_key(key, encoder): tensor for key, tensor in read_tensors(file).items()}
     settings = _settings(path, config, tensors, encoder, old="version" not in content)
     backbone = {
-        "fingerprint": stored_fingerprint(file),
+        "fingerprint": read_about(file).get("fingerprint"),
         "model_type": content.get("model_type"),
         "hidden_size": content.get("hidden_size"),
         "name": content.get("model_name"),

@@ -40,16 +40,16 @@ def tensors_of(modules: AdapterModules) -> Dict[str, torch.Tensor]:
 
 
 def write_tensors(
-    file: Path, tensors: Dict[str, torch.Tensor], reference: Reference, extra: Optional[Dict[str, str]] = None
+    file: Path, tensors: Dict[str, torch.Tensor], reference: Reference, about: Optional[Dict[str, Any]] = None
 ) -> None:
     """Write a safetensors file that says which backbone it belongs to.
 
     file (Path): The file.
     tensors (Dict[str, torch.Tensor]): By the names of the format.
     reference (Reference): The backbone.
-    extra (Optional[Dict[str, str]]): More metadata.
+    about (Optional[Dict[str, Any]]): What else it says.
     """
-    metadata = {"format": "pt", METADATA_KEY: json.dumps(asdict(reference), sort_keys=True), **(extra or {})}
+    metadata = {METADATA_KEY: json.dumps({**asdict(reference), **(about or {})})}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_atomically(file, save(plain, metadata=metadata))
 
@@ -59,21 +59,15 @@ def write_json(file: Path, content: Dict[str, Any]) -> None:
     write_atomically(file, json.dumps(content, indent=2, sort_keys=True).encode("utf8"))
 
 
-def read_metadata(file: Path) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): The JSON values in a safetensors file's metadata that are ours, by key.
+def read_about(file: Path) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What a file that we wrote says beside the tensors; nothing for others.
     RAISES (ValueError): If the file is broken.
     """
     if file.suffix != ".safetensors":
         return {}
     try:
         with safe_open(file, "pt") as opened:
-            metadata = opened.metadata() or {}
-        return {key: json.loads(value) for key, value in metadata.items() if key.startswith(METADATA_KEY)}
+            about = json.loads((opened.metadata() or {}).get(METADATA_KEY, "{}"))
     except Exception as e:  # SafetensorError, OSError, JSONDecodeError, ...
         raise ValueError(Errors.B068.format(file=str(file), reason=str(e) or repr(e))) from e
-
-
-def stored_fingerprint(file: Path) -> Optional[str]:
-    """RETURNS (Optional[str]): The backbone's fingerprint, if we wrote the file."""
-    reference = read_metadata(file).get(METADATA_KEY)
-    return reference.get("fingerprint") if isinstance(reference, dict) else None
+    return about if isinstance(about, dict) else {}

@@ -1,29 +1,27 @@
 """Our own format: one safetensors file, for every kind that is registered."""
 
-import json
 from pathlib import Path
 from typing import Dict
 
 from ..adapters import Adapter, AdapterModules
 from ..backbone.safety import read_tensors
-from ..encoder.delta import METADATA_KEY, Reference
+from ..encoder.delta import Reference
 from ..encoder.module import Encoder
 from ..errors import Errors
 from ..registries import resolve_adapter
-from .base import Stored, read_metadata, tensors_of, write_tensors
+from .base import Stored, read_about, tensors_of, write_tensors
 
 FILES = ("spacy_adapter.safetensors",)
-ADAPTER_KEY = f"{METADATA_KEY}-adapter"
 
 
 def read(file: Path, encoder: Encoder) -> Stored:
     """RETURNS (Stored): What the file holds. RAISES (ValueError): If it is broken or something else."""
     tensors = read_tensors(file)
-    metadata = read_metadata(file)
-    adapter, reference = metadata.get(ADAPTER_KEY), metadata.get(METADATA_KEY)
-    if not isinstance(adapter, dict) or not isinstance(reference, dict):
+    about = read_about(file)
+    adapter = about.get("adapter")
+    if not isinstance(adapter, dict):
         raise ValueError(Errors.B068.format(file=str(file), reason="its metadata do not describe an adapter"))
-    backbone = {key: reference.get(key) for key in ("model_type", "fingerprint")}
+    backbone = {key: about.get(key) for key in ("model_type", "fingerprint")}
     return Stored(file, str(adapter.get("name")), resolve_adapter(adapter.get("config") or {}), tensors, backbone)
 
 
@@ -34,5 +32,5 @@ def keys(settings: Adapter, modules: AdapterModules, encoder: Encoder, name: str
 
 def write(folder: Path, name: str, settings: Adapter, encoder: Encoder, reference: Reference) -> None:
     """Write an adapter."""
-    extra = {ADAPTER_KEY: json.dumps({"name": name, "config": settings.config()})}
-    write_tensors(folder / FILES[0], tensors_of(encoder.modules_of(name)), reference, extra)
+    about = {"adapter": {"name": name, "config": settings.config()}}
+    write_tensors(folder / FILES[0], tensors_of(encoder.modules_of(name)), reference, about)

@@ -11,7 +11,7 @@ from ..backbone.safety import read_json, read_tensors
 from ..encoder.delta import Reference
 from ..encoder.module import Encoder
 from ..errors import Errors
-from .base import Stored, stored_fingerprint, tensors_of, write_tensors
+from .base import Stored, read_about, tensors_of, write_tensors
 
 FILES = ("adapter_model.safetensors", "adapter_model.bin")
 CONFIG = "adapter_config.json"
@@ -33,7 +33,7 @@ def read(file: Path, encoder: Encoder) -> Stored:
     model = f"{PREFIX}{encoder.backbone.base_model_prefix}."
     tensors = {PREFIX + key.removeprefix(model) if key.startswith(model) else key: tensor
                for key, tensor in read_tensors(file).items()}  # fmt: skip
-    backbone = {"fingerprint": stored_fingerprint(file), "name": content.get("base_model_name_or_path")}
+    backbone = {"fingerprint": read_about(file).get("fingerprint"), "name": content.get("base_model_name_or_path")}
     return Stored(file, "", settings, tensors, backbone)
 
 
