@@ -147,8 +147,8 @@ class Errors:
     )
     B071 = "[B071] peft's method {method!r} with the settings {settings} cannot be used: {reason}."
     B072 = (
-        "[B072] The adapter {name!r} cannot be written in the format {format!r}: {reason}. The format 'native' holds "
-        "every kind."
+        "[B072] The adapter {name!r} cannot be exchanged in the format {format!r}: {reason}. The format 'native' "
+        "holds every kind."
     )
     B073 = (
         "[B073] {config!r} is not an adapter's block. It names a kind, like {{'@adapters': "

@@ -19,7 +19,8 @@ CONFIG = "adapter_config.json"
 BERT_PLACES = {"attention": "attention.output", "ffn": "output"}
 PLACES = {
     **dict.fromkeys(("bert", "electra", "roberta", "xlm-roberta"), BERT_PLACES),
-    "albert": {"attention": "attention.attention_adapters", "ffn": "output_adapters"},
+    # Its adapters after ALBERT's attention read the layer's input, and not the attention's output: another model.
+    "albert": {"ffn": "output_adapters"},
     "distilbert": {"attention": "attention_adapters", "ffn": "output_adapters"},
 }
 PARTS = {"down": "adapter_down.0", "up": "adapter_up"}
@@ -109,6 +110,11 @@ def keys(settings: Adapter, modules: AdapterModules, encoder: Encoder, name: str
     found = {}
     for own in tensors_of(modules):
         _, depth, site, part, kind = own.split(".")
+        if site not in places:
+            reason = (
+                f"the library adapters computes something else at the {site} of {encoder.shared.config.model_type!r}"
+            )
+            raise ValueError(Errors.B072.format(name=name, format="adapterhub", reason=reason))
         found[own] = f"{encoder.family.layers}.{depth}.{places[site]}.adapters.{name}.{PARTS[part]}.{kind}"
     return found
 
