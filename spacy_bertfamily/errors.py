@@ -154,6 +154,11 @@ class Errors:
         "[B073] {config!r} is not an adapter's block. It names a kind, like {{'@adapters': "
         "'spacy-bertfamily.PAL.v1'}}, and its settings, and nothing out of other registries."
     )
+    B074 = (
+        "[B074] The component {component!r} listens to the transformer {upstream!r}, but {last!r} runs after that one "
+        "and before {component!r}, so that the Docs would hold its output. Put each transformer directly before the "
+        "components that listen to it."
+    )
 
     # Pairs and single texts, classified
     B101 = (

@@ -75,3 +75,13 @@ def test_three_take_the_memory_of_one_backbone(trained):
     assert three == one + 2 * adapters
     shims = [trained.get_pipe(name).shim for name in ("a", "ab", "abc")]
     assert len({id(shim.encoder.shared) for shim in shims}) == 1
+
+
+def test_a_transformer_between_another_and_its_listener(tiny):
+    nlp = spacy.blank("en")
+    for name in ("a", "ab"):
+        nlp.add_pipe("adapter_transformer", name=name, config={"model": {"name": tiny, "max_pieces": 32, "stride": 8}})
+    nlp.add_pipe("tagger", config=tagger("a"))
+    examples = [Example.from_dict(nlp.make_doc(text), {"tags": tags}) for text, tags in TAGGED]
+    with pytest.raises(ValueError, match=r"B074.*'tagger' listens to the transformer 'a', but 'ab' runs after"):
+        nlp.initialize(lambda: examples)
