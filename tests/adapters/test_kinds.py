@@ -134,6 +134,18 @@ def test_other_backbones(make_tagger, backbones, tmp_path, model_type, kind):
     assert not np.allclose(vectors(nlp), trained, atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", kinds())
+def test_half_precision(make_tagger, tmp_path, kind):
+    """The backbone is in 16 bits, what is trained in 32."""
+    nlp, examples = make_tagger(trainable=["adapter"], adapter=block(kind), precision="bfloat16")
+    transformer, before = nlp.get_pipe("transformer"), vectors(nlp)
+    train(nlp, examples)
+    assert not np.allclose(vectors(nlp), before, atol=1e-3)
+    assert all(tensor.dtype == torch.float32 for tensor in transformer.shim.encoder.delta().values())
+    nlp.to_disk(tmp_path)
+    assert np.array_equal(vectors(spacy.load(tmp_path)), vectors(nlp))
+
+
 @pytest.mark.parametrize("kind", kinds("lora", "lora-all", "dora", "ia3", "loha"))
 def test_merging(make, tmp_path, kind):
     nlp, examples, transformer = make(kind)
