@@ -106,6 +106,60 @@ class Errors:
     # Training
     B050 = "[B050] The gradients that reached the transformer {name!r} are of {given} Docs; its batch has {expected}."
 
+    # Adapters
+    B060 = "[B060] {name!r} is not a name for an adapter. Allowed are letters, digits, '_' and '-'."
+    B061 = (
+        "[B061] There is an adapter named {name!r} already (adapters: {known}). Choose another name, or delete that "
+        "one first with delete_adapter()."
+    )
+    B062 = (
+        "[B062] There is no adapter named {name!r}. Adapters: {known}. Add one with add_adapter() or load_adapter(); "
+        "set_adapter(None) switches all off."
+    )
+    B063 = (
+        "[B063] The adapter {name!r} is the active one, so it cannot be deleted. Switch to another one first, or "
+        "switch all off with set_adapter(None)."
+    )
+    B064 = (
+        "[B064] An adapter of this kind cannot be merged: it is a module of its own, not a change of the backbone's "
+        "weights. LoRA can be merged, and those other methods of spacy-bertfamily.Peft.v1 that change weights."
+    )
+    B065 = (
+        "[B065] The adapter's kind needs the package 'peft', which is not installed (or broken: {reason}). Install it "
+        "with: pip install 'spacy-bertfamily[peft]'."
+    )
+    B066 = (
+        "[B066] {file!r} does not fit, so nothing was loaded. Missing tensors: {missing}. Unexpected: {unexpected}. Of "
+        "another shape: {mismatched}. Is it complete, and is it for this backbone?"
+    )
+    B067 = (
+        "[B067] The adapter in {file!r} is for another backbone: its {what} is {given!r}, here it is {expected!r}. "
+        "Its outputs would be wrong, so it is not loaded. If you know better: force = True."
+    )
+    B068 = "[B068] {file!r} cannot be read as an adapter: {reason}."
+    B069 = (
+        "[B069] Adapters of the kind {kind!r} cannot be stored by name: the class does not say under which name in "
+        "@adapters it can be made again. Set its class attribute 'registered'."
+    )
+    B070 = (
+        "[B070] There is nothing to merge, or too much: the active adapter is {active!r}, others are: {others}. "
+        "Activate the one to merge, and delete the others, which were not trained on merged weights."
+    )
+    B071 = "[B071] peft's method {method!r} with the settings {settings} cannot be used: {reason}."
+    B072 = (
+        "[B072] The adapter {name!r} cannot be exchanged in the format {format!r}: {reason}. The format 'native' "
+        "holds every kind."
+    )
+    B073 = (
+        "[B073] {config!r} is not an adapter's block. It names a kind, like {{'@adapters': "
+        "'spacy-bertfamily.PAL.v1'}}, and its settings, and nothing out of other registries."
+    )
+    B074 = (
+        "[B074] The component {component!r} listens to the transformer {upstream!r}, but {last!r} runs after that one "
+        "and before {component!r}, so that the Docs would hold its output. Put each transformer directly before the "
+        "components that listen to it."
+    )
+
     # Pairs and single texts, classified
     B101 = (
         "[B101] Example {index} ({text!r}) of the data for {name!r} is one text, but others are pairs. A pair is "
@@ -225,6 +279,10 @@ class Errors:
 
 
 class Warnings:
+    W061 = (
+        "[W061] The transformer {name!r} has several adapters, but 'trainable' also names {others}: what one adapter "
+        "is trained with there changes what the others were trained on. Use trainable = ['adapter']."
+    )
     W101 = (
         "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "
         "learned about them."

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "spacy_bertfamily"
 # each may import from those before it
 ORDER = [
     {"errors", "registries"}, {"segments", "answers"}, {"backbone", "adapters", "storage", "convert"}, {"encoder"},
-    {"layers", "qa"}, {"architectures", "scorers", "init_config"}, {"pipeline"}, {"cli"},
+    {"layers", "qa", "exchange"}, {"architectures", "scorers", "init_config"}, {"pipeline"}, {"cli"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 

@@ -1,16 +1,27 @@
 """Small trainable modules for a frozen backbone. Torch only: nothing here knows spaCy."""
 
-from .base import Adapter, AdapterModules
+from .base import Adapter, AdapterModules, after, chosen_layers, renorm
 from .bottleneck import Bottleneck
+from .named import DEFAULT, NamedAdapters, replace_parameters
+from .pal import PAL
+from .peft import Peft
 from .sites import FAMILIES, Family, Site, find_family, register_family
 
 __all__ = [
+    "DEFAULT",
     "FAMILIES",
     "Adapter",
     "AdapterModules",
     "Bottleneck",
     "Family",
+    "NamedAdapters",
+    "PAL",
+    "Peft",
     "Site",
+    "after",
+    "chosen_layers",
     "find_family",
     "register_family",
+    "renorm",
+    "replace_parameters",
 ]

@@ -4,16 +4,24 @@ Houlsby et al. 2019 (https://arxiv.org/abs/1902.00751), Pfeiffer et al. 2021 (ht
 He et al. 2022 for the parallel form (https://arxiv.org/abs/2110.04366), Rücklé et al. 2021 for leaving out layers.
 """
 
-import threading
 from dataclasses import dataclass
-from typing import Callable, Optional, Tuple
+from functools import partial
+from typing import ClassVar, Optional, Tuple
 
 import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from ..errors import Errors
-from .base import Adapter, AdapterModules, after, chosen_layers, renorm
+from .base import (
+    Adapter,
+    AdapterModules,
+    Remembered,
+    after,
+    check_setting,
+    chosen_layers,
+    first_argument,
+    renorm,
+)
 from .sites import Family, Site
 
 PLACEMENTS = ("houlsby", "pfeiffer", "parallel")
@@ -45,6 +53,8 @@ class BottleneckModule(nn.Module):
 class Bottleneck(Adapter):
     """Settings of bottleneck adapters; see `spacy-bertfamily.Bottleneck.v1` for what they mean."""
 
+    registered: ClassVar[str] = "spacy-bertfamily.Bottleneck.v1"
+
     size: Optional[int] = 64
     reduction_factor: Optional[float] = None
     placement: str = "houlsby"
@@ -55,10 +65,7 @@ class Bottleneck(Adapter):
     layers: Optional[Tuple[int, ...]] = None
 
     def __post_init__(self) -> None:
-        def check(ok: bool, setting: str, allowed: str) -> None:
-            if not ok:
-                raise ValueError(Errors.B004.format(setting=setting, value=getattr(self, setting), allowed=allowed))
-
+        check = partial(check_setting, self)
         check(self.placement in PLACEMENTS, "placement", f"one of {', '.join(PLACEMENTS)}")
         check(self.activation in ACT2FN, "activation", f"one of {', '.join(sorted(ACT2FN))}")
         check(
@@ -90,19 +97,11 @@ class Bottleneck(Adapter):
         size = self.size or max(1, int(width / (self.reduction_factor or 1)))
         module = BottleneckModule(width, size, self)
         if self.placement == "houlsby":
-            modules.hook(after(branch, lambda h: h + module(h)))
+            modules.hook(lambda: after(branch, lambda h: h + module(h)))
         elif self.placement == "pfeiffer":
-            modules.hook(renorm(norm, module))
+            modules.hook(lambda: renorm(norm, module))
         else:
-            seen = threading.local()  # one pipeline may be called by several threads
-            source = layer.get_submodule(site.input)
-            modules.hook(source.register_forward_pre_hook(_remember(seen), with_kwargs=True))
-            modules.hook(after(branch, lambda h: h + module(seen.x)))
+            seen, source = Remembered(), layer.get_submodule(site.input)
+            modules.hook(lambda: first_argument(source, seen))
+            modules.hook(lambda: after(branch, lambda h: h + module(seen.value)))
         return module
-
-
-def _remember(seen: threading.local) -> Callable:
-    def hook(_: nn.Module, args: Tuple, kwargs: dict) -> None:
-        seen.x = args[0] if args else next(iter(kwargs.values()))
-
-    return hook

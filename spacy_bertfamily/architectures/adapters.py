@@ -1,11 +1,11 @@
 """Adapters, as `@adapters` blocks."""
 
-from typing import List, Optional
+from typing import Any, Dict, List, Optional, Union
 
-from spacy.util import registry
+from spacy.util import SimpleFrozenDict, registry
 
 from .. import registries  # noqa: F401  (makes @adapters known)
-from ..adapters import Adapter, Bottleneck
+from ..adapters import PAL, Adapter, Bottleneck, Peft
 
 
 @registry.adapters("spacy-bertfamily.Bottleneck.v1")  # type: ignore[attr-defined]
@@ -44,3 +44,73 @@ def make_bottleneck(
         scaling=scaling,
         layers=None if layers is None else tuple(layers),
     )
+
+
+@registry.adapters("spacy-bertfamily.PAL.v1")  # type: ignore[attr-defined]
+def make_pal(
+    size: int = 204,
+    heads: int = 12,
+    attention: bool = True,
+    shared: bool = True,
+    activation: str = "gelu",
+    init_scale: float = 0.02,
+    no_op: bool = False,
+    dropout: float = 0.0,
+    layers: Optional[List[int]] = None,
+) -> Adapter:
+    """Projected attention layers beside each layer's feed-forward sublayer (Stickland & Murray 2019).
+
+    size (int): Width between the two projections.
+    heads (int): Heads of the attention between them.
+    attention (bool): False leaves the attention out: the low-rank variant.
+    shared (bool): The two projections stand once, for all layers; otherwise each layer has its own. The low-rank
+        variant needs its own, since nothing else differs between its layers.
+    activation (str): A name that transformers knows; `linear` for none.
+    init_scale (float): Standard deviation of the initial weights, truncated at two.
+    no_op (bool): Start with V_D = 0, which is exactly the backbone alone.
+    dropout (float): Dropout before V_D, in training.
+    layers (Optional[List[int]]): The layers that get one, 0 being the lowest; None for all.
+    RETURNS (Adapter): The settings.
+    RAISES (ValueError): On settings that are not allowed.
+    """
+    return PAL(
+        size=size,
+        heads=heads,
+        attention=attention,
+        shared=shared,
+        activation=activation,
+        init_scale=init_scale,
+        no_op=no_op,
+        dropout=dropout,
+        layers=None if layers is None else tuple(layers),
+    )
+
+
+@registry.adapters("spacy-bertfamily.Peft.v1")  # type: ignore[attr-defined]
+def make_peft(method: str, settings: Dict[str, Any] = SimpleFrozenDict()) -> Adapter:
+    """An adapter of the peft library.
+
+    method (str): One that peft can inject in a model, such as `LORA`, `IA3`, `LOHA`, `LOKR` or `OFT`.
+    settings (Dict[str, Any]): What the method's config class in peft takes, such as `target_modules`.
+    RETURNS (Adapter): The settings.
+    RAISES (ValueError): If peft is missing, or refuses the method or a setting.
+    """
+    return Peft(method=method, settings=dict(settings))
+
+
+@registry.adapters("spacy-bertfamily.LoRA.v1")  # type: ignore[attr-defined]
+def make_lora(
+    rank: int = 8, alpha: float = 16, dropout: float = 0.0, target_modules: Optional[Union[List[str], str]] = None
+) -> Adapter:
+    """LoRA (Hu et al. 2021), through peft: low-rank changes of weights, which can be merged.
+
+    rank (int): The rank.
+    alpha (float): The change is multiplied with alpha / rank.
+    dropout (float): Dropout of the change's input, in training.
+    target_modules (Optional[Union[List[str], str]]): Ends of the names of the modules that are changed; None for
+        peft's choice for the type of backbone (queries and values); `all-linear` for all linear ones.
+    RETURNS (Adapter): The settings.
+    RAISES (ValueError): If peft is missing or refuses a setting.
+    """
+    settings = {"r": rank, "lora_alpha": alpha, "lora_dropout": dropout, "target_modules": target_modules}
+    return Peft(method="LORA", settings=settings)

@@ -69,7 +69,7 @@ def read_weights(folder: Path) -> Dict[str, torch.Tensor]:
     """
     weights: Dict[str, torch.Tensor] = {}
     for path in _weight_files(folder):
-        weights.update(_read_tensors(path))
+        weights.update(read_tensors(path))
     return weights
 
 
@@ -91,7 +91,8 @@ def _shards(index: Path) -> Iterator[Path]:
         yield index.parent / name
 
 
-def _read_tensors(path: Path) -> Dict[str, torch.Tensor]:
+def read_tensors(path: Path) -> Dict[str, torch.Tensor]:
+    """Read a safetensors or .bin file. RAISES (ValueError): If it is broken or holds anything else than tensors."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import torch
 from safetensors import SafetensorError
@@ -10,6 +10,7 @@ from safetensors.torch import load, save
 
 from ..errors import Errors
 from .module import Encoder
+from .state import adapter_state, check_fit
 
 METADATA_KEY = "spacy-bertfamily"
 
@@ -33,23 +34,28 @@ class Reference:
 def delta_to_bytes(encoder: Encoder, reference: Reference) -> bytes:
     """RETURNS (bytes): A safetensors file of all tensors that the backbone's own files do not give back."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.delta().items()}
-    return save(tensors, metadata={METADATA_KEY: json.dumps(asdict(reference), sort_keys=True)})
+    state = adapter_state(encoder)
+    about = {**asdict(reference), **({} if state is None else {"adapters": state})}
+    # One key, since safetensors writes several in any order; unsorted, since adapters keep theirs.
+    return save(tensors, metadata={METADATA_KEY: json.dumps(about)})
 
 
-def read_delta(content: bytes, file: str) -> Tuple[Dict[str, torch.Tensor], Reference]:
+def read_delta(content: bytes, file: str) -> Tuple[Dict[str, torch.Tensor], Reference, Optional[Dict[str, Any]]]:
     """Read a delta.
 
     content (bytes): The file's content.
     file (str): Its name, for errors.
-    RETURNS (Tuple[Dict[str, torch.Tensor], Reference]): The tensors and the backbone that they belong to.
+    RETURNS (Tuple[Dict[str, torch.Tensor], Reference, Optional[Dict[str, Any]]]): The tensors, the backbone that they
+        belong to, and its adapters if they are others than those of the config.
     RAISES (ValueError): If the content is cut short or something else.
     """
     try:
         size = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + size])
-        reference = Reference(**json.loads(header["__metadata__"][METADATA_KEY]))
-        return load(content), reference
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as e:
+        about = json.loads(header["__metadata__"][METADATA_KEY])
+        adapters = about.pop("adapters", None)
+        return load(content), Reference(**about), adapters
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise ValueError(Errors.B042.format(file=file, reason=str(e) or repr(e))) from e
 
 
@@ -59,23 +65,9 @@ def apply_delta(encoder: Encoder, tensors: Dict[str, torch.Tensor], file: str, c
     RAISES (ValueError): On any missing, unexpected or misshapen tensor.
     """
     own = encoder.delta()
-    missing = sorted(own.keys() - tensors.keys())
-    unexpected = sorted(tensors.keys() - own.keys())
-    mismatched = [
-        f"{name} {list(tensors[name].shape)} instead of {list(own[name].shape)}"
-        for name in sorted(own.keys() & tensors.keys())
-        if own[name].shape != tensors[name].shape
-    ]
-    if missing or unexpected or mismatched:
-        lists = [
-            ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "none"
-            for names in (missing, unexpected, mismatched)
-        ]
-        raise ValueError(
-            Errors.B041.format(
-                file=file, component=component, missing=lists[0], unexpected=lists[1], mismatched=lists[2]
-            )
-        )
+    problems = check_fit(own, tensors)
+    if problems is not None:
+        raise ValueError(Errors.B041.format(file=file, component=component, **problems))
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(tensors[name])

@@ -2,19 +2,20 @@
 
 import inspect
 import os
+from itertools import chain
 from typing import Dict, Iterable, Optional
 
 import torch
 from torch import nn
 
-from ..adapters import AdapterModules, find_family
+from ..adapters import DEFAULT, Family, NamedAdapters, find_family, replace_parameters
 from ..backbone import Backbone
 from .cache import StateCache
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
 
 
-class Encoder(nn.Module):
+class Encoder(NamedAdapters):
     """A backbone with what is trained on it.
 
     Frozen tensors are the shared backbone's own; trained ones are copies in float32, whatever the precision of the
@@ -36,13 +37,22 @@ class Encoder(nn.Module):
         names = trained_names(self.backbone, settings, model_type)
         self._thawed = [self.backbone.get_submodule(p) for p in thawed_modules(self.backbone, settings, model_type)]
         _replace_by_copies(self.backbone, names)
-        self.adapter: Optional[AdapterModules] = None
-        if settings.adapter is not None:
-            self.adapter = settings.adapter.attach(self.backbone, find_family(model_type))
-            self.adapter.to(self.device).requires_grad_("adapter" in settings.trainable or "all" in settings.trainable)
+        self.trains_adapter = "adapter" in settings.trainable or "all" in settings.trainable
         self.cache = StateCache(settings.cache_mb * 2**20)
         self._process = os.getpid()
         self.set_training(False)
+        if settings.adapter is not None:
+            self.add_adapter(DEFAULT, settings.adapter, self.make_adapter(settings.adapter, self.family))
+            self.set_adapter(DEFAULT)
+
+    @property
+    def family(self) -> Family:
+        """RETURNS (Family): Where the backbone takes adapters. RAISES (ValueError): If that is not known."""
+        return find_family(self.shared.config.model_type)
+
+    def set_adapter(self, name: Optional[str]) -> None:
+        super().set_adapter(name)
+        self.cache = StateCache(self.settings.cache_mb * 2**20)  # what it held was computed with another adapter
 
     @property
     def device(self) -> torch.device:
@@ -66,7 +76,12 @@ class Encoder(nn.Module):
         """RETURNS (Dict[str, torch.Tensor]): What a pipeline must store: the tensors that the backbone's own files
         do not give back, by name.
         """
-        return {n: p for n, p in self.named_parameters() if p.requires_grad or n.startswith("adapter.")}
+        merged = {f"backbone.{name}" for name in self.merged}
+        return {
+            name: tensor
+            for name, tensor in chain(self.named_parameters(), self.named_buffers())
+            if tensor.requires_grad or name in merged or name.startswith(("adapter.", "adapter@"))
+        }
 
     def check_process(self) -> None:
         """Compute with one thread in a forked process: OpenMP's threads do not survive a fork, so that the first wide
@@ -85,8 +100,8 @@ class Encoder(nn.Module):
             self.training = True
             for module in self._thawed:
                 module.train()
-            if self.adapter is not None:
-                self.adapter.train()
+            if self.active_modules is not None:
+                self.active_modules.train()
 
     def forward(
         self,
@@ -117,11 +132,6 @@ class Encoder(nn.Module):
 def _replace_by_copies(model: nn.Module, names: Iterable[str]) -> None:
     """Put a float32 copy of each named parameter in its place, at every place where the model uses it."""
     parameters = dict(model.named_parameters())
-    copies: Dict[int, nn.Parameter] = {}
-    for name in names:
-        shared = parameters[name]
-        copies[id(shared)] = nn.Parameter(shared.detach().float().clone())
-    for module in model.modules():
-        for key, parameter in module._parameters.items():
-            if parameter is not None and id(parameter) in copies:
-                module._parameters[key] = copies[id(parameter)]
+    replace_parameters(model, {parameters[name]: parameters[name].float() for name in names})
+    for parameter in map(model.get_parameter, names):
+        parameter.requires_grad = True

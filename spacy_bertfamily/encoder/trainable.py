@@ -55,7 +55,7 @@ def is_norm(module: nn.Module) -> bool:
 def group_of(name: str, model_type: str) -> str:
     """RETURNS (str): The group under which a tensor is reported: adapter, embeddings, layer N, or other."""
     family = FAMILIES.get(model_type)
-    if name.startswith("adapter."):
+    if name.startswith(("adapter.", "adapter@")):
         return "adapter"
     if family is not None and name.startswith(f"backbone.{family.layers}."):
         return f"layer {name.split('.')[len(family.layers.split('.')) + 1]}"

@@ -19,6 +19,7 @@ from ..encoder.encode import States
 from ..encoder.module import Encoder
 from ..encoder.pieces import PieceTokenizer
 from ..encoder.settings import EncoderSettings
+from ..encoder.state import adapter_state, restore_adapters
 from ..errors import Errors
 from ..storage import read_backbone_files, write_backbone_files
 
@@ -125,6 +126,7 @@ class EncoderShim(Shim):
         if self._model is not None:
             copied._model = Encoder(self._model.shared, self.settings)
             copied.tokenizer = self.tokenizer
+            restore_adapters(copied._model, adapter_state(self._model))
             tensors = {name: tensor.detach().cpu() for name, tensor in self._model.delta().items()}
             apply_delta(copied._model, tensors, DELTA_FILE, self.component)
         return copied
@@ -156,9 +158,10 @@ class EncoderShim(Shim):
         file (str): Its name, for errors.
         source (Optional[str]): A folder to take the backbone from instead of the configured name.
         """
-        tensors, reference = read_delta(content, file)
+        tensors, reference, adapters = read_delta(content, file)
         encoder, tokenizer = self._build(source)
         self._check_fingerprint(reference, encoder.shared)
+        restore_adapters(encoder, adapters)
         apply_delta(encoder, tensors, file, self.component)
         self._model, self.tokenizer = encoder, tokenizer
 

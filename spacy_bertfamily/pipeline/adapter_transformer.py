@@ -26,6 +26,7 @@ from ..layers.shim import DELTA_FILE, EncoderShim
 from ..layers.states import LayerChoice, kept_layers, union_of
 from ..layers.transformer_model import shim_of
 from ..storage import write_atomically, write_backbone_files
+from .named_adapters import HasAdapters
 from .pending import PendingUpdate, WaitsForListeners
 
 BACKBONE_FOLDER = "backbone"
@@ -81,7 +82,7 @@ def make_adapter_transformer(
     return AdapterTransformer(nlp.vocab, model, set_extra_annotations, name=name, save_backbone=save_backbone)
 
 
-class AdapterTransformer(WaitsForListeners, Transformer):
+class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
     """A pretrained transformer that stays frozen but for what its config names, shared by all components that listen.
 
     Sets `doc._.trf_data`, in the form that spacy-transformers' own listeners read.
@@ -202,14 +203,26 @@ class AdapterTransformer(WaitsForListeners, Transformer):
 
         get_examples (Callable[[], Iterable[Example]]): Not used: the transformer learns from its listeners.
         nlp (Language): The pipeline.
-        RAISES (ValueError): If the backbone cannot be had or does not fit the settings.
+        RAISES (ValueError): If the backbone cannot be had or does not fit the settings, or another transformer stands
+            between this one and a component that listens to it.
         """
         self.model.initialize()
         if nlp is not None:
             names = [name for name, _ in nlp.pipeline]
             for _, component in nlp.pipeline[names.index(self.name) if self.name in names else 0 :]:
                 self.find_listeners(component)
+            self._check_order(nlp)
         msg.info(f"{self.name}: {self.trainable_summary()}")  # spaCy's logger shows nothing at this level
+
+    def _check_order(self, nlp: Language) -> None:
+        """A Doc holds the output of the transformer that ran last: that is what a listener reads in prediction."""
+        last = self.name
+        for name, component in nlp.pipeline:
+            if isinstance(component, AdapterTransformer):
+                last = name
+            named = any(listener.upstream_name == self.name for listener in self.listener_map.get(name, []))
+            if named and last != self.name:
+                raise ValueError(Errors.B074.format(component=name, upstream=self.name, last=last))
 
     def update(
         self,

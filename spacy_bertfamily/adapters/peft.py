@@ -1,0 +1,189 @@
+"""LoRA and its kin, through the peft library (Hu et al. 2021, https://arxiv.org/abs/2106.09685, and others).
+
+peft puts its layers in the place of the model's own, which would rename and hold the shared tensors. So it works on a
+copy of the module tree, and only the layers that it made are taken from there: each stands in for the forward
+function of the module that it wraps.
+"""
+
+import copy
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Callable, ClassVar, Dict, List, Tuple, cast
+
+import torch
+from torch import nn
+
+from ..errors import Errors
+from .base import Adapter, AdapterModules
+from .sites import Family
+
+# peft's name for an adapter, which becomes part of the names of its tensors
+INNER = "default"
+# These would train, store or replace the backbone's own modules.
+REFUSED = ("modules_to_save", "trainable_token_indices", "target_parameters", "layer_replication")
+
+
+class PeftModules(AdapterModules):
+    """The layers that peft made, in the tree of the modules that they wrap.
+
+    config (PeftConfig): Peft's settings, completed by what it chose for the model.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.wrapped: Dict[str, nn.Module] = {}
+        self.trained: List[nn.Parameter] = []
+
+    def place(self, path: str, layer: nn.Module, target: nn.Module) -> None:
+        """Take over a layer.
+
+        path (str): The path of the module that it wraps.
+        layer (nn.Module): Peft's layer, around a copy of that module.
+        target (nn.Module): The module itself.
+        """
+        del layer._modules["base_layer"]
+        layer.__dict__["base_layer"] = _bare(target)  # not a submodule: the tensors are the backbone's
+        self.trained += [parameter for parameter in layer.parameters() if parameter.requires_grad]
+        *parents, name = path.split(".")
+        holder = self.layers
+        for parent in parents:
+            if parent not in holder:
+                holder[parent] = nn.ModuleDict()
+            holder = holder[parent]  # type: ignore[assignment]
+        holder[name] = layer
+        self.wrapped[path] = layer
+        self.hook(lambda: StandIn(target, layer))
+
+    def set_trainable(self, trainable: bool) -> None:
+        for parameter in self.trained:
+            parameter.requires_grad = trainable
+
+    def merged(self) -> Dict[str, torch.Tensor]:
+        weights = {}
+        for path, layer in self.wrapped.items():
+            own = cast(nn.Module, layer.base_layer)
+            try:
+                layer.__dict__["base_layer"] = copied = copy.deepcopy(own).float()
+                layer.merge(safe_merge=True, adapter_names=[INNER])  # type: ignore[operator]
+            except (NotImplementedError, AttributeError) as e:
+                raise ValueError(Errors.B064) from e
+            finally:
+                layer.__dict__["base_layer"] = own
+            changed = dict(copied.named_parameters())
+            for name, parameter in own.named_parameters():
+                if not torch.equal(changed[name], parameter.float()):
+                    weights[f"{path}.{name}"] = changed[name].detach()
+        return weights
+
+
+class StandIn:
+    """Lets a module compute with another one's forward function, until it is removed."""
+
+    def __init__(self, module: nn.Module, other: nn.Module):
+        self.module = module
+        self.before: Any = module.__dict__.get("forward")
+        module.__dict__["forward"] = other.forward
+
+    def remove(self) -> None:
+        if self.before is None:
+            del self.module.__dict__["forward"]
+        else:
+            self.module.__dict__["forward"] = self.before
+
+
+@dataclass(frozen=True)
+class Peft(Adapter):
+    """Settings of an adapter from peft; see `spacy-bertfamily.Peft.v1` for what they mean."""
+
+    registered: ClassVar[str] = "spacy-bertfamily.Peft.v1"
+
+    method: str
+    settings: Dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.make_config()
+
+    def make_config(self) -> Any:
+        """RETURNS (PeftConfig): peft's own settings.
+        RAISES (ValueError): If peft is missing, or refuses the method or a setting.
+        """
+        methods, _ = _import_peft()
+        if self.method not in methods:
+            raise self._error(f"the methods are {', '.join(sorted(methods))}")
+        for name in REFUSED:
+            if self.settings.get(name):
+                raise self._error(f"{name!r} would train or replace modules of the backbone itself")
+        if self.settings.get("bias", "none") != "none":
+            raise self._error("biases are trained with 'bias' in 'trainable' of the transformer")
+        try:
+            config = methods[self.method](**copy.deepcopy(self.settings))
+        except (TypeError, ValueError, ImportError) as e:
+            raise self._error(str(e)) from e
+        if config.is_prompt_learning or config.is_adaption_prompt:
+            raise self._error("peft does not inject it in a model, but calls the model in another way")
+        return config
+
+    def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        config, (_, inject) = self.make_config(), _import_peft()
+        copied = _copy_tree(model)
+        before = {name: (p.data_ptr(), p._version) for name, p in copied.named_parameters()}
+        old = set(copied.modules())
+        try:
+            inject(config, copied, INNER)
+        except (ValueError, TypeError, NotImplementedError, RuntimeError, AttributeError, KeyError) as e:
+            raise self._error(str(e)) from e
+        modules = PeftModules(config)
+        found = {path: module for path, module in copied.named_modules() if hasattr(module, "base_layer")}
+        made = {path: module for path, module in found.items() if module not in old}
+        self._check_untouched(before, copied)
+        for path, layer in made.items():
+            modules.place(path, layer, model.get_submodule(path))
+        return modules.float()
+
+    def _check_untouched(self, before: Dict[str, Tuple[int, int]], copied: nn.Module) -> None:
+        after = {name.replace(".base_layer.", "."): p for name, p in copied.named_parameters()}
+        if any(name not in after or (after[name].data_ptr(), after[name]._version) != before[name] for name in before):
+            raise self._error("it changes the backbone's own weights, which others share")
+
+    def _error(self, reason: str) -> ValueError:
+        return ValueError(Errors.B071.format(method=self.method, settings=self.settings, reason=reason.rstrip(".")))
+
+
+def _import_peft() -> Tuple[Dict[str, Callable], Callable]:
+    """RETURNS (Tuple[Dict[str, Callable], Callable]): peft's methods by name, and its function of injection."""
+    try:
+        from peft import inject_adapter_in_model
+        from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+    except Exception as e:  # it also breaks where it does not fit the installed transformers
+        raise ValueError(Errors.B065.format(reason=e)) from e
+    return {key.value: config for key, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}, inject_adapter_in_model
+
+
+def _copy_tree(model: nn.Module) -> nn.Module:
+    """RETURNS (nn.Module): Modules and parameters of its own, over the very memory of the model's tensors."""
+    memo: Dict[int, Any] = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in model.parameters()}
+    memo.update({id(buffer): buffer for buffer in model.buffers()})
+    return copy.deepcopy(model, memo)
+
+
+def _bare(module: nn.Module) -> nn.Module:
+    """RETURNS (nn.Module): The module over the same parameters, without the hooks and stand-ins of others."""
+    bare = copy.copy(module)
+    bare.__dict__.pop("forward", None)
+    for hooks in (
+        "_forward_hooks",
+        "_forward_pre_hooks",
+        "_forward_hooks_with_kwargs",
+        "_forward_pre_hooks_with_kwargs",
+    ):
+        bare.__dict__[hooks] = OrderedDict()
+    return bare
+
+
+def peft_defaults(method: str) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What peft sets where nothing is said, as in its files.
+    RAISES (ValueError): If peft is missing or does not know the method.
+    """
+    defaults = Peft(method).make_config().to_dict()
+    return {key: sorted(value) if isinstance(value, set) else value for key, value in defaults.items()}

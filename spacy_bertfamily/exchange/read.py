@@ -1,0 +1,80 @@
+"""Reading one adapter: all of it fits, or it is an error that says what does not."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import torch
+
+from ..adapters import Adapter, AdapterModules
+from ..encoder.delta import Reference
+from ..encoder.module import Encoder
+from ..encoder.state import check_fit
+from ..errors import Errors
+from .base import tensors_of
+from .formats import locate_adapter, recognise
+
+
+@dataclass(frozen=True)
+class FoundAdapter:
+    """An adapter that was read.
+
+    name (str): Its name.
+    settings (Adapter): Its settings.
+    modules (AdapterModules): Its modules, which do not act on the backbone yet.
+    """
+
+    name: str
+    settings: Adapter
+    modules: AdapterModules
+
+
+def read_adapter(
+    encoder: Encoder, source: str, format: Optional[str], reference: Reference, force: bool
+) -> FoundAdapter:
+    """Read an adapter for an encoder, which is not changed.
+
+    encoder (Encoder): The encoder.
+    source (str): A folder, or a hub id.
+    format (Optional[str]): `native`, `adapterhub` or `peft`; None to find out.
+    reference (Reference): The encoder's backbone.
+    force (bool): Accept one for another backbone.
+    RETURNS (FoundAdapter): The adapter.
+    RAISES (ValueError): If it is incomplete, not plain data, does not fit, or is for another backbone.
+    """
+    folder = locate_adapter(source)
+    reader, file = recognise(folder, format)
+    stored = reader.read(file, encoder)
+    if not force:
+        _check_backbone(file, stored.backbone, encoder, reference)
+    modules = encoder.make_adapter(stored.settings, encoder.family)
+    own = tensors_of(modules)
+    keys = reader.keys(stored.settings, modules, encoder, stored.name)
+    problems = check_fit({keys[name]: tensor for name, tensor in own.items()}, stored.tensors)
+    if problems is not None:
+        raise ValueError(Errors.B066.format(file=str(file), **problems))
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(stored.tensors[keys[name]])
+    return FoundAdapter(stored.name or folder.resolve().name, stored.settings, modules)
+
+
+def _check_backbone(file: Path, given: Dict[str, Any], encoder: Encoder, reference: Reference) -> None:
+    expected = {
+        "model_type": reference.model_type,
+        "hidden_size": encoder.width,
+        "fingerprint": reference.fingerprint,
+    }
+    for what, value in expected.items():
+        if given.get(what) not in (None, value):
+            raise ValueError(Errors.B067.format(file=str(file), what=what, given=given[what], expected=value))
+    name = given.get("name")
+    # the same model has many names: a hub id, a folder. The last part must be the same, unless we know better
+    names = {_last(reference.name), _last(str(encoder.shared.folder))}
+    if name and not given.get("fingerprint") and _last(name) not in names:
+        raise ValueError(Errors.B067.format(file=str(file), what="name", given=name, expected=reference.name))
+
+
+def _last(name: str) -> str:
+    return re.split(r"[/\\:]", name.rstrip("/\\"))[-1].lower()

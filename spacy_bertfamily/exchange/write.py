@@ -1,0 +1,23 @@
+"""Writing one adapter."""
+
+from pathlib import Path
+
+from ..encoder.delta import Reference
+from ..encoder.module import Encoder
+from .formats import find_format
+
+
+def write_adapter(encoder: Encoder, name: str, folder: Path, format: str, reference: Reference) -> None:
+    """Write one adapter of an encoder.
+
+    encoder (Encoder): The encoder.
+    name (str): The adapter.
+    folder (Path): Made if it is not there.
+    format (str): `native`, `adapterhub` or `peft`.
+    reference (Reference): The backbone.
+    RAISES (ValueError): If there is none of that name, or the format cannot express it.
+    """
+    writer = find_format(format)
+    encoder.modules_of(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    writer.write(folder, name, encoder.adapter_settings[name], encoder, reference)

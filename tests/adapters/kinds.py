@@ -1,0 +1,41 @@
+"""One small example of each kind of adapter, for what must hold for all of them."""
+
+import importlib.util
+
+import pytest
+
+needs_peft = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="needs the extra peft")
+
+# by name: the block, and whether it is a no-op at the start
+KINDS = {
+    "houlsby": ({"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4, "init_scale": 0.0}, True),
+    "pfeiffer": ({"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4, "placement": "pfeiffer"}, False),
+    "parallel": ({"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4, "placement": "parallel"}, False),
+    "pal": ({"@adapters": "spacy-bertfamily.PAL.v1", "size": 8, "heads": 2, "no_op": True}, True),
+    "low-rank": (
+        {"@adapters": "spacy-bertfamily.PAL.v1", "size": 8, "attention": False, "shared": False, "no_op": True},
+        True,
+    ),
+    "lora": ({"@adapters": "spacy-bertfamily.LoRA.v1", "rank": 2}, True),
+    "lora-all": ({"@adapters": "spacy-bertfamily.LoRA.v1", "rank": 2, "target_modules": "all-linear"}, True),
+    "dora": ({"@adapters": "spacy-bertfamily.Peft.v1", "method": "LORA", "settings": {"r": 2, "use_dora": True}}, True),
+    "ia3": ({"@adapters": "spacy-bertfamily.Peft.v1", "method": "IA3"}, True),
+    "loha": (
+        {
+            "@adapters": "spacy-bertfamily.Peft.v1",
+            "method": "LOHA",
+            "settings": {"r": 2, "target_modules": ["query", "value"]},
+        },
+        True,
+    ),
+}
+PEFT = ("lora", "lora-all", "dora", "ia3", "loha")
+
+
+def kinds(*names):
+    """RETURNS (List): Parameters of a test, all kinds or the named ones; those of peft are skipped without it."""
+    return [pytest.param(name, marks=[needs_peft] if name in PEFT else []) for name in (names or KINDS)]
+
+
+def block(kind):
+    return dict(KINDS[kind][0])

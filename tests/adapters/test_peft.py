@@ -1,0 +1,79 @@
+"""peft's methods: against peft itself, and what it is not allowed to do."""
+
+import builtins
+
+import pytest
+import torch
+
+from spacy_bertfamily.adapters import FAMILIES, Peft
+
+from .kinds import needs_peft
+from .test_bottleneck import make_bert
+
+IDS = torch.arange(12).reshape(2, 6)
+
+
+def shaken(parameters):
+    """Values that matter: LoRA starts as a no-op."""
+    torch.manual_seed(1)
+    for _, parameter in sorted(parameters):
+        parameter.data = torch.randn(parameter.shape) * 0.3
+
+
+@needs_peft
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("LORA", {"r": 3, "lora_alpha": 7, "target_modules": ["query", "value", "dense"]}),
+        ("LORA", {"r": 3, "use_dora": True, "target_modules": ["query"]}),
+        ("IA3", {"target_modules": ["key", "output.dense"], "feedforward_modules": ["output.dense"]}),
+        ("LOKR", {"r": 2, "target_modules": ["query"]}),
+    ],
+)
+def test_equals_pefts_own_injection(method, settings):
+    from peft import inject_adapter_in_model
+
+    ours, theirs = make_bert(), make_bert()
+    modules = Peft(method, settings).attach(ours, FAMILIES["bert"])
+    inject_adapter_in_model(Peft(method, settings).make_config(), theirs, "default")
+    shaken((f"layers.{n}", p) for n, p in theirs.named_parameters() if ".default" in n)
+    shaken(modules.named_parameters())
+    with torch.no_grad():
+        torch.testing.assert_close(ours(IDS).last_hidden_state, theirs(IDS).last_hidden_state, atol=1e-6, rtol=1e-6)
+
+
+@needs_peft
+@pytest.mark.parametrize(
+    ("method", "settings", "message"),
+    [
+        ("MAGIC", {}, r"B071.*'MAGIC'.*the methods are.*LORA"),
+        ("LORA", {"magic": 1}, r"B071.*magic"),
+        ("LORA", {"r": 0, "target_modules": ["query"]}, r"B071.*`r`"),
+        ("LORA", {"target_modules": ["nothing"]}, r"B071.*nothing"),
+        ("LORA", {"target_modules": ["query"], "modules_to_save": ["pooler"]}, r"B071.*modules_to_save"),
+        ("LORA", {"target_modules": ["query"], "bias": "all"}, r"B071.*'bias' in 'trainable'"),
+        ("LORA", {"target_modules": ["query"], "init_lora_weights": "pissa"}, r"B071.*others share"),
+        ("PREFIX_TUNING", {"num_virtual_tokens": 4}, r"B071.*'PREFIX_TUNING'.*another way"),
+    ],
+)
+def test_wrong_settings(method, settings, message):
+    model = make_bert()
+    before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    with pytest.raises(ValueError, match=message):
+        Peft(method, settings).attach(model, FAMILIES["bert"])
+    after = dict(model.named_parameters())
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_without_peft(monkeypatch):
+    find = builtins.__import__
+
+    def fail(name, *args, **kwargs):
+        if name.startswith("peft"):
+            raise ImportError("No module named 'peft'")
+        return find(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", fail)
+    with pytest.raises(ValueError, match=r"B065.*No module named 'peft'.*pip install 'spacy-bertfamily\[peft\]'"):
+        Peft("LORA")
