@@ -159,6 +159,7 @@ class Errors:
         "and before {component!r}, so that the Docs would hold its output. Put each transformer directly before the "
         "components that listen to it."
     )
+    B075 = "[B075] The corpus {name!r} has no examples. Check its path, or take it out of 'corpora'."
 
     # Pairs and single texts, classified
     B101 = (

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "spacy_bertfamily"
 # each may import from those before it
 ORDER = [
-    {"errors", "registries"}, {"segments", "answers"}, {"backbone", "adapters", "storage", "convert"}, {"encoder"},
-    {"layers", "qa", "exchange"}, {"architectures", "scorers", "init_config"}, {"pipeline"}, {"cli"},
+    {"errors", "registries"}, {"segments", "answers", "sampling"}, {"backbone", "adapters", "storage", "convert"},
+    {"encoder"}, {"layers", "qa", "exchange"}, {"architectures", "scorers", "init_config"}, {"pipeline"}, {"cli"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 
