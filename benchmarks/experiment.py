@@ -66,10 +66,12 @@ class Experiment:
 
 
 def execute(runs: Iterable[Run], train_one: Callable[[Run, int], Dict], results: Path, jobs: int) -> None:
-    """Run what the results do not hold yet, each in a process of its own, and write down each result as it comes."""
+    """Run what the results do not hold yet, each in a process of its own, and write down each result as it comes.
+    OMP_NUM_THREADS says how many threads each has; else they share the cores.
+    """
     done = {(r["task"], r["mode"], r["rate"], r["seed"]) for r in load_results(results)}
     todo = [run for run in runs if (run.task, run.mode, run.rate, run.seed) not in done]
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // jobs))
     results.parent.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
