@@ -35,7 +35,7 @@ def ask_command(
     components = [component for _, component in nlp.components if isinstance(component, SpanQA)]
     if not components:
         msg.fail(f"{Path(pipeline)} has no span_qa", f"Its components: {', '.join(nlp.pipe_names)}", exits=1)
-    results = components[0].ask_all(text, questions, top_k=top_k, progress=progress)
+    results = components[0].ask_all(text, questions, top_k=top_k, progress=progress, nlp=nlp)
     for question, answers in zip(questions, results):
         if as_json:
             rows = [answer._asdict() for answer in answers]

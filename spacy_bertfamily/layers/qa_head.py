@@ -46,7 +46,9 @@ def build_qa_head(dropout: float = 0.0) -> QAHead:
     )
 
 
-def init(model: QAHead, X: Any = None, Y: Any = None) -> None:
+def init(model: QAHead, X: Optional[List[TransformerData]] = None, Y: Any = None) -> None:
+    if X:
+        model.set_dim("nI", X[0].model_output["last_hidden_state"].shape[-1])
     W = np.random.normal(scale=INIT_SCALE, size=(2, model.get_dim("nI"))).astype("float32")
     model.set_param("W", model.ops.asarray2f(cast(Floats2d, W)))
     model.set_param("b", model.ops.alloc1f(2))

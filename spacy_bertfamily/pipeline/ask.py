@@ -1,6 +1,6 @@
 """Many questions about one text, in bounded memory."""
 
-from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union, cast
+from typing import Dict, Iterator, List, Sequence, Tuple, Union, cast
 
 import numpy as np
 from spacy.language import Language
@@ -14,12 +14,13 @@ from ..encoder.pieces import Pieces, PieceTokenizer
 from ..encoder.settings import EncoderSettings
 from ..encoder.stream import encode_stream
 from ..encoder.windows import Window, make_windows
+from ..layers.shim import EncoderShim
+from ..layers.states import kept_layers
 from ..qa.choose import choose
 from ..qa.decode import EMPTY, NBest, WindowRef, decode, merge
 from ..qa.problems import find_problem
-from .adapter_transformer import AdapterTransformer
 from .qa_settings import QASettings
-from .upstream import require_transformer
+from .upstream import require_shim
 
 
 def ask(
@@ -36,10 +37,10 @@ def ask(
     RETURNS (Tuple[List[List[Answer]], List[str]]): The answers to each question, and the reasons why some questions
         cannot be answered at all.
     """
-    transformer = require_transformer(model, nlp, name)
+    shim = require_shim(model, nlp, name)
     text = context if isinstance(context, str) else context.text
     with tqdm(disable=not progress, unit=" pieces", unit_scale=True, desc=name) as bar:
-        found, problems = _search(transformer, model, settings, text, questions, bar)
+        found, problems = _search(shim, model, settings, text, questions, bar)
     if isinstance(context, str):
         # the tokenizer alone: nlp.max_length is there for components that this text never meets
         doc = nlp.tokenizer(context) if any(len(spans.scores) for spans in found) else Doc(nlp.vocab)
@@ -64,25 +65,24 @@ def _answers(found: NBest, doc: Doc, text: str, settings: QASettings) -> List[An
 
 
 def _search(
-    transformer: AdapterTransformer,
+    shim: EncoderShim,
     model: Model,
     settings: QASettings,
     text: str,
     questions: Sequence[str],
     bar: tqdm,
 ) -> Tuple[List[NBest], List[str]]:
-    shim = transformer.shim
     tokenizer = cast(PieceTokenizer, shim.tokenizer)
     first, *rest = tokenizer.split([text, *questions])
     bar.reset(total=len(first) * len(questions))
     problems: List[str] = []
     found: Dict[int, NBest] = {}
+    head, mix = model.get_ref("head"), model.maybe_get_ref("mix")
+    layers = [] if mix is None else kept_layers(mix.attrs["layers"], shim.encoder.depth)
     windows = _windows(shim.settings, tokenizer, first, rest, problems, bar)
-    for keys, data in encode_stream(shim.encoder, tokenizer, windows, transformer.kept_layers()):
-        states: List[Any] = [data]
-        for layer in model.layers[1:]:  # what comes after the listener
-            states = layer.predict(states)
-        logits = model.ops.to_numpy(states[0].logits)
+    for keys, data in encode_stream(shim.encoder, tokenizer, windows, layers):
+        mixed = [data] if mix is None else mix.predict([data])
+        logits = model.ops.to_numpy(head.predict(mixed)[0].logits)
         owners = sorted({key.owner for key in keys})
         local = [WindowRef(owners.index(key.owner), key.layout, key.row) for key in keys]
         best = decode(logits, local, len(owners), settings.n_best, settings.max_answer_length)

@@ -16,9 +16,10 @@ from ..errors import Errors
 from ..layers.pair_loss import LOSSES, OUTPUTS
 from ..scorers import pair_classifier_score
 from ..segments import DEFAULT_SEPARATOR
+from .bound import Bound
 from .pair_examples import MODES, ExampleChecker, is_annotated, truths
 from .pair_labels import ClassWeights, check_labels, label_weights
-from .pair_prediction import WeakPipeline, predict_cats, rank_by
+from .pair_prediction import predict_cats, rank_by
 from .upstream import find_shim
 
 DEFAULT_CONFIG = """
@@ -90,7 +91,7 @@ def make_pair_classifier(
     return component
 
 
-class PairClassifier(TrainablePipe):
+class PairClassifier(Bound, TrainablePipe):
     """Classifies or scores pairs of texts; a Doc that has no second text is classified as a single text.
 
     Sets `doc.cats`: a probability for each label, or one number. Where a Doc has several windows, their logits are
@@ -126,11 +127,7 @@ class PairClassifier(TrainablePipe):
         self.cfg: Dict[str, Any] = {
             "labels": [], "mode": mode, "threshold": threshold, "weights": {}, "mean": 0.0, "scale": 1.0,
         }  # fmt: skip
-        self._nlp = WeakPipeline()
-
-    def bind(self, nlp: Language) -> None:
-        """Remember the pipeline that makes Docs for `rank` and `predict_pairs`, weakly: it holds this component."""
-        self._nlp = WeakPipeline(nlp)
+        self.bind(None)
 
     @property
     def mode(self) -> str:
@@ -202,7 +199,7 @@ class PairClassifier(TrainablePipe):
             made for.
         RETURNS (List[Dict[str, float]]): `doc.cats` of each pair, in order.
         """
-        nlp = self._pipeline("predict_pairs", nlp)
+        nlp = self.bound("predict_pairs", nlp)
         return [
             {label: cats[label] for label in self.labels} for cats in predict_cats(nlp, self.name, pairs, batch_size)
         ]
@@ -227,7 +224,7 @@ class PairClassifier(TrainablePipe):
         RETURNS (List[Tuple[int, float]]): Index in `texts` and score, best first; of equal scores the first text first.
         RAISES (ValueError): If the label is unknown, or not given and not clear.
         """
-        nlp = self._pipeline("rank", nlp)
+        nlp = self.bound("rank", nlp)
         if label is None and len(self.labels) == 1:
             label = self.labels[0]
         if label not in self.labels:
@@ -236,12 +233,6 @@ class PairClassifier(TrainablePipe):
             raise ValueError(Errors.B004.format(setting="top_k", value=top_k, allowed="at least 1, or None for all"))
         pairs = ((query, text) for text in texts)
         return rank_by([cats[label] for cats in predict_cats(nlp, self.name, pairs, batch_size)], top_k)
-
-    def _pipeline(self, method: str, nlp: Optional[Language]) -> Language:
-        nlp = self._nlp() if nlp is None else nlp
-        if nlp is None or not any(component is self for _, component in nlp.pipeline):
-            raise ValueError(Errors.B110.format(name=self.name, method=method))
-        return nlp
 
     # Training
 

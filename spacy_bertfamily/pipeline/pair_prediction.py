@@ -1,29 +1,12 @@
 """Predicting for texts instead of Docs."""
 
-import weakref
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.language import Language
 from spacy_transformers.pipeline_component import Transformer
 
 from ..segments import join_segments
-
-
-class WeakPipeline:
-    """The pipeline that a component was made for, without keeping it alive; a copy or a pickle of it knows none.
-
-    nlp (Optional[Language]): The pipeline.
-    """
-
-    def __init__(self, nlp: Optional[Language] = None):
-        self._reference = None if nlp is None else weakref.ref(nlp)
-
-    def __call__(self) -> Optional[Language]:
-        return None if self._reference is None else self._reference()
-
-    def __reduce__(self) -> Tuple[Any, ...]:
-        return WeakPipeline, ()
 
 
 def predict_cats(

@@ -16,21 +16,23 @@ from ..qa.targets import GoldError, gold_pieces
 
 CHECKED_AT_ONCE = 256
 SHOWN_CHARS = 120
+SAMPLED = 2
 
 
-def check_examples(name: str, examples: Iterable[Example], shim: EncoderShim) -> None:
+def check_examples(name: str, examples: Iterable[Example], shim: EncoderShim) -> List[Example]:
     """Check what the component will be trained on, before training starts.
 
     name (str): The component's name, for errors.
     examples (Iterable[Example]): The training data.
     shim (EncoderShim): The transformer's.
+    RETURNS (List[Example]): A few of them, to initialize a model with.
     RAISES (ValueError): On the first example that cannot be used, and if none has answers.
     """
     settings, tokenizer = shim.settings, cast(PieceTokenizer, shim.tokenizer)
-    annotated = False
+    sample: List[Example] = []
     for batch in minibatch(examples, CHECKED_AT_ONCE):
         batch = [example for example in batch if ANSWERS_KEY in example.reference.spans]
-        annotated = annotated or bool(batch)
+        sample = sample or batch[:SAMPLED]
         docs = [example.predicted for example in batch]
         for example, pieces in zip(batch, tokenizer(docs, settings.separator)):
             layout = None
@@ -38,8 +40,9 @@ def check_examples(name: str, examples: Iterable[Example], shim: EncoderShim) ->
                 windows = make_windows(pieces, tokenizer, settings.max_pieces, settings.stride)
                 layout = make_layout(pieces, windows, tokenizer)
             example_golds(name, example, layout)
-    if not annotated:
+    if not sample:
         raise ValueError(Errors.B204.format(action="train", name=name))
+    return sample
 
 
 def example_golds(name: str, example: Example, layout: Optional[Layout]) -> Optional[List[Tuple[int, int]]]:

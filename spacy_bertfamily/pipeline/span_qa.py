@@ -10,12 +10,12 @@ from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.util import minibatch
+from spacy.vocab import Vocab
 from thinc.api import Config, Model
 from thinc.types import Floats3d
 
 from ..answers import ANSWERS_KEY, Answer, accepted_texts, install_extension, set_answers
 from ..errors import Errors
-from ..layers.listener import LayerListener
 from ..layers.qa_head import WindowLogits
 from ..qa.calibrate import Calibration, calibrate
 from ..qa.choose import UNANSWERED, Prediction, choose
@@ -25,9 +25,10 @@ from ..qa.problems import find_problem
 from ..qa.scorer import make_span_qa_scorer
 from ..qa.targets import keep_windows, window_loss, window_targets
 from .ask import ask
+from .bound import Bound
 from .qa_golds import check_examples, example_golds
 from .qa_settings import QASettings
-from .upstream import require_transformer, upstream_name
+from .upstream import find_transformer, require_shim, upstream_name
 
 DEFAULT_CONFIG = """
 [span_qa]
@@ -42,6 +43,9 @@ negative_rate = 1.0
 
 [span_qa.model]
 @architectures = "spacy-bertfamily.SpanQA.v1"
+
+[span_qa.model.tok2vec]
+@architectures = "spacy-bertfamily.TransformerListener.v1"
 upstream = "*"
 
 [span_qa.scorer]
@@ -109,13 +113,15 @@ def make_span_qa(
         train_on=train_on,
         negative_rate=negative_rate,
     )
-    return SpanQA(nlp, model, name, settings=settings, scorer=scorer)
+    component = SpanQA(nlp.vocab, model, name, settings=settings, scorer=scorer)
+    component.bind(nlp)
+    return component
 
 
-class SpanQA(TrainablePipe):
+class SpanQA(Bound, TrainablePipe):
     """Finds the answer to a Doc's question in its context, and sets `doc.spans["answers"]` and `doc._.answers`.
 
-    nlp (Language): The pipeline.
+    vocab (Vocab): The shared vocabulary.
     model (Model[List[Doc], List[WindowLogits]]): A `spacy-bertfamily.SpanQA.v1`.
     name (str): The component's name.
     settings (QASettings): How to train and decode.
@@ -124,7 +130,7 @@ class SpanQA(TrainablePipe):
 
     def __init__(
         self,
-        nlp: Language,
+        vocab: Vocab,
         model: Model[List[Doc], List[WindowLogits]],
         name: str = "span_qa",
         *,
@@ -132,14 +138,14 @@ class SpanQA(TrainablePipe):
         scorer: Optional[Callable] = make_span_qa_scorer(),
     ):
         install_extension()
-        self.nlp = nlp
-        self.vocab = nlp.vocab
+        self.vocab = vocab
         self.model = model
         self.name = name
         self.scorer = scorer
         self.configured = settings
         # what was calibrated, stored with the component; it wins over the config
         self.cfg: Dict[str, Any] = {}
+        self.bind(None)
 
     @property
     def settings(self) -> QASettings:
@@ -212,6 +218,7 @@ class SpanQA(TrainablePipe):
         *,
         top_k: Optional[int] = None,
         progress: bool = False,
+        nlp: Optional[Language] = None,
     ) -> Union[List[Answer], List[List[Answer]]]:
         """Ask any number of questions about a text of any length. The text is split into pieces once, windows of all
         questions are packed together, and the memory does not depend on how many there are.
@@ -220,23 +227,31 @@ class SpanQA(TrainablePipe):
         questions (Union[str, Sequence[str]]): One question or several.
         top_k (Optional[int]): The most answers to each. Defaults to the component's setting.
         progress (bool): Whether to show a progress bar.
+        nlp (Optional[Language]): The pipeline that holds this component, needed only where that is not the one it was
+            made for.
         RETURNS (Union[List[Answer], List[List[Answer]]]): For one question its answers, best first; for several a list
             of such lists. Offsets and spans are those of the given text or Doc.
         RAISES (ValueError): If the pipeline has no transformer.
         """
         if isinstance(questions, str):
-            return self.ask_all(context, [questions], top_k=top_k, progress=progress)[0]
-        return self.ask_all(context, questions, top_k=top_k, progress=progress)
+            return self.ask_all(context, [questions], top_k=top_k, progress=progress, nlp=nlp)[0]
+        return self.ask_all(context, questions, top_k=top_k, progress=progress, nlp=nlp)
 
     def ask_all(
-        self, context: Union[str, Doc], questions: Sequence[str], *, top_k: Optional[int] = None, progress: bool = False
+        self,
+        context: Union[str, Doc],
+        questions: Sequence[str],
+        *,
+        top_k: Optional[int] = None,
+        progress: bool = False,
+        nlp: Optional[Language] = None,
     ) -> List[List[Answer]]:
         """`ask` for a list of questions."""
         settings = self.settings if top_k is None else replace(self.settings, top_k=top_k)
         for question in questions:
             if not isinstance(question, str):
                 raise ValueError(Errors.B207.format(given=type(question).__name__))
-        answers, problems = ask(self.nlp, self.name, self.model, settings, context, questions, progress)
+        answers, problems = ask(self.bound("ask", nlp), self.name, self.model, settings, context, questions, progress)
         self._warn(problems)
         return answers
 
@@ -259,14 +274,13 @@ class SpanQA(TrainablePipe):
         nlp (Language): The pipeline; its transformer is initialized already.
         RAISES (ValueError): On the first example that cannot be trained on, saying why.
         """
-        self.nlp = nlp or self.nlp
-        transformer = require_transformer(self.model, self.nlp, self.name)
-        check_examples(self.name, get_examples(), transformer.shim)
-        head = self.model.get_ref("head")
-        listener = cast(LayerListener, self.model.get_ref("listener"))
-        listener.set_dim("nO", transformer.model.get_dim("nO"), force=True)
-        head.set_dim("nI", listener.mixed_width, force=True)
-        self.model.initialize()
+        if nlp is not None:
+            self.bind(nlp)
+        shim = require_shim(self.model, self.bound("initialize"), self.name)
+        if not shim.loaded:  # a transformer of its own, after replace_listeners
+            shim.load()
+        sample = check_examples(self.name, get_examples(), shim)
+        self.model.initialize(X=[example.predicted for example in sample])
 
     def get_loss(self, examples: Iterable[Example], scores: List[WindowLogits]) -> Tuple[float, List[Floats3d]]:
         """The loss of BERT's question answering: cross-entropy over each window's positions, start and end averaged,
@@ -296,26 +310,31 @@ class SpanQA(TrainablePipe):
         total = float(sum(loss.sum() for loss in losses)) / n_windows
         return total, [self.model.ops.asarray3f(cast(Floats3d, gradient / n_windows)) for gradient in gradients]
 
-    def calibrate(self, examples: Iterable[Example], *, definition: str = "squad") -> Calibration:
+    def calibrate(
+        self, examples: Iterable[Example], *, definition: str = "squad", nlp: Optional[Language] = None
+    ) -> Calibration:
         """Fit the temperature, so that scores are the probabilities of being right, and the threshold for 'no answer',
         so that F1 is best. Both are stored with the component, in `cfg`, and used from now on.
 
         examples (Iterable[Example]): Dev data, annotated with answers.
         definition (str): What is right: `squad` or `cmrc`.
+        nlp (Optional[Language]): As in `ask`.
         RETURNS (Calibration): What was fitted.
         RAISES (ValueError): If there is no annotated example.
         """
         if definition not in METRICS:
             allowed = f"one of {', '.join(METRICS)}"
             raise ValueError(Errors.B004.format(setting="definition", value=definition, allowed=allowed))
-        transformer = require_transformer(self.model, self.nlp, self.name)
+        nlp = self.bound("calibrate", nlp)
+        require_shim(self.model, nlp, self.name)
+        transformer = find_transformer(self.model, nlp)
         found: List[NBest] = []
         texts: List[str] = []
         golds: List[List[str]] = []
         annotated = (eg for eg in examples if ANSWERS_KEY in eg.reference.spans)
         for batch in minibatch(annotated, CALIBRATION_BATCH):
             docs = [eg.predicted.copy() for eg in batch]
-            found += self.n_best(list(transformer.pipe(docs)))
+            found += self.n_best(docs if transformer is None else list(transformer.pipe(docs)))
             texts += [doc.text for doc in docs]
             golds += [accepted_texts(eg.reference) for eg in batch]
         if not found:

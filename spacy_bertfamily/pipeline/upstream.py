@@ -33,19 +33,6 @@ def find_transformer(model: Model, nlp: Optional[Language]) -> Optional[AdapterT
     return None
 
 
-def require_transformer(model: Model, nlp: Language, name: str) -> AdapterTransformer:
-    """`find_transformer` for a component that cannot do without.
-
-    name (str): The component's name, for the error.
-    RAISES (ValueError): If there is none.
-    """
-    transformer = find_transformer(model, nlp)
-    if transformer is None:
-        upstream, pipeline = upstream_name(model), ", ".join(nlp.pipe_names)
-        raise ValueError(Errors.B203.format(name=name, upstream=upstream, pipeline=pipeline))
-    return transformer
-
-
 def find_shim(model: Model, nlp: Optional[Language]) -> Optional[EncoderShim]:
     """Find the encoder that a model gets its states from.
 
@@ -58,3 +45,16 @@ def find_shim(model: Model, nlp: Optional[Language]) -> Optional[EncoderShim]:
         return own[0]
     transformer = find_transformer(model, nlp)
     return None if transformer is None else transformer.shim
+
+
+def require_shim(model: Model, nlp: Language, name: str) -> EncoderShim:
+    """`find_shim` for a component that cannot do without.
+
+    name (str): The component's name, for the error.
+    RAISES (ValueError): If there is none.
+    """
+    shim = find_shim(model, nlp)
+    if shim is None:
+        upstream, pipeline = upstream_name(model), ", ".join(nlp.pipe_names)
+        raise ValueError(Errors.B203.format(name=name, upstream=upstream, pipeline=pipeline))
+    return shim

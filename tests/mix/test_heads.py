@@ -53,12 +53,13 @@ def test_learns_and_round_trips(backbone, tmp_path, component, mix, trainable):
     assert [j for j, state in enumerate(hidden) if state is not None] == ([0, 1, 2, 3] if mix is FIXED else [0, 2, 3])
 
 
+@pytest.mark.parametrize("component", ["pair_classifier", "span_qa"])
 @pytest.mark.parametrize("trainable", [[], ["layer_norm"]])
-def test_replaced_listener_of_the_pair_classifier(backbone, tmp_path, trainable):
-    nlp, examples = make(backbone, trainable, "pair_classifier", mix_config(layers=[0, 2]))
+def test_replaced_listener(backbone, tmp_path, component, trainable):
+    nlp, examples = make(backbone, trainable, component, mix_config(layers=[0, 2]))
     train(nlp, examples, 2)
     before = outputs(nlp, examples[0].text)
-    nlp.replace_listeners("transformer", "pair_classifier", ["model.tok2vec"])
+    nlp.replace_listeners("transformer", component, ["model.tok2vec"])
     nlp.remove_pipe("transformer")
     np.testing.assert_array_equal(outputs(nlp, examples[0].text), before)
     start = layer_weights(nlp)

@@ -1,3 +1,4 @@
+import gc
 import warnings
 
 import numpy as np
@@ -305,7 +306,7 @@ def test_a_window_without_the_answer_points_at_cls(trained):
 
 def test_pipelines_without_the_transformer(make_qa, trained):
     nlp = spacy.blank("en")
-    nlp.add_pipe("span_qa", config={"model": {"upstream": "bert"}})
+    nlp.add_pipe("span_qa", config={"model": {"tok2vec": {"upstream": "bert"}}})
     with pytest.raises(
         ValueError, match=r"\[B203\].*finds no 'adapter_transformer' named 'bert' in its pipeline.*span_qa"
     ):
@@ -331,3 +332,46 @@ def test_bad_settings(make_qa, setting, value):
         make_qa(**{setting: value})
     with pytest.raises(ValueError, match=r"\[B004\] dropout = 1.0 is not allowed"):
         make_qa(model={"dropout": 1.0})
+
+
+def test_replaced_listeners(trained, tmp_path):
+    nlp, examples, _ = trained(20)
+    texts = [example.text for example in examples]
+    expected = [found_in(nlp, text) for text in texts]
+    nlp.replace_listeners("transformer", "span_qa", ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    assert [found_in(nlp, text) for text in texts] == expected
+    asked = nlp.get_pipe("span_qa").ask(CONTEXT, PARTS[0][0])
+    nlp.get_pipe("span_qa").calibrate(examples)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert loaded.get_pipe("span_qa").ask(CONTEXT, PARTS[0][0])[0][:3] == asked[0][:3]
+    losses = [loaded.update(examples, sgd=nlp.create_optimizer(), losses={})["span_qa"] for _ in range(3)]
+    assert losses[-1] < losses[0]
+
+
+def test_a_transformer_of_its_own_from_the_start(trained):
+    nlp, examples, _ = trained()
+    nlp.replace_listeners("transformer", "span_qa", ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    fresh = spacy.util.load_model_from_config(nlp.config, auto_fill=True)
+    optimizer = fresh.initialize(lambda: examples)
+    losses = [fresh.update(examples, sgd=optimizer, losses={})["span_qa"] for _ in range(3)]
+    assert losses[-1] < losses[0]
+
+
+def test_a_sourced_component_asks_with_its_new_pipeline(trained):
+    source, _, _ = trained(20)
+    expected = source.get_pipe("span_qa").ask(CONTEXT, "who ?", top_k=3)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("transformer", source=source)
+    qa = nlp.add_pipe("span_qa", source=source)
+    assert [a[:4] for a in qa.ask(CONTEXT, "who ?", top_k=3, nlp=nlp)] == [a[:4] for a in expected]
+    del source
+    gc.collect()
+    with pytest.raises(ValueError, match=r"\[B110\].*ask\(\.\.\., nlp=nlp\)"):
+        qa.ask(CONTEXT, "who ?")
+
+
+def found_in(nlp, text):
+    return [(answer.text, pytest.approx(answer.score, abs=1e-5)) for answer in nlp(text)._.answers]

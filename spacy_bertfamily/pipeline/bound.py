@@ -1,0 +1,47 @@
+"""Components that make Docs of their own, and need a pipeline for that."""
+
+import weakref
+from typing import Any, Optional, Tuple
+
+from spacy.language import Language
+
+from ..errors import Errors
+
+
+class WeakPipeline:
+    """The pipeline that a component was made for, without keeping it alive; a copy or a pickle of it knows none.
+
+    nlp (Optional[Language]): The pipeline.
+    """
+
+    def __init__(self, nlp: Optional[Language] = None):
+        self._reference = None if nlp is None else weakref.ref(nlp)
+
+    def __call__(self) -> Optional[Language]:
+        return None if self._reference is None else self._reference()
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return WeakPipeline, ()
+
+
+class Bound:
+    """A component that knows the pipeline it was made for. It knows it weakly, because the pipeline holds it."""
+
+    name: str
+
+    def bind(self, nlp: Optional[Language]) -> None:
+        """Remember the pipeline that makes Docs, where a method is not given one."""
+        self._nlp = WeakPipeline(nlp)
+
+    def bound(self, method: str, nlp: Optional[Language] = None) -> Language:
+        """Find the pipeline that makes Docs.
+
+        method (str): The method that needs it, for the error.
+        nlp (Optional[Language]): The pipeline that the method was given.
+        RETURNS (Language): That, or else the one that this component was made for.
+        RAISES (ValueError): If there is none, or if it does not hold this component.
+        """
+        nlp = self._nlp() if nlp is None else nlp
+        if nlp is None or not any(component is self for _, component in nlp.components):
+            raise ValueError(Errors.B110.format(name=self.name, method=method))
+        return nlp
