@@ -1,6 +1,6 @@
 """Small trainable modules for a frozen backbone. Torch only: nothing here knows spaCy."""
 
-from .base import Adapter, AdapterModules, after, chosen_layers, renorm
+from .base import Adapter, AdapterModules, StandIn, after, chosen_layers, renorm
 from .bottleneck import Bottleneck
 from .named import DEFAULT, NamedAdapters, replace_parameters
 from .pal import PAL
@@ -18,6 +18,7 @@ __all__ = [
     "PAL",
     "Peft",
     "Site",
+    "StandIn",
     "after",
     "chosen_layers",
     "find_family",

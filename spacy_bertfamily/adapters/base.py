@@ -18,6 +18,25 @@ class Handle(Protocol):
     def remove(self) -> None: ...
 
 
+class StandIn:
+    """Lets a module compute with another function than its own, until it is removed.
+
+    module (nn.Module): The module.
+    forward (Callable): The function.
+    """
+
+    def __init__(self, module: nn.Module, forward: Callable):
+        self.module = module
+        self.before: Any = module.__dict__.get("forward")
+        module.__dict__["forward"] = forward
+
+    def remove(self) -> None:
+        if self.before is None:
+            del self.module.__dict__["forward"]
+        else:
+            self.module.__dict__["forward"] = self.before
+
+
 class AdapterModules(nn.Module):
     """The trainable modules of one adapter, by layer, and the hooks by which they act on a model."""
 

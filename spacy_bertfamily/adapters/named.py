@@ -88,7 +88,7 @@ class NamedAdapters(nn.Module):
         if chosen is not None:
             chosen.reattach()
             chosen.set_trainable(self.trains_adapter)
-            chosen.train(self.training)
+            chosen.train(self.training and self.trains_adapter)
 
     def delete_adapter(self, name: str) -> None:
         """Forget an adapter.

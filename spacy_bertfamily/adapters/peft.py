@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..errors import Errors
-from .base import Adapter, AdapterModules
+from .base import Adapter, AdapterModules, StandIn
 from .sites import Family
 
 # peft's name for an adapter, which becomes part of the names of its tensors
@@ -53,7 +53,7 @@ class PeftModules(AdapterModules):
             holder = holder[parent]  # type: ignore[assignment]
         holder[name] = layer
         self.wrapped[path] = layer
-        self.hook(lambda: StandIn(target, layer))
+        self.hook(lambda: StandIn(target, layer.forward))
 
     def set_trainable(self, trainable: bool) -> None:
         for parameter in self.trained:
@@ -75,21 +75,6 @@ class PeftModules(AdapterModules):
                 if not torch.equal(changed[name], parameter.float()):
                     weights[f"{path}.{name}"] = changed[name].detach()
         return weights
-
-
-class StandIn:
-    """Lets a module compute with another one's forward function, until it is removed."""
-
-    def __init__(self, module: nn.Module, other: nn.Module):
-        self.module = module
-        self.before: Any = module.__dict__.get("forward")
-        module.__dict__["forward"] = other.forward
-
-    def remove(self) -> None:
-        if self.before is None:
-            del self.module.__dict__["forward"]
-        else:
-            self.module.__dict__["forward"] = self.before
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,8 @@ def make_adapter_transformer_model(
         Trained weights stay in float32.
     separator (Optional[str]): Set off by whitespace, it splits the text of a Doc in two segments; None for never.
     adapter (Optional[Adapter]): An `@adapters` block, or None.
-    cache_mb (int): Where nothing is trained: megabytes of main memory for hidden states, so that training computes
-        them in the first epoch only. 0 for none.
+    cache_mb (int): Megabytes of main memory for the hidden states beneath all that is trained, so that training
+        computes the layers below them in the first epoch only. 0 for none.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     RAISES (ValueError): On settings that are not allowed or do not fit together, before anything is loaded.
     """

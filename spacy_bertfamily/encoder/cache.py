@@ -1,4 +1,4 @@
-"""Hidden states that are computed once, for an encoder in which nothing is trained."""
+"""Hidden states that are computed once, because nothing beneath them is trained."""
 
 from typing import Dict, Optional, Sequence, Tuple
 
@@ -10,7 +10,7 @@ from .windows import Window
 class StateCache:
     """Keeps the hidden states of windows up to a number of bytes.
 
-    It belongs to one encoder, and so to one backbone; whoever asks it makes sure that nothing in that encoder is
+    It belongs to one encoder, and so to one backbone; whoever asks it makes sure that nothing beneath these states is
     trained. Without training and dropout a window's states depend on nothing but its pieces and their types.
 
     What came first stays: an epoch visits all windows in turn, so that making room for new ones would throw away each

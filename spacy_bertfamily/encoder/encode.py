@@ -1,7 +1,7 @@
 """The one path from Docs to hidden states and back, for prediction and for training."""
 
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, cast
+from typing import Callable, Dict, List, Sequence, Tuple, cast
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData
 from thinc.api import torch2xp, xp2torch
 from thinc.types import Floats2d, Floats3d, Ints2d
+from torch import nn
 from transformers.modeling_outputs import ModelOutput
 
 from .align import align_tokens
@@ -59,20 +60,28 @@ def encode(
     with_grad = is_train and encoder.trains
     encoder.set_training(is_train)
     outputs = [_allocate(encoder, doc_windows, wanted) for doc_windows in windows]
-    batches = []
-    cache = encoder.cache if is_train and not encoder.trains else None
-    for owners in _pack_windows(_take_cached(cache, windows, wanted, outputs), settings.batch_pieces):
-        inputs = [windows[doc][window] for doc, window, _ in owners]
+    batches: List[_Batch] = []
+
+    def run(owners: List[Owner], numbers: Sequence[int]) -> Dict[int, torch.Tensor]:
         with torch.enable_grad() if with_grad else torch.inference_mode():
-            states = run_windows(encoder, inputs, tokenizer.pad_id, wanted)
-        for layer, state in states.items():
-            for row, (doc, window, length) in enumerate(owners):
-                outputs[doc][layer][window, :length] = state[row, :length].detach()
-        if cache is not None:
-            for doc, window, length in owners:
-                cache.put(windows[doc][window], {j: outputs[doc][j][window, :length] for j in wanted})
+            states = run_windows(encoder, [windows[doc][i] for doc, i, _ in owners], tokenizer.pad_id, numbers)
+        _write(outputs, owners, {j: states[j] for j in numbers if j in wanted})
         if with_grad:
-            batches.append(_Batch(owners, {layer: s for layer, s in states.items() if s.requires_grad}))
+            batches.append(_Batch(owners, {j: state for j, state in states.items() if state.requires_grad}))
+        return states
+
+    kept = encoder.prefix.kept(wanted) if is_train and settings.cache_mb else ()
+    known, unknown = _look_up(encoder.cache, windows, kept)
+    for owners in _pack_windows(unknown, settings.batch_pieces):
+        states = run(owners, sorted({*wanted, *kept}))
+        for row, (doc, i, length) in enumerate(owners if kept else ()):
+            encoder.cache.put(windows[doc][i], {j: states[j][row, :length] for j in kept})
+    for owner, of_window in known.items():
+        _write(outputs, [owner], {j: of_window[j][None] for j in kept if j in wanted})
+    above = [j for j in wanted if kept and j > kept[-1]]
+    for owners in _pack_windows(list(known), settings.batch_pieces) if above else ():
+        with encoder.prefix.skip(_pad_states([known[owner][kept[-1]] for owner in owners], encoder.device)):
+            run(owners, above)
     data = [
         _doc_data(encoder, tokenizer, doc, p, doc_windows, output, bool(layers))
         if doc_windows
@@ -93,20 +102,36 @@ def encode(
     return data, backprop
 
 
-def _take_cached(
-    cache: Optional[StateCache], windows: List[List[Window]], layers: List[int], outputs: List[Dict[int, torch.Tensor]]
-) -> List[Owner]:
-    """Fill in what is cached. RETURNS (List[Owner]): What must be computed."""
-    missing = []
+def _look_up(
+    cache: StateCache, windows: List[List[Window]], kept: Sequence[int]
+) -> Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]:
+    """Sort windows.
+
+    RETURNS (Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]): Those whose states are cached, with the states,
+        each `(pieces, width)`; and those that must be computed.
+    """
+    known, unknown = {}, []
     for doc, doc_windows in enumerate(windows):
         for i, window in enumerate(doc_windows):
-            states = None if cache is None else cache.get(window, layers)
+            owner = (doc, i, len(window))
+            states = cache.get(window, kept) if kept else None
             if states is None:
-                missing.append((doc, i, len(window)))
-                continue
-            for layer in layers:
-                outputs[doc][layer][i, : len(window)] = states[layer]
-    return missing
+                unknown.append(owner)
+            else:
+                known[owner] = states
+    return known, unknown
+
+
+def _write(outputs: List[Dict[int, torch.Tensor]], owners: List[Owner], states: Dict[int, torch.Tensor]) -> None:
+    """Copy the states of a batch, each `(windows, pieces, width)`, to the Docs that they belong to."""
+    for layer, state in states.items():
+        for row, (doc, i, length) in enumerate(owners):
+            outputs[doc][layer][i, :length] = state[row, :length].detach()
+
+
+def _pad_states(states: List[torch.Tensor], device: torch.device) -> torch.Tensor:
+    """RETURNS (torch.Tensor): One hidden state of several windows, `(windows, longest window, width)`."""
+    return nn.utils.rnn.pad_sequence([state.to(device) for state in states], batch_first=True)
 
 
 def _pack_windows(owners: List[Owner], batch_pieces: int) -> List[List[Owner]]:

@@ -11,6 +11,7 @@ from torch import nn
 from ..adapters import DEFAULT, Family, NamedAdapters, find_family, replace_parameters
 from ..backbone import Backbone
 from .cache import StateCache
+from .prefix import Prefix, find_prefix
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
 
@@ -38,7 +39,7 @@ class Encoder(NamedAdapters):
         self._thawed = [self.backbone.get_submodule(p) for p in thawed_modules(self.backbone, settings, model_type)]
         _replace_by_copies(self.backbone, names)
         self.trains_adapter = "adapter" in settings.trainable or "all" in settings.trainable
-        self.cache = StateCache(settings.cache_mb * 2**20)
+        self.forget()
         self._process = os.getpid()
         self.set_training(False)
         if settings.adapter is not None:
@@ -52,7 +53,19 @@ class Encoder(NamedAdapters):
 
     def set_adapter(self, name: Optional[str]) -> None:
         super().set_adapter(name)
-        self.cache = StateCache(self.settings.cache_mb * 2**20)  # what it held was computed with another adapter
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget hidden states, which were computed with another adapter, and which layers they belong to."""
+        self.cache = StateCache(self.settings.cache_mb * 2**20)
+        self._prefix: Optional[Prefix] = None
+
+    @property
+    def prefix(self) -> Prefix:
+        """RETURNS (Prefix): The layers beneath all that is trained, whose result can be kept in training."""
+        if self._prefix is None:
+            self._prefix = find_prefix(self)
+        return self._prefix
 
     @property
     def device(self) -> torch.device:
@@ -100,7 +113,7 @@ class Encoder(NamedAdapters):
             self.training = True
             for module in self._thawed:
                 module.train()
-            if self.active_modules is not None:
+            if self.active_modules is not None and self.trains_adapter:
                 self.active_modules.train()
 
     def forward(

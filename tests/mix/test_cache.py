@@ -1,4 +1,4 @@
-"""Hidden states of a wholly frozen encoder are computed once."""
+"""Hidden states beneath all that is trained are computed once."""
 
 import numpy as np
 import pytest
@@ -58,11 +58,11 @@ def test_training_with_and_without_is_the_same(backbone, passes, mix):
         np.testing.assert_allclose(found[1][key], value, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("trainable", [["adapter"], ["layer_norm"], ["top:1"], ["embeddings"]])
+@pytest.mark.parametrize("trainable", [["adapter"], ["layer_norm"], ["top:3"], ["embeddings"]])
 def test_nothing_is_cached_where_something_is_trained(backbone, passes, trainable):
     nlp, examples = make_tagger(backbone(), trainable)
     train(nlp, examples, 4)
-    assert sum(passes) == 12
+    assert sum(passes[-4:]) == 12  # before them it was found out that there is nothing to cache
     assert len(nlp.get_pipe("transformer").shim.encoder.cache) == 0
 
 

@@ -1,0 +1,131 @@
+"""Layers beneath everything that is trained are computed in the first epoch only, and nothing else changes by it."""
+
+import numpy as np
+import pytest
+import torch
+from spacy.util import fix_random_seed
+from thinc.api import Adam
+
+from spacy_bertfamily.adapters import find_family
+
+from ..adapters.kinds import block, kinds
+from ..util import MODEL_TYPES
+
+MIX = {
+    "@architectures": "spacy.Tagger.v2",
+    "tok2vec": {
+        "@architectures": "spacy-bertfamily.WeightedLayerListener.v1",
+        "mix": {"@layers": "spacy-bertfamily.LayerMix.v1"},
+        "pooling": {"@layers": "reduce_mean.v1"},
+    },
+}
+
+
+def train(make_tagger, cache_mb, steps=4, head=None, **model):
+    """RETURNS (Tuple): What was trained by name, and how often the lowest layer was computed."""
+    fix_random_seed(0)
+    nlp, examples = make_tagger(initialize=False, cache_mb=cache_mb, **model)
+    if head is not None:
+        nlp.remove_pipe("tagger")
+        nlp.add_pipe("tagger", config={"model": head})
+    nlp.initialize(lambda: examples)
+    encoder = nlp.get_pipe("transformer").shim.encoder
+    family = find_family(encoder.shared.config.model_type)
+    lowest = family.find_layers(encoder.backbone)[0].get_submodule(family.attention.input)
+    number, calls = encoder.prefix.number, []
+    lowest.register_forward_hook(lambda *args: calls.append(1))
+    optimizer = Adam(0.01)
+    for _ in range(steps):
+        nlp.update(examples, sgd=optimizer)
+    trained = {name: p.detach().clone() for name, p in encoder.named_parameters() if p.requires_grad}
+    tagger = nlp.get_pipe("tagger").model.to_bytes()
+    return trained, tagger, number, len(calls)
+
+
+def check_same(make_tagger, **settings):
+    """RETURNS (int): The number of the hidden state that was kept."""
+    plain, plain_tagger, _, plain_calls = train(make_tagger, 0, **settings)
+    cached, cached_tagger, number, calls = train(make_tagger, 64, **settings)
+    assert plain
+    assert plain.keys() == cached.keys()
+    for name, tensor in plain.items():
+        torch.testing.assert_close(cached[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
+    assert plain_calls >= 4
+    assert calls == (plain_calls // 4 if number else plain_calls)
+    return number
+
+
+# Its layers are one module.
+SHARED = {"albert"}
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_every_model_type(backbones, make_tagger, model_type):
+    number = check_same(make_tagger, name=backbones(model_type), adapter=None, trainable=["top:1"])
+    assert number == (0 if model_type in SHARED else 2)
+
+
+@pytest.mark.parametrize("kind", kinds("houlsby", "pfeiffer", "parallel", "pal", "low-rank"))
+def test_adapters_in_the_upper_layers(make_tagger, kind):
+    adapter = {**block(kind), "layers": [2]}
+    assert check_same(make_tagger, adapter=adapter, trainable=["adapter"]) == 2
+
+
+@pytest.mark.parametrize("kind", kinds("lora"))
+def test_peft_in_the_upper_layers(make_tagger, kind):
+    adapter = {"@adapters": "spacy-bertfamily.Peft.v1", "method": "LORA",
+               "settings": {"r": 2, "target_modules": ["query"], "layers_to_transform": [1, 2]}}  # fmt: skip
+    assert check_same(make_tagger, adapter=adapter, trainable=["adapter"]) == 1
+
+
+def test_mixed_layers_below_and_above(make_tagger):
+    assert check_same(make_tagger, adapter=None, trainable=["top:1"], head=MIX) == 2
+
+
+@pytest.mark.parametrize("trainable", [["adapter"], ["embeddings"], ["layer_norm"], ["all"], ["top:3"]])
+def test_nothing_to_save(make_tagger, trainable):
+    assert check_same(make_tagger, trainable=trainable) == 0
+
+
+def test_windows_that_are_new_or_do_not_fit_are_computed(make_tagger):
+    """The cache holds some windows of a batch, not all."""
+    found = []
+    for cache_mb in (0, 64):
+        fix_random_seed(0)
+        adapter = {**block("pfeiffer"), "layers": [2]}  # no dropout, which would depend on what goes in one batch
+        nlp, examples = make_tagger(adapter=adapter, trainable=["adapter"], cache_mb=cache_mb)
+        cache = nlp.get_pipe("transformer").shim.encoder.cache
+        cache.max_bytes = min(cache.max_bytes, 16 * 32 * 4)  # 16 pieces
+        optimizer = Adam(0.01)
+        for part in (examples[:1], examples, examples):
+            nlp.update(part, sgd=optimizer)
+        assert len(cache) == (0 if not cache_mb else 2)
+        found.append([np.asarray(doc._.trf_data.model_output.last_hidden_state)
+                      for doc in nlp.pipe([example.text for example in examples])])  # fmt: skip
+    for plain, cached in zip(*found):
+        np.testing.assert_allclose(cached, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_another_adapter_starts_anew(make_tagger):
+    nlp, examples = make_tagger(adapter={**block("pfeiffer"), "layers": [2]}, trainable=["adapter"])
+    transformer = nlp.get_pipe("transformer")
+    nlp.update(examples, sgd=Adam(0.01))
+    encoder = transformer.shim.encoder
+    assert (encoder.prefix.number, len(encoder.cache)) == (2, 3)
+    transformer.add_adapter("low", {**block("pfeiffer"), "layers": [0]})
+    transformer.set_adapter("low")
+    assert (encoder.prefix.number, len(encoder.cache)) == (0, 0)
+
+
+def test_a_layer_that_fails_leaves_the_model_as_it_was(make_tagger):
+    nlp, _ = make_tagger(adapter=None, trainable=["top:1"])
+    encoder = nlp.get_pipe("transformer").shim.encoder
+    layers = find_family("bert").find_layers(encoder.backbone)
+
+    def fail():
+        with encoder.prefix.skip(torch.zeros(1, 2, 32)):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert not any("forward" in layer.__dict__ for layer in layers)
