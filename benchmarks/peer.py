@@ -31,17 +31,18 @@ def train_peer(
     scored (List[str]): The data to score.
     RETURNS (Dict): Scores and sizes.
     """
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
-    from spacy_bertfamily.backbone.locate import locate
+    from spacy_bertfamily.backbone import load_backbone
 
     random.seed(run.seed)
     torch.manual_seed(run.seed)
     regression = score == "cats_spearman"
     data = {split: read(path) for split, path in files.items()}
     pairs, gold = data["train"]
-    tokenizer = AutoTokenizer.from_pretrained(locate(name))
-    model = AutoModelForSequenceClassification.from_pretrained(locate(name), num_labels=gold.shape[1])
+    backbone = load_backbone(name)
+    tokenizer = backbone.tokenizer
+    model = AutoModelForSequenceClassification.from_pretrained(backbone.folder, num_labels=gold.shape[1])
     optimizer = torch.optim.AdamW(model.parameters(), lr=run.rate, weight_decay=0.01)
     warmup = max(1, steps // 10)
     factor = torch.optim.lr_scheduler.LambdaLR(
