@@ -8,11 +8,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from ..backbone.fingerprint import fingerprint
 from ..errors import Errors
 from .module import Encoder
 from .state import adapter_state, check_fit
 
 METADATA_KEY = "spacy-bertfamily"
+CHECKSUM = "checksum"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def delta_to_bytes(encoder: Encoder, reference: Reference) -> bytes:
     """RETURNS (bytes): A safetensors file of all tensors that the backbone's own files do not give back."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.delta().items()}
     state = adapter_state(encoder)
-    about = {**asdict(reference), **({} if state is None else {"adapters": state})}
+    about = {**asdict(reference), CHECKSUM: fingerprint(tensors), **({} if state is None else {"adapters": state})}
     # One key, since safetensors writes several in any order; unsorted, since adapters keep theirs.
     return save(tensors, metadata={METADATA_KEY: json.dumps(about)})
 
@@ -47,16 +49,19 @@ def read_delta(content: bytes, file: str) -> Tuple[Dict[str, torch.Tensor], Refe
     file (str): Its name, for errors.
     RETURNS (Tuple[Dict[str, torch.Tensor], Reference, Optional[Dict[str, Any]]]): The tensors, the backbone that they
         belong to, and its adapters if they are others than those of the config.
-    RAISES (ValueError): If the content is cut short or something else.
+    RAISES (ValueError): If the content is cut short, changed, or something else.
     """
     try:
         size = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + size])
         about = json.loads(header["__metadata__"][METADATA_KEY])
-        adapters = about.pop("adapters", None)
-        return load(content), Reference(**about), adapters
+        adapters, checksum = about.pop("adapters", None), about.pop(CHECKSUM)
+        tensors, reference = load(content), Reference(**about)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise ValueError(Errors.B042.format(file=file, reason=str(e) or repr(e))) from e
+    if fingerprint(tensors) != checksum:
+        raise ValueError(Errors.B045.format(file=file))
+    return tensors, reference, adapters
 
 
 def apply_delta(encoder: Encoder, tensors: Dict[str, torch.Tensor], file: str, component: str) -> None:

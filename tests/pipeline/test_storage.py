@@ -16,6 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from thinc.api import Adam
 
+from spacy_bertfamily.backbone.fingerprint import fingerprint
+from spacy_bertfamily.encoder.delta import CHECKSUM, METADATA_KEY
+
 TEXT = "The small dog likes green eggs"
 DELTA = "transformer/delta.safetensors"
 
@@ -113,7 +116,7 @@ def test_wrong_backbone(saved, tiny, tmp_path):
         spacy.load(saved, config=overrides)
 
 
-def change_tensors(change):
+def change_tensors(change, keep_checksum=False):
     def spoil(folder):
         path = folder / DELTA
         content = path.read_bytes()
@@ -121,6 +124,9 @@ def change_tensors(change):
         metadata = json.loads(content[8 : 8 + size])["__metadata__"]
         tensors = load_file(path)
         change(tensors)
+        if not keep_checksum:
+            about = json.loads(metadata[METADATA_KEY])
+            metadata = {METADATA_KEY: json.dumps({**about, CHECKSUM: fingerprint(tensors)})}
         save_file(tensors, path, metadata=metadata)
 
     return spoil
@@ -130,6 +136,7 @@ NAME = "adapter.layers.1.ffn.down.weight"
 SPOILERS = {
     "missing tensor": (change_tensors(lambda t: t.pop(NAME)), rf"B041.*Missing tensors: {NAME}"),
     "unexpected tensor": (change_tensors(lambda t: t.update(x=torch.zeros(1))), r"B041.*Unexpected: x"),
+    "changed tensor": (change_tensors(lambda t: t[NAME].add_(1e-3), keep_checksum=True), "B045"),
     "misshapen tensor": (change_tensors(lambda t: t.update({NAME: torch.zeros(2, 2)})), rf"B041.*{NAME} \[2, 2\]"),
     "missing file": (lambda folder: (folder / DELTA).unlink(), r"B042.*no such file"),
     "empty file": (lambda folder: (folder / DELTA).write_bytes(b""), "B042"),

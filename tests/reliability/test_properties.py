@@ -1,0 +1,109 @@
+"""What must hold for any text, any tokenizer and any window settings."""
+
+import numpy as np
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.tokens import Doc, DocBin
+
+from spacy_bertfamily import join_segments, split_segments
+from spacy_bertfamily.answers import get_answers, install_extension, set_answers
+from spacy_bertfamily.backbone import load_backbone
+from spacy_bertfamily.encoder.encode import encode
+from spacy_bertfamily.encoder.layout import make_layout
+from spacy_bertfamily.encoder.pieces import PieceTokenizer
+from spacy_bertfamily.encoder.windows import make_windows
+from spacy_bertfamily.segments import spell_apart
+
+from ..encoder.test_encode import make_encoder, token_vectors
+
+# The same cases in each run: a new failure comes from a change in the code.
+PROPERTY = settings(max_examples=150, deadline=None, derandomize=True)
+FEW = settings(PROPERTY, max_examples=25)
+# Any Unicode, and what texts are mostly made of; no surrogates, which spaCy cannot store
+WORDS = st.sampled_from("I like green eggs unable 1920 . , ? [SEP] [CLS] </s> <pad> 你好 世界 😀 é \u200b \n \t".split(" "))
+ANY = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+TEXTS = st.lists(st.one_of(WORDS, ANY), max_size=25).flatmap(lambda parts: st.sampled_from([" ".join(parts), "".join(parts)]))
+LANGUAGES = {lang: spacy.blank(lang) for lang in ("en", "zh", "xx")}
+MODELS = ["bert", "roberta", "mpnet"]
+install_extension()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("model_type", MODELS)
+@given(text=TEXTS, max_pieces=st.integers(6, 40), data=st.data())
+@PROPERTY
+def test_pieces_windows_and_layout(backbones, model_type, lang, text, max_pieces, data):
+    stride = data.draw(st.integers(0, max_pieces - 5))
+    tokenizer = PieceTokenizer(load_backbone(backbones(model_type)).tokenizer)
+    doc = LANGUAGES[lang].make_doc(text)
+    (pieces,) = tokenizer([doc], None)
+    # the text's pieces are those of the backbone's own tokenizer, with special tokens taken as text
+    own = tokenizer.tokenizer(
+        doc.text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
+    )
+    assert pieces.ids.tolist() == own["input_ids"]
+    assert np.array_equal(np.stack([pieces.starts, pieces.ends], axis=1).reshape(-1, 2), np.reshape(own["offset_mapping"], (-1, 2)))
+    windows = make_windows(pieces, tokenizer, max_pieces, stride)
+    assert all(len(window) <= max_pieces for window in windows)
+    layout = make_layout(pieces, windows, tokenizer)
+    spoken = layout.index[layout.speaks]
+    assert sorted(spoken.tolist()) == list(range(len(pieces)))  # each piece once
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("model_type", MODELS)
+@given(texts=st.lists(TEXTS, min_size=1, max_size=4))
+@FEW
+def test_tokens_get_the_pieces_that_touch_them_whatever_the_batch(backbones, model_type, lang, texts):
+    encoder, tokenizer = make_encoder(backbones(model_type))
+    docs = [LANGUAGES[lang].make_doc(text) for text in texts]
+    together, _ = encode(encoder, tokenizer, docs, [], False)
+    for doc, found in zip(docs, together):
+        if not len(doc):
+            continue
+        (pieces,) = tokenizer([doc], "[SEP]")
+        for token, length in zip(doc, found.align.lengths):
+            touching = (pieces.starts < token.idx + len(token)) & (pieces.ends > token.idx)
+            assert length == touching.sum(), token
+        alone = encode(encoder, tokenizer, [doc], [], False)[0][0]
+        np.testing.assert_allclose(token_vectors(alone), token_vectors(found), atol=1e-4)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@given(first=TEXTS, second=TEXTS)
+@PROPERTY
+def test_joined_texts_split_into_the_same_texts(lang, first, second):
+    nlp = LANGUAGES[lang]
+    a, b = nlp.make_doc(first), nlp.make_doc(second)
+    found = split_segments(join_segments(a, b))
+    assert [span.text for span in found] == [a[:].text, b[:].text]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@given(first=TEXTS, second=TEXTS)
+@PROPERTY
+def test_texts_that_are_spelled_apart_split_at_the_separator_only(lang, first, second):
+    parts = [spell_apart(text)[0] for text in (first, second)]
+    found = split_segments(LANGUAGES[lang].make_doc(" [SEP] ".join(parts)))
+    assert [span.text.strip() for span in found] == [part.strip() for part in parts]
+
+
+@given(text=TEXTS, data=st.data())
+@PROPERTY
+def test_answers_have_exact_characters_and_outlive_storage(text, data):
+    doc = LANGUAGES["en"].make_doc(text)
+    inside = st.tuples(st.integers(0, max(0, len(doc.text) - 1)), st.integers(1, 9)) if len(doc.text) else st.nothing()
+    drawn = data.draw(st.lists(inside, max_size=4)) if len(doc.text) else []
+    chars = [(start, min(len(doc.text), start + length)) for start, length in drawn]
+    set_answers(doc, chars, [0.5] * len(chars))
+    answers = get_answers(doc)
+    assert [(answer.start_char, answer.end_char) for answer in answers] == chars
+    assert all(answer.text == doc.text[answer.start_char : answer.end_char] for answer in answers)
+    assert all(answer.text.strip() in answer.span.text for answer in answers)  # a space after a token is in no token
+    for user_data in (True, False):
+        stored = DocBin(docs=[doc], store_user_data=user_data).to_bytes()
+        (again,) = DocBin().from_bytes(stored).get_docs(doc.vocab)
+        assert [answer[:4] for answer in get_answers(again)] == [answer[:4] for answer in answers]
+    assert [answer[:4] for answer in get_answers(Doc(doc.vocab).from_bytes(doc.to_bytes()))] == [a[:4] for a in answers]

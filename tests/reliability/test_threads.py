@@ -1,0 +1,49 @@
+"""Many threads, several pipelines and other processes get the answers that one thread gets."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from thinc.api import Adam
+
+TEXTS = [f"{'the small dog likes ' * (i % 7)}green eggs {i}" for i in range(60)]
+
+
+def vectors(nlp, text):
+    return np.asarray(nlp(text)._.trf_data.model_output.last_hidden_state)
+
+
+def test_threads_share_a_pipeline(make_tagger):
+    for placement in ("houlsby", "parallel"):  # the latter remembers something between two hooks
+        adapter = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4, "placement": placement, "init_scale": 0.5}
+        nlp, _ = make_tagger(adapter=adapter)
+        expected = [vectors(nlp, text) for text in TEXTS]
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(3):
+                for found, vector in zip(pool.map(lambda text: vectors(nlp, text), TEXTS), expected):
+                    np.testing.assert_allclose(found, vector, atol=1e-5)
+
+
+def test_pipelines_with_other_adapters_in_turn_and_at_once(make_tagger):
+    pipelines, examples = zip(*(make_tagger() for _ in range(3)))
+    for steps, nlp in enumerate(pipelines):
+        for _ in range(steps):
+            nlp.update(examples[0], sgd=Adam(0.05))
+    expected = [[vectors(nlp, text) for text in TEXTS] for nlp in pipelines]
+    assert not np.allclose(expected[0][0], expected[1][0])
+    for i, text in enumerate(TEXTS):
+        for nlp, own in zip(pipelines, expected):
+            np.testing.assert_allclose(vectors(nlp, text), own[i], atol=1e-6)
+    wrong = []
+
+    def check(nlp, own):
+        for text, vector in zip(TEXTS, own):
+            if not np.allclose(vectors(nlp, text), vector, atol=1e-5):
+                wrong.append(text)
+
+    threads = [threading.Thread(target=check, args=pair) for pair in zip(pipelines, expected)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
