@@ -102,9 +102,7 @@ class Errors:
         "[B044] The component {component!r} was saved with another state of the transformer {transformer!r} than the "
         "one that was loaded: a save was interrupted, or files of two pipelines were mixed. Use another copy."
     )
-    B045 = (
-        "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. Use another copy."
-    )
+    B045 = "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. Use another copy."
 
     # Training
     B050 = "[B050] The gradients that reached the transformer {name!r} are of {given} Docs; its batch has {expected}."
@@ -279,6 +277,22 @@ class Errors:
     B309 = (
         "[B309] The component {name!r} has no layer mix to pool: its model's tok2vec must be a "
         "spacy-bertfamily.WeightedLayerListener.v1."
+    )
+
+    # Comparing, drawing, resuming
+    B310 = "[B310] Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
+    B311 = (
+        "[B311] {file!r} has no result of full fine-tuning with seed 0, which the others are compared with. Run the "
+        "comparison again with the same --output: what is there is not run again."
+    )
+    B312 = (
+        "[B312] {folder!r} holds results of another comparison: {setting} was {old!r}, and is {new!r} now. Give "
+        "another --output, or delete that folder."
+    )
+
+    B313 = (
+        "[B313] {file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console logger "
+        "writes where its output_file says."
     )
 
 
