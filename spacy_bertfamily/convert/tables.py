@@ -77,6 +77,11 @@ def read_rows(path: Path, format: Optional[str] = None) -> Iterator[Row]:
     format = format or (suffixes[-1][1:].lower() if suffixes else "")
     if format not in FORMATS:
         raise ValueError(Errors.B121.format(file=str(path), format=format, formats=", ".join(FORMATS)))
-    opener: Callable[..., TextIO] = gzip.open if path.suffix == ".gz" else open  # type: ignore[assignment]
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+    with open_text(path) as file:
         yield from FORMATS[format](file)
+
+
+def open_text(path: Path) -> TextIO:
+    """RETURNS (TextIO): A file, gzipped or not, to be read as UTF-8."""
+    opener: Callable[..., TextIO] = gzip.open if path.suffix == ".gz" else open  # type: ignore[assignment]
+    return opener(path, "rt", encoding="utf-8-sig", newline="")
