@@ -52,6 +52,7 @@ def convert_conllu(lines: Iterable[str], vocab: Vocab, report: TokenReport) -> I
             tags.append(columns[3])
             spaces.append("SpaceAfter=No" not in columns[9])
         elif not line.strip() and words:
+            spaces[-1] = False
             yield report.count(Doc(vocab, words=words, spaces=spaces, tags=tags))
             words, spaces, tags = [], [], []
 
