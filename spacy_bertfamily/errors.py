@@ -102,9 +102,7 @@ class Errors:
         "[B044] The component {component!r} was saved with another state of the transformer {transformer!r} than the "
         "one that was loaded: a save was interrupted, or files of two pipelines were mixed. Use another copy."
     )
-    B045 = (
-        "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. Use another copy."
-    )
+    B045 = "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. Use another copy."
 
     # Training
     B050 = "[B050] The gradients that reached the transformer {name!r} are of {given} Docs; its batch has {expected}."
@@ -204,6 +202,7 @@ class Errors:
         "the pipeline that holds it and its transformer."
     )
     B111 = "[B111] rank() of {name!r} was given label = {label!r}. It sorts by one of its labels: {labels}."
+    B112 = '[B112] {name!r} was given {given!r} as pair {index}. A pair is two texts: ("one text", "another text").'
 
     # Conversion
     B120 = (
@@ -246,6 +245,7 @@ class Errors:
         "[B208] The question answering head has {expected} inputs, but the transformer is {given} wide. Was the "
         "backbone changed after training?"
     )
+    B209 = "[B209] 'context' must be a text or a Doc, but is a {given}."
 
     # Layer mixes
     B301 = (
