@@ -102,7 +102,10 @@ class Errors:
         "[B044] The component {component!r} was saved with another state of the transformer {transformer!r} than the "
         "one that was loaded: a save was interrupted, or files of two pipelines were mixed. Use another copy."
     )
-    B045 = "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. Use another copy."
+    B045 = (
+        "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. Use another "
+        "copy."
+    )
 
     # Training
     B050 = "[B050] The gradients that reached the transformer {name!r} are of {given} Docs; its batch has {expected}."

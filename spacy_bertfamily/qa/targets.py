@@ -9,7 +9,7 @@ from ..encoder.layout import Layout
 from ..encoder.pieces import Pieces
 
 MAX_GOLDS = 1000
-TOO_MANY = "it has {n} gold answers, and at most {limit} are allowed (perhaps doc.spans['answers'] is used for something else)"
+TOO_MANY = "it has {n} gold answers; at most {limit} are allowed. Is doc.spans['answers'] used for something else?"
 OUTSIDE = "its gold answer {text!r} (characters {start} to {end}) is not inside the context, which is {first} to {last}"
 NO_PIECES = (
     "its gold answer {text!r} (characters {start} to {end}) matches no piece boundary: the pieces there are {pieces!r}"
