@@ -163,10 +163,9 @@ def compare_combined():
                 if (model_type, config) == REFUSED or (config == "par_bn" and combination != "average"):
                     continue
                 with tempfile.TemporaryDirectory() as name:
+                    backbone = make_backbone(model_type, Path(name))
                     torch.manual_seed(1)
-                    difference, effect = combined(
-                        make_backbone(model_type, Path(name)), config, combination, Path(name)
-                    )
+                    difference, effect = combined(backbone, config, combination, Path(name))
                 print(f"| {model_type} | {config} | {combination} | {difference:.1e} | {effect:.2f} |", flush=True)
                 worst = max(worst, difference)
     return worst

@@ -102,7 +102,10 @@ class Errors:
         "[B044] The component {component!r} was saved with another state of the transformer {transformer!r} than the "
         "one that was loaded: a save was interrupted, or files of two pipelines were mixed. Use another copy."
     )
-    B045 = "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. Use another copy."
+    B045 = (
+        "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. "
+        "Use another copy."
+    )
 
     # Training
     B050 = "[B050] The gradients that reached the transformer {name!r} are of {given} Docs; its batch has {expected}."
@@ -162,19 +165,22 @@ class Errors:
     )
     B075 = "[B075] The corpus {name!r} has no examples. Check its path, or take it out of 'corpora'."
     B076 = (
-        "[B076] {name!r} is to be an adapter, but is {given!r}. Allowed are an @adapters block and, in a combination, the "
-        "name of an adapter that the transformer has."
+        "[B076] {name!r} is to be an adapter, but is {given!r}. Allowed are an @adapters block and, in a combination, "
+        "the name of an adapter that the transformer has."
     )
     B077 = (
         "[B077] The transformer's adapter is made of another one, {name!r}, which the transformer does not have (yet). "
         "Give its folder under [initialize.components.NAME.adapters], NAME being the transformer, or add it with "
         "load_adapter() or add_adapter() first."
     )
-    B078 = "[B078] The adapter {name!r} cannot act beside those before it: they change the same part of the model, {what!r}."
+    B078 = (
+        "[B078] The adapter {name!r} cannot act beside those before it: both change the same part of the model, "
+        "{what!r}. Take one of them out."
+    )
     B079 = (
-        "[B079] {kind} cannot take the adapter {name!r}, which does not add to the outputs of the model's sublayers, but "
-        "changes something inside. Bottlenecks, PALs and combinations of them can be taken; spacy-bertfamily.Stack.v1 "
-        "takes every kind."
+        "[B079] {kind} cannot take the adapter {name!r}, which does not add to the outputs of the model's sublayers, "
+        "but changes something inside. Bottlenecks, PALs and combinations of them can be taken; "
+        "spacy-bertfamily.Stack.v1 takes every kind."
     )
     B080 = "[B080] 'adapters' names {name!r} twice. Each adapter can be named once."
 

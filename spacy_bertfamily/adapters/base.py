@@ -150,7 +150,7 @@ class Adapter(ABC):
         """
         return self
 
-    def fill(self, modules: AdapterModules, known: Callable[[str], AdapterModules]) -> None:
+    def fill(self, modules: AdapterModules, known: Callable[[str], AdapterModules]) -> None:  # noqa: B027
         """Copy the weights of named adapters to where they stand in the modules that `attach` made.
 
         known (Callable[[str], AdapterModules]): Gives the modules of an adapter of the model.

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, Callable, ClassVar, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, ClassVar, Dict, Mapping, Optional, Set, Tuple, Union
 
 import torch
 from torch import nn
@@ -76,7 +76,7 @@ class Combined(Adapter):
         for name in self.names:
             if name not in known:
                 raise ValueError(Errors.B062.format(name=name, known=", ".join(known) or "none"))
-        bound = {
+        bound: Dict[str, Union[Adapter, str]] = {
             name: Frozen(known[member]) if isinstance(member, str) else member.bind(known)
             for name, member in self.adapters.items()
         }
@@ -93,7 +93,8 @@ class Combined(Adapter):
 
     def attach(self, model: nn.Module, family: Family) -> CombinedModules:
         members = {name: self._attach_member(name, model, family) for name in self.adapters}
-        modules, claimed = CombinedModules(members), set()
+        modules = CombinedModules(members)
+        claimed: Set[str] = set()
         for name, member in members.items():
             both = claimed & member.claims
             if both:

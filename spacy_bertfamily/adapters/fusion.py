@@ -43,7 +43,9 @@ class FusionModule(nn.Module):
             weight.register_hook(lambda grad: grad + 2 * regularization * (weight - torch.eye(width).to(weight)))
 
     def forward(self, read: torch.Tensor, changes: torch.Tensor) -> torch.Tensor:
-        """*Shape:* what was read and the result `(windows, pieces, width)`, changes `(windows, pieces, adapters, width)`."""
+        """*Shape:* what was read and the result `(windows, pieces, width)`; the changes
+        `(windows, pieces, adapters, width)`.
+        """
         scores = torch.einsum("wpd,wpnd->wpn", self.query(read), self.key(changes))
         parts = self.dropout(scores).softmax(-1)
         return torch.einsum("wpn,wpnd->wpd", parts, self.value(changes))

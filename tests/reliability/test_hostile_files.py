@@ -16,15 +16,9 @@ from spacy_bertfamily.convert.tables import read_rows
 CASES = 400
 CONTEXT = "Ann wrote the book in 1920. Ben built the bridge in 1931."
 QA = {"id": "1", "question": "Who wrote it?", "answers": [{"text": "Ann", "answer_start": 0}], "is_impossible": False}
-SQUAD = {
-    "version": "2.0",
-    "data": [{"title": "t", "paragraphs": [{"context": CONTEXT, "qas": [QA, {**QA, "id": "2"}]}]}],
-}
+SQUAD = {"version": "2.0", "data": [{"title": "t", "paragraphs": [{"context": CONTEXT, "qas": [QA, {**QA, "id": "2"}]}]}]}
 STRANGE = [None, True, -1, 10**30, 0.5, float("nan"), "", "x" * 5000, "\ud800", [], {}, [[]], {"text": 3}, [None]]
-ROWS = [
-    {"sentence1": "a dog", "sentence2": "an animal", "label": "yes"},
-    {"sentence1": "b", "sentence2": "c", "label": "no"},
-]
+ROWS = [{"sentence1": "a dog", "sentence2": "an animal", "label": "yes"}, {"sentence1": "b", "sentence2": "c", "label": "no"}]
 
 
 def places(value, path=()):

@@ -22,13 +22,9 @@ from ..encoder.test_encode import make_encoder, token_vectors
 PROPERTY = settings(max_examples=150, deadline=None, derandomize=True)
 FEW = settings(PROPERTY, max_examples=25)
 # Any Unicode, and what texts are mostly made of; no surrogates, which spaCy cannot store
-WORDS = st.sampled_from(
-    "I like green eggs unable 1920 . , ? [SEP] [CLS] </s> <pad> 你好 世界 😀 é \u200b \n \t".split(" ")
-)
+WORDS = st.sampled_from("I like green eggs unable 1920 . , ? [SEP] [CLS] </s> <pad> 你好 世界 😀 é \u200b \n \t".split(" "))
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
-TEXTS = st.lists(st.one_of(WORDS, ANY), max_size=25).flatmap(
-    lambda parts: st.sampled_from([" ".join(parts), "".join(parts)])
-)
+TEXTS = st.lists(st.one_of(WORDS, ANY), max_size=25).flatmap(lambda parts: st.sampled_from([" ".join(parts), "".join(parts)]))
 LANGUAGES = {lang: spacy.blank(lang) for lang in ("en", "zh", "xx")}
 MODELS = ["bert", "roberta", "mpnet"]
 install_extension()
@@ -48,9 +44,7 @@ def test_pieces_windows_and_layout(backbones, model_type, lang, text, max_pieces
         doc.text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
     )
     assert pieces.ids.tolist() == own["input_ids"]
-    assert np.array_equal(
-        np.stack([pieces.starts, pieces.ends], axis=1).reshape(-1, 2), np.reshape(own["offset_mapping"], (-1, 2))
-    )
+    assert np.array_equal(np.stack([pieces.starts, pieces.ends], axis=1).reshape(-1, 2), np.reshape(own["offset_mapping"], (-1, 2)))
     windows = make_windows(pieces, tokenizer, max_pieces, stride)
     assert all(len(window) <= max_pieces for window in windows)
     layout = make_layout(pieces, windows, tokenizer)
