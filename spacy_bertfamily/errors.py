@@ -103,8 +103,8 @@ class Errors:
         "one that was loaded: a save was interrupted, or files of two pipelines were mixed. Use another copy."
     )
     B045 = (
-        "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. "
-        "Use another copy."
+        "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. Use another "
+        "copy."
     )
 
     # Training
@@ -224,6 +224,7 @@ class Errors:
         "the pipeline that holds it and its transformer."
     )
     B111 = "[B111] rank() of {name!r} was given label = {label!r}. It sorts by one of its labels: {labels}."
+    B112 = '[B112] {name!r} was given {given!r} as pair {index}. A pair is two texts: ("one text", "another text").'
 
     # Conversion
     B120 = (
@@ -266,6 +267,7 @@ class Errors:
         "[B208] The question answering head has {expected} inputs, but the transformer is {given} wide. Was the "
         "backbone changed after training?"
     )
+    B209 = "[B209] 'context' must be a text or a Doc, but is a {given}."
 
     # Layer mixes
     B301 = (
