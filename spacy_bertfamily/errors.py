@@ -164,6 +164,25 @@ class Errors:
         "components that listen to it."
     )
     B075 = "[B075] The corpus {name!r} has no examples. Check its path, or take it out of 'corpora'."
+    B076 = (
+        "[B076] {name!r} is to be an adapter, but is {given!r}. Allowed are an @adapters block and, in a combination, "
+        "the name of an adapter that the transformer has."
+    )
+    B077 = (
+        "[B077] The transformer's adapter is made of another one, {name!r}, which the transformer does not have (yet). "
+        "Give its folder under [initialize.components.NAME.adapters], NAME being the transformer, or add it with "
+        "load_adapter() or add_adapter() first."
+    )
+    B078 = (
+        "[B078] The adapter {name!r} cannot act beside those before it: both change the same part of the model, "
+        "{what!r}. Take one of them out."
+    )
+    B079 = (
+        "[B079] {kind} cannot take the adapter {name!r}, which does not add to the outputs of the model's sublayers, "
+        "but changes something inside. Bottlenecks, PALs and combinations of them can be taken; "
+        "spacy-bertfamily.Stack.v1 takes every kind."
+    )
+    B080 = "[B080] 'adapters' names {name!r} twice. Each adapter can be named once."
 
     # Pairs and single texts, classified
     B101 = (
