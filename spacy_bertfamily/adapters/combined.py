@@ -93,18 +93,17 @@ class Combined(Adapter):
 
     def attach(self, model: nn.Module, family: Family) -> CombinedModules:
         members = {name: self._attach_member(name, model, family) for name in self.adapters}
+        self.check_members(members)
         modules = CombinedModules(members)
-        claimed: Set[str] = set()
-        for name, member in members.items():
-            both = claimed & member.claims
-            if both:
-                raise ValueError(Errors.B078.format(name=name, what=sorted(both)[0]))
-            claimed |= member.claims
+        for member in members.values():
             for install in member.observers:
                 modules.observe(install)
-        for name, member in members.items():
-            self.take_hooks(modules, name, member)
-        self._combine_all(modules, members)
+        for member in members.values():
+            for install in member.hooks:
+                modules.hook(install)
+        for key, additions in _by_key(members).items():
+            compute = self.combine(modules, key, additions)
+            modules.add(replace(list(additions.values())[-1], compute=compute))
         return modules
 
     def _attach_member(self, name: str, model: nn.Module, family: Family) -> AdapterModules:
@@ -115,24 +114,11 @@ class Combined(Adapter):
         modules.detach()
         return modules
 
-    def _combine_all(self, modules: CombinedModules, members: Dict[str, AdapterModules]) -> None:
-        by_key: Dict[str, Dict[str, Addition]] = {}
+    def check_members(self, members: Dict[str, AdapterModules]) -> None:
+        """RAISES (ValueError): If members cannot be combined so."""
         for name, member in members.items():
-            for addition in member.additions:
-                by_key.setdefault(addition.key, {})[name] = addition
-        for key, additions in by_key.items():
-            last = list(additions.values())[-1]
-            compute = self.combine(modules, key, additions)
-            modules.add(replace(last, compute=compute))
-
-    def take_hooks(self, modules: CombinedModules, name: str, member: AdapterModules) -> None:
-        """Take over those hooks of a member that are no additions.
-
-        RAISES (ValueError): If this combination cannot.
-        """
-        if member.hooks:
-            kind = self.registered
-            raise ValueError(Errors.B079.format(kind=kind, name=name))
+            if member.hooks:
+                raise ValueError(Errors.B079.format(kind=self.registered, name=name))
 
     @abstractmethod
     def combine(
@@ -153,9 +139,12 @@ class Stack(Combined):
 
     registered: ClassVar[str] = "spacy-bertfamily.Stack.v1"
 
-    def take_hooks(self, modules: CombinedModules, name: str, member: AdapterModules) -> None:
-        for install in member.hooks:
-            modules.hook(install)
+    def check_members(self, members: Dict[str, AdapterModules]) -> None:
+        claimed: Set[str] = set()
+        for name, member in members.items():
+            if claimed & member.claims:
+                raise ValueError(Errors.B078.format(name=name, what=min(claimed & member.claims)))
+            claimed |= member.claims
 
     def combine(
         self, modules: CombinedModules, key: str, additions: Dict[str, Addition]
@@ -198,3 +187,12 @@ class Average(Combined):
             return torch.stack([parts[name] * addition.compute(h) for name, addition in additions.items()]).sum(0)
 
         return compute
+
+
+def _by_key(members: Dict[str, AdapterModules]) -> Dict[str, Dict[str, Addition]]:
+    """RETURNS (Dict[str, Dict[str, Addition]]): What is added at each place, by the name of the member."""
+    found: Dict[str, Dict[str, Addition]] = {}
+    for name, member in members.items():
+        for addition in member.additions:
+            found.setdefault(addition.key, {})[name] = addition
+    return found
