@@ -53,7 +53,7 @@ def convert_command(
             report = PairReport()
             rows = read_rows(source, format)
             docs = DocBin(docs=convert_pairs(rows, str(source), columns, nlp, report, separator))
-    except (OSError, EOFError, ValueError, ImportError) as e:
+    except (OSError, ValueError, ImportError) as e:
         msg.fail(f"Cannot convert {source}", str(e), exits=1)
     summary, *details = report.lines()
     for line in details:
