@@ -309,6 +309,22 @@ class Errors:
         "spacy-bertfamily.WeightedLayerListener.v1."
     )
 
+    # Comparing, drawing, resuming
+    B310 = "[B310] Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
+    B311 = (
+        "[B311] {file!r} has no result of full fine-tuning with seed 0, which the others are compared with. Run the "
+        "comparison again with the same --output: what is there is not run again."
+    )
+    B312 = (
+        "[B312] {folder!r} holds results of another comparison: {setting} was {old!r}, and is {new!r} now. Give "
+        "another --output, or delete that folder."
+    )
+
+    B313 = (
+        "[B313] {file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console logger "
+        "writes where its output_file says."
+    )
+
     # Reliability
     B320 = (
         "[B320] {file!r} unpacks to more than {limit} MB: that is not a text, but a file that was made to fill a "
