@@ -7,7 +7,7 @@ from typing import Iterable, Iterator, TextIO
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from spacy_bertfamily.convert import tables
+from spacy_bertfamily.convert import files
 from spacy_bertfamily.convert.tokens import TokenReport, convert_bio, convert_conllu
 
 
@@ -15,7 +15,7 @@ def open_text(path: Path) -> TextIO:
     """RETURNS (TextIO): A file, gzipped or not. Ends the program if there is no such file."""
     if not path.is_file():
         sys.exit(f"Missing data file: {path}. Give the folder that holds the corpora with --data.")
-    return tables.open_text(path)
+    return files.open_text(path)
 
 
 def read_ud_tags(path: Path, vocab: Vocab) -> Iterator[Doc]:

@@ -1,4 +1,4 @@
-"""The documentation is true: all Python runs, all blocks of configs parse, all commands have the options that are shown."""
+"""The documentation is true: its Python runs, its configs parse, its commands exist and have the options shown."""
 
 import re
 import subprocess

@@ -43,9 +43,10 @@ def convert_command(
     import spacy
     from spacy.tokens import DocBin
 
+    from ..convert.files import open_text
     from ..convert.pairs import PairColumns, PairReport, convert_pairs
     from ..convert.squad import Report, convert_squad
-    from ..convert.tables import open_text, read_rows
+    from ..convert.tables import read_rows
     from ..convert.tokens import TokenReport, convert_bio, convert_conllu
 
     if mode not in ("exclusive", "multilabel", "regression"):

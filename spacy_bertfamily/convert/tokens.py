@@ -46,7 +46,7 @@ def convert_conllu(lines: Iterable[str], vocab: Vocab, report: TokenReport) -> I
     spaces: List[bool] = []
     tags: List[str] = []
     for line in [*lines, ""]:
-        columns = line.rstrip("\n").split("\t")
+        columns = line.rstrip("\r\n").split("\t")
         if len(columns) == 10 and columns[0].isdigit():
             words.append(columns[1])
             tags.append(columns[3])
