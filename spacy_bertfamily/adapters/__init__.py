@@ -2,14 +2,16 @@
 
 from .base import Adapter, AdapterModules, StandIn, after, chosen_layers, renorm
 from .bottleneck import Bottleneck
+from .families import FAMILIES, describe, find_family, register_family
 from .named import DEFAULT, NamedAdapters, replace_parameters
 from .pal import PAL
 from .peft import Peft
-from .sites import FAMILIES, Family, Site, find_family, register_family
+from .sites import FEATURES, Family, Site
 
 __all__ = [
     "DEFAULT",
     "FAMILIES",
+    "FEATURES",
     "Adapter",
     "AdapterModules",
     "Bottleneck",
@@ -21,6 +23,7 @@ __all__ = [
     "StandIn",
     "after",
     "chosen_layers",
+    "describe",
     "find_family",
     "register_family",
     "renorm",

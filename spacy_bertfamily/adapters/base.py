@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import Errors
-from .sites import Family
+from .sites import Family, Site
 
 
 class Handle(Protocol):
@@ -126,8 +126,12 @@ def renorm(norm: nn.Module, change: Callable[[torch.Tensor], torch.Tensor]) -> t
 
     change (Callable): From the normalised sum to what is added to the sum, which is then normalised anew.
     """
-    # norm.forward, not norm(): the hook must not call itself.
-    return norm.register_forward_hook(lambda _, args, output: norm.forward(args[0] + change(output)))
+
+    def hook(_: nn.Module, args: Tuple, output: Any) -> Any:
+        first = output[0] if isinstance(output, tuple) else output  # I-BERT's comes with a factor
+        return norm.forward(args[0] + change(first), *args[1:])  # not norm(): the hook must not call itself
+
+    return norm.register_forward_hook(hook)
 
 
 class Remembered(threading.local):
@@ -154,10 +158,42 @@ def named_argument(module: nn.Module, name: str, seen: Remembered) -> Handle:
     return module.register_forward_pre_hook(hook, with_kwargs=True)
 
 
+def add_to_branch(
+    modules: AdapterModules, layer: nn.Module, site: Site, change: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    """Add something to what a sublayer computes, before its residual.
+
+    change (Callable): From what the sublayer computes to what is added.
+    """
+    if site.branch is not None:
+        branch = layer.get_submodule(site.branch)
+        modules.hook(lambda: after(branch, lambda h: h + change(h)))
+        return
+    residual, norm = Remembered(), layer.get_submodule(site.norm)
+    source = layer.get_submodule(site.input)
+    modules.hook(lambda: first_argument(source, residual))
+    modules.hook(
+        lambda: norm.register_forward_pre_hook(lambda _, args: (args[0] + change(args[0] - residual.value), *args[1:]))
+    )
+
+
 def check_setting(settings: Adapter, ok: bool, setting: str, allowed: str) -> None:
     """RAISES (ValueError): If a setting is not ok, saying what is allowed."""
     if not ok:
         raise ValueError(Errors.B004.format(setting=setting, value=getattr(settings, setting), allowed=allowed))
+
+
+def check_feature(model: nn.Module, family: Family, feature: str) -> None:
+    """RAISES (ValueError): If a model's type cannot take a kind of adapter, saying why."""
+    family.check(feature, str(model.config.model_type))
+
+
+def oriented(family: Family, module: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """RETURNS (Callable): A module that takes and gives states with axes in the order that the model's layers use."""
+    if family.swapped is None:
+        return module
+    axes = family.swapped
+    return lambda h, *args: module(h.transpose(*axes), *args).transpose(*axes)
 
 
 def _plain(value: Any) -> Any:

@@ -16,10 +16,12 @@ from .base import (
     Adapter,
     AdapterModules,
     Remembered,
-    after,
+    add_to_branch,
+    check_feature,
     check_setting,
     chosen_layers,
     first_argument,
+    oriented,
     renorm,
 )
 from .sites import Family, Site
@@ -79,6 +81,7 @@ class Bottleneck(Adapter):
         check(0 <= self.dropout < 1, "dropout", "from 0 up to, but not including, 1")
 
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        check_feature(model, family, self.placement)
         modules = AdapterModules()
         layers = family.find_layers(model)
         for depth in chosen_layers(self.layers, len(layers)):
@@ -87,21 +90,22 @@ class Bottleneck(Adapter):
                 sites = {"attention": family.attention, **sites}
             at_layer = nn.ModuleDict()
             for site_name, site in sites.items():
-                at_layer[site_name] = self._attach_site(modules, layers[depth], site)
+                at_layer[site_name] = self._attach_site(modules, layers[depth], family, site)
             modules.layers[str(depth)] = at_layer
         return modules
 
-    def _attach_site(self, modules: AdapterModules, layer: nn.Module, site: Site) -> BottleneckModule:
-        branch, norm = layer.get_submodule(site.branch), layer.get_submodule(site.norm)
+    def _attach_site(self, modules: AdapterModules, layer: nn.Module, family: Family, site: Site) -> BottleneckModule:
+        norm = layer.get_submodule(site.norm)
         width = int(norm.get_parameter("weight").shape[0])
         size = self.size or max(1, int(width / (self.reduction_factor or 1)))
         module = BottleneckModule(width, size, self)
+        change = oriented(family, module)
         if self.placement == "houlsby":
-            modules.hook(lambda: after(branch, lambda h: h + module(h)))
+            add_to_branch(modules, layer, site, change)
         elif self.placement == "pfeiffer":
-            modules.hook(lambda: renorm(norm, module))
+            modules.hook(lambda: renorm(norm, change))
         else:
             seen, source = Remembered(), layer.get_submodule(site.input)
             modules.hook(lambda: first_argument(source, seen))
-            modules.hook(lambda: after(branch, lambda h: h + module(seen.value)))
+            add_to_branch(modules, layer, site, lambda h: change(seen.value))
         return module

@@ -19,11 +19,13 @@ from .base import (
     Adapter,
     AdapterModules,
     Remembered,
-    after,
+    add_to_branch,
+    check_feature,
     check_setting,
     chosen_layers,
     first_argument,
     named_argument,
+    oriented,
 )
 from .sites import Family
 
@@ -123,6 +125,7 @@ class PAL(Adapter):
         check(0 <= self.dropout < 1, "dropout", "from 0 up to, but not including, 1")
 
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        check_feature(model, family, "pal")
         modules = AdapterModules()
         layers = family.find_layers(model)
         depths = chosen_layers(self.layers, len(layers))
@@ -142,6 +145,7 @@ class PAL(Adapter):
     def _hook(
         self, modules: AdapterModules, layer: nn.Module, family: Family, module: PALModule, mask: Remembered
     ) -> None:
-        seen, branch = Remembered(), layer.get_submodule(family.ffn.branch)
-        modules.hook(lambda: first_argument(layer, seen))
-        modules.hook(lambda: after(branch, lambda h: h + module(seen.value, mask.value)))
+        seen, source = Remembered(), layer.get_submodule(family.input)
+        change = oriented(family, module)
+        modules.hook(lambda: first_argument(source, seen))
+        add_to_branch(modules, layer, family.ffn, lambda h: change(seen.value, mask.value))

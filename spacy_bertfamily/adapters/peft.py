@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..errors import Errors
-from .base import Adapter, AdapterModules, StandIn
+from .base import Adapter, AdapterModules, StandIn, check_feature
 from .sites import Family
 
 # peft's name for an adapter, which becomes part of the names of its tensors
@@ -110,6 +110,7 @@ class Peft(Adapter):
         return config
 
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        check_feature(model, family, "peft")
         config, (_, inject) = self.make_config(), _import_peft()
         copied = _copy_tree(model)
         before = {name: (p.data_ptr(), p._version) for name, p in copied.named_parameters()}
