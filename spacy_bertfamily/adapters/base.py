@@ -185,7 +185,8 @@ def check_setting(settings: Adapter, ok: bool, setting: str, allowed: str) -> No
 
 def check_feature(model: nn.Module, family: Family, feature: str) -> None:
     """RAISES (ValueError): If a model's type cannot take a kind of adapter, saying why."""
-    family.check(feature, str(model.config.model_type))
+    config: Any = model.config
+    family.check(feature, config.model_type)
 
 
 def oriented(family: Family, module: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:

@@ -48,8 +48,10 @@ def encode(
     is_train (bool): Whether gradients will come back.
     RETURNS (Tuple[List[TransformerData], Callable]): spacy-transformers' data for each Doc, and a callback that takes
         the gradients of each Doc's hidden states by layer, and adds to the gradients of the trained tensors.
+    RAISES (ValueError): If the backbone has no hidden states besides the last that fit its pieces.
     """
     encoder.check_process()
+    encoder.check_layers(layers)
     settings = encoder.settings
     wanted = sorted({*layers, encoder.depth})
     pieces = tokenizer(docs, settings.separator)

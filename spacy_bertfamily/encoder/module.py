@@ -4,7 +4,7 @@ import inspect
 import os
 from contextlib import nullcontext
 from itertools import chain
-from typing import Dict, Iterable, Optional
+from typing import Dict, Iterable, Optional, Sequence
 
 import torch
 from torch import nn
@@ -115,6 +115,11 @@ class Encoder(NamedAdapters):
         if os.getpid() != self._process:
             self._process = os.getpid()
             torch.set_num_threads(1)
+
+    def check_layers(self, layers: Sequence[int]) -> None:
+        """RAISES (ValueError): If inner hidden states are wanted of a type whose own do not fit the last."""
+        if any(layer != self.depth for layer in layers):
+            self.traits.check("mix", self.shared.config.model_type)
 
     def set_training(self, training: bool) -> None:
         """Switch dropout on where weights are trained, and off in all that is frozen."""

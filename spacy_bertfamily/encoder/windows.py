@@ -109,6 +109,6 @@ def _fill(tokenizer: PieceTokenizer, template: Template, pieces: Pieces, chunks:
         add_special(template.special[place + 1], template.special_types[place + 1])
     if not sum(map(len, ids)):  # a backbone cannot read nothing at all
         add_special((tokenizer.filler,), (0,))
-    columns = [np.concatenate(parts) for parts in (ids, types, index, context)]
+    all_ids, all_types, pieces_at, contexts = (np.concatenate(parts) for parts in (ids, types, index, context))
     n_first = len(template.special[0]) + chunks[0][1] - chunks[0][0] if len(chunks) == 2 else 0
-    return Window(*columns, tokenizer.standing(columns[0], columns[2] < 0), n_first)
+    return Window(all_ids, all_types, pieces_at, contexts, tokenizer.standing(all_ids, pieces_at < 0), n_first)
