@@ -1,8 +1,11 @@
 """Small trainable modules for a frozen backbone. Torch only: nothing here knows spaCy."""
 
-from .base import Adapter, AdapterModules, StandIn, after, chosen_layers, renorm
+from .base import Adapter, AdapterModules, Addition, chosen_layers
 from .bottleneck import Bottleneck
+from .combined import Average, Frozen, Stack
 from .families import FAMILIES, describe, find_family, register_family
+from .fusion import Fusion
+from .hooks import StandIn, after
 from .named import DEFAULT, NamedAdapters, replace_parameters
 from .pal import PAL
 from .peft import Peft
@@ -14,18 +17,22 @@ __all__ = [
     "FEATURES",
     "Adapter",
     "AdapterModules",
+    "Addition",
+    "Average",
     "Bottleneck",
     "Family",
+    "Frozen",
+    "Fusion",
     "NamedAdapters",
     "PAL",
     "Peft",
     "Site",
+    "Stack",
     "StandIn",
     "after",
     "chosen_layers",
     "describe",
     "find_family",
     "register_family",
-    "renorm",
     "replace_parameters",
 ]

@@ -30,6 +30,10 @@ class Site:
     input: str
     pre_norm: bool = False
 
+    def width(self, layer: nn.Module) -> int:
+        """RETURNS (int): The width of the sublayer's output."""
+        return int(layer.get_submodule(self.norm).get_parameter("weight").shape[0])
+
 
 @dataclass(frozen=True)
 class Family:
@@ -92,6 +96,11 @@ class Family:
     def find_layers(self, model: nn.Module) -> Tuple[nn.Module, ...]:
         """RETURNS (Tuple[nn.Module, ...]): The layers that have weights of their own, the lowest first."""
         return tuple(map(model.get_submodule, self.layer_paths(model)))
+
+    def calls(self, model: nn.Module) -> int:
+        """RETURNS (int): How often each layer is called in a forward pass."""
+        config: Any = model.config
+        return getattr(config, self.depth) // len(self.layer_paths(model)) if self.shared else 1
 
     def why_not(self, feature: str) -> Optional[str]:
         """RETURNS (Optional[str]): Why the type cannot do something, None if it can."""

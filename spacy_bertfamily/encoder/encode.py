@@ -51,6 +51,7 @@ def encode(
     RAISES (ValueError): If the backbone has no hidden states besides the last that fit its pieces.
     """
     encoder.check_process()
+    encoder.check_complete()
     encoder.check_layers(layers)
     settings = encoder.settings
     wanted = sorted({*layers, encoder.depth})

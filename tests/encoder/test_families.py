@@ -199,3 +199,35 @@ def test_a_doc_without_pieces(backbones):
         data = encode(encoder, tokenizer, [doc], [], False)[0][0]
         assert data.align.lengths.tolist() == [0]
         assert np.isfinite(data.model_output.last_hidden_state).all()
+
+
+def test_adapters_of_albert_by_depth(backbones):
+    """Its layers are one module: adapters are shared by all of them, or each has its own."""
+    docs, settings = docs_of(SHORT), {"size": 4, "init_scale": 0.5}
+    shared, tokenizer = make_encoder(backbones("albert"), adapter=Bottleneck(**settings))
+    own, _ = make_encoder(backbones("albert"), adapter=Bottleneck(**settings, per_depth=True))
+    assert list(shared.active_modules.layers) == ["0"]
+    assert list(own.active_modules.layers) == ["0", "1", "2"]
+    for modules in own.active_modules.layers.values():
+        modules.load_state_dict(shared.active_modules.layers["0"].state_dict())
+
+    def states(encoder):
+        return encode(encoder, tokenizer, docs, [1, 2], False)[0][0].model_output.hidden_states
+
+    before = states(own)
+    for ours, expected in zip(before[1:], states(shared)[1:]):
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
+    own.active_modules.layers["1"].apply(lambda module: [p.data.zero_() for p in module.parameters()])
+    after = states(own)
+    assert np.array_equal(before[1], after[1])
+    assert not np.allclose(before[2], after[2], atol=1e-3)
+
+
+def test_adapters_of_albert_in_one_layer_only(backbones):
+    encoder, tokenizer = make_encoder(backbones("albert"), adapter=Bottleneck(size=4, per_depth=True, layers=(2,)))
+    docs = docs_of(SHORT)
+    data, backprop = encode(encoder, tokenizer, docs, [], True)
+    backprop([{encoder.depth: np.ones(d.model_output.last_hidden_state.shape, "f")} for d in data])
+    names = [name for name, p in encoder.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0]
+    assert names
+    assert all(name.startswith("adapter.layers.2.") for name in names)
