@@ -42,6 +42,10 @@ class Errors:
         "[B011] The transformer {name!r} has no backbone yet. Call nlp.initialize() (or train) before running the "
         "pipeline, or load a trained one with spacy.load()."
     )
+    B012 = (
+        "[B012] A backbone of type {model_type!r} does not allow {feature}: {reason}. What it allows of the kinds of "
+        "training: {able}."
+    )
 
     # Backbones
     B020 = (
@@ -75,9 +79,6 @@ class Errors:
     B028 = (
         "[B028] The weights of {name!r} do not fit its config.json: missing {missing}; of another shape {mismatched}. "
         "Is it a complete checkpoint of a {model_type} model?"
-    )
-    B029 = (
-        "[B029] The backbone {name!r} has no fast tokenizer, which alignment needs. Add a tokenizer.json to its folder."
     )
     B030 = "[B030] The name {name!r} is neither an existing folder, nor 'package:folder', nor a valid hub id."
 

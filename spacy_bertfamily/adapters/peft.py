@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..errors import Errors
-from .base import Adapter, AdapterModules
+from .base import Adapter, AdapterModules, check_feature
 from .hooks import StandIn
 from .sites import Family
 
@@ -120,6 +120,7 @@ class Peft(Adapter):
         return config
 
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        check_feature(model, family, "peft")
         config, (_, inject) = self.make_config(), _import_peft()
         copied = _copy_tree(model)
         before = {name: (p.data_ptr(), p._version) for name, p in copied.named_parameters()}
