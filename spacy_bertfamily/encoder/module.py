@@ -8,7 +8,7 @@ from typing import Dict, Iterable, Optional
 import torch
 from torch import nn
 
-from ..adapters import DEFAULT, Family, NamedAdapters, find_family, replace_parameters
+from ..adapters import DEFAULT, Adapter, AdapterModules, Family, NamedAdapters, find_family, replace_parameters
 from ..backbone import Backbone
 from ..errors import Errors
 from .cache import StateCache
@@ -62,6 +62,10 @@ class Encoder(NamedAdapters):
         """RAISES (ValueError): If the configured adapter could not be made yet."""
         if self.waits_for:
             raise ValueError(Errors.B077.format(name=self.waits_for[0]))
+
+    def make_adapter(self, settings: Adapter, family: Family) -> AdapterModules:
+        self.settings.check_adapter(settings, self.shared.config)
+        return super().make_adapter(settings, family)
 
     @property
     def family(self) -> Family:
