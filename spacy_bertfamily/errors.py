@@ -102,9 +102,15 @@ class Errors:
         "[B044] The component {component!r} was saved with another state of the transformer {transformer!r} than the "
         "one that was loaded: a save was interrupted, or files of two pipelines were mixed. Use another copy."
     )
-    B045 = (
-        "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. Use another "
-        "copy."
+    B045 = "[B045] {file!r} does not hold what was saved: it was changed or damaged. Use another copy."
+    B046 = "[B046] {file!r} describes no usable model: {reason}. Is it the config.json that came with the weights?"
+    B047 = (
+        "[B047] The backbone {name!r}: config.json describes a model of {what}, but the weights are {given}. They do "
+        "not belong together. Use the files of one checkpoint."
+    )
+    B048 = (
+        "[B048] The backbone {name!r}: its tokenizer has pieces up to number {highest}, but the weights have {rows} "
+        "embeddings. They do not belong together. Use the files of one checkpoint."
     )
 
     # Training
@@ -305,6 +311,32 @@ class Errors:
     B309 = (
         "[B309] The component {name!r} has no layer mix to pool: its model's tok2vec must be a "
         "spacy-bertfamily.WeightedLayerListener.v1."
+    )
+
+    # Comparing, drawing, resuming
+    B310 = "[B310] Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
+    B311 = (
+        "[B311] {file!r} has no result of full fine-tuning with seed 0, which the others are compared with. Run the "
+        "comparison again with the same --output: what is there is not run again."
+    )
+    B312 = (
+        "[B312] {folder!r} holds results of another comparison: {setting} was {old!r}, and is {new!r} now. Give "
+        "another --output, or delete that folder."
+    )
+
+    B313 = (
+        "[B313] {file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console logger "
+        "writes where its output_file says."
+    )
+
+    # Reliability
+    B320 = (
+        "[B320] {file!r} unpacks to more than {limit} MB: that is not a text, but a file that was made to fill a "
+        "memory. If you know better, unpack it first and give the unpacked file."
+    )
+    B321 = (
+        "[B321] {file!r} cannot be read: {reason}. It must be text in UTF-8, gzipped if its name ends in .gz, and "
+        "complete."
     )
 
 

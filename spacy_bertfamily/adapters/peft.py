@@ -24,6 +24,9 @@ from .sites import Family
 INNER = "default"
 # These would train, store or replace the backbone's own modules.
 REFUSED = ("modules_to_save", "trainable_token_indices", "target_parameters", "layer_replication")
+# These, and all that end in CONFIGS, would import modules by name, fetch other models, or read pickles.
+NAMING = ("adapters", "auto_mapping", "megatron_core", "shadow_model")
+CONFIGS = "_config"
 
 
 class PeftModules(AdapterModules):
@@ -105,12 +108,15 @@ class Peft(Adapter):
         for name in REFUSED:
             if self.settings.get(name):
                 raise self._error(f"{name!r} would train or replace modules of the backbone itself")
+        for name, value in self.settings.items():
+            if value and (name in NAMING or name.endswith(CONFIGS)):
+                raise self._error(f"{name!r} can make peft run code or read other files")
         if self.settings.get("bias", "none") != "none":
             raise self._error("biases are trained with 'bias' in 'trainable' of the transformer")
         try:
             config = methods[self.method](**copy.deepcopy(self.settings))
-        except (TypeError, ValueError, ImportError) as e:
-            raise self._error(str(e)) from e
+        except Exception as e:  # whatever peft makes of strange settings
+            raise self._error(str(e) or repr(e)) from e
         if (config.is_prompt_learning and self.method != PREFIX_TUNING) or config.is_adaption_prompt:
             raise self._error("it would put more pieces before each text, or needs another kind of model")
         return config
@@ -132,8 +138,8 @@ class Peft(Adapter):
         old = set(copied.modules())
         try:
             inject(config, copied, INNER)
-        except (ValueError, TypeError, NotImplementedError, RuntimeError, AttributeError, KeyError) as e:
-            raise self._error(str(e)) from e
+        except Exception as e:
+            raise self._error(str(e) or repr(e)) from e
         modules = PeftModules(config)
         found = {path: module for path, module in copied.named_modules() if hasattr(module, "base_layer")}
         made = {path: module for path, module in found.items() if module not in old}

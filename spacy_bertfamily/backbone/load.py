@@ -25,6 +25,7 @@ from transformers.utils import logging as transformers_logging
 from ..errors import Errors
 from .fingerprint import fingerprint
 from .locate import locate
+from .plausible import check_pieces, check_size, check_types
 from .safety import clean_config, read_json, read_tokenizer_files, read_weights
 
 # Live backbones, by the files they came from and by what they turned out to be. Weak: the last pipeline that lets go of
@@ -89,7 +90,12 @@ def read_config(name: str) -> Tuple[Path, PretrainedConfig]:
     model_type = str(content.get("model_type"))
     if model_type not in CONFIG_MAPPING or CONFIG_MAPPING[model_type] not in MODEL_MAPPING:
         raise ValueError(Errors.B027.format(name=name, model_type=model_type))
-    return folder, CONFIG_MAPPING[model_type].from_dict(content)
+    file = str(folder / "config.json")
+    check_types(CONFIG_MAPPING[model_type], content, file)
+    try:
+        return folder, CONFIG_MAPPING[model_type].from_dict(content)
+    except Exception as e:  # whatever a config's own code makes of strange entries
+        raise ValueError(Errors.B046.format(file=file, reason=str(e) or repr(e))) from e
 
 
 def load_backbone(name: str, *, dtype: torch.dtype = torch.float32, device: Optional[torch.device] = None) -> Backbone:
@@ -109,6 +115,7 @@ def load_backbone(name: str, *, dtype: torch.dtype = torch.float32, device: Opti
     files = read_tokenizer_files(folder)
     tokenizer = _build_tokenizer(name, config, files)
     model = _build_model(name, config, read_weights(folder))
+    check_pieces(name, model, tokenizer)
     backbone = Backbone(name, folder, model, tokenizer, files, fingerprint(_state(model)))
     content_key = (backbone.fingerprint, config.to_json_string(), tuple(sorted(files.items())), dtype, str(device))
     if content_key in _BY_CONTENT:  # the same backbone from another place
@@ -137,6 +144,7 @@ def model_class(config: PretrainedConfig) -> Type[PreTrainedModel]:
 
 
 def _build_model(name: str, config: PretrainedConfig, weights: Dict[str, torch.Tensor]) -> PreTrainedModel:
+    check_size(name, model_class(config), config, weights)
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # unused heads are normal here, and what is missing is checked below
     try:

@@ -12,6 +12,8 @@ from ..errors import Errors
 # These make transformers import code from the folder or the hub, or fetch attention kernels from a repository.
 STRIPPED = ("auto_map", "custom_pipelines", "trust_remote_code", "attn_implementation", "_name_or_path")
 STRIPPED_PREFIXES = ("_attn_implementation", "_experts_implementation")
+# Labels of a head that is not loaded, and how the weights were stored: nothing that an encoder needs.
+UNUSED = ("id2label", "label2id", "num_labels", "_num_labels", "problem_type", "torch_dtype", "dtype")
 # This pulls in other libraries and other files than the weights.
 REFUSED = ("quantization_config", "compression_config")
 TOKENIZER_FILES = (
@@ -34,7 +36,8 @@ def read_json(path: Path) -> Dict[str, Any]:
 
 
 def clean_config(config: Dict[str, Any]) -> Dict[str, Any]:
-    """Drop the entries of a config.json that would make transformers fetch or run code, at any depth.
+    """Drop the entries of a config.json that would make transformers fetch or run code, at any depth, and those that an
+    encoder does not need.
 
     RETURNS (Dict[str, Any]): A new dictionary.
     RAISES (ValueError): On entries without which the weights have another meaning (quantisation).
@@ -43,7 +46,7 @@ def clean_config(config: Dict[str, Any]) -> Dict[str, Any]:
     for key, value in config.items():
         if key in REFUSED and value:
             raise ValueError(Errors.B026.format(key=key, value=value))
-        if key in STRIPPED or key.startswith(STRIPPED_PREFIXES):
+        if key in STRIPPED or key in UNUSED or key.startswith(STRIPPED_PREFIXES):
             continue
         clean[key] = clean_config(value) if isinstance(value, dict) else value
     return clean

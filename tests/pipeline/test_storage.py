@@ -16,8 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from thinc.api import Adam
 
-from spacy_bertfamily.backbone.fingerprint import fingerprint
-from spacy_bertfamily.encoder.delta import CHECKSUM, METADATA_KEY
+from spacy_bertfamily.encoder.delta import CHECKSUM, METADATA_KEY, checksum
 
 TEXT = "The small dog likes green eggs"
 DELTA = "transformer/delta.safetensors"
@@ -126,7 +125,7 @@ def change_tensors(change, keep_checksum=False):
         change(tensors)
         if not keep_checksum:
             about = json.loads(metadata[METADATA_KEY])
-            metadata = {METADATA_KEY: json.dumps({**about, CHECKSUM: fingerprint(tensors)})}
+            metadata = {METADATA_KEY: json.dumps({**about, CHECKSUM: checksum(about, tensors)})}
         save_file(tensors, path, metadata=metadata)
 
     return spoil
