@@ -5,8 +5,8 @@
 
 The corpora are those of `pair_quality.py` (RTE and MRPC), `adapter_quality.py` (WNUT-17's entities) and `qa_quality.py`
 (SQuAD 1.1: a part of its training data; the first --questions of its dev set). Nothing is trained but the adapter and
-the task's head. `fusion` learns an attention over the adapters that `pfeiffer` has learned from all tasks. Finished
-runs are kept in OUT and not run again; the last thing printed is the table.
+the task's head. `fusion` learns an attention over the adapters that `pfeiffer` has learned from the tasks that have
+been run. Finished runs are kept in OUT and not run again; the last thing printed is the table.
 """
 
 import argparse
