@@ -190,6 +190,10 @@ class Errors:
         "spacy-bertfamily.Stack.v1 takes every kind."
     )
     B080 = "[B080] 'adapters' names {name!r} twice. Each adapter can be named once."
+    B081 = (
+        "[B081] max_pieces = {max_pieces} leaves no room for the adapter, whose {taken} virtual tokens take as many "
+        "of the backbone's positions. Set max_pieces to {left} or less, or num_virtual_tokens lower."
+    )
 
     # Pairs and single texts, classified
     B101 = (
