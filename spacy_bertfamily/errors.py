@@ -170,6 +170,25 @@ class Errors:
         "components that listen to it."
     )
     B075 = "[B075] The corpus {name!r} has no examples. Check its path, or take it out of 'corpora'."
+    B076 = (
+        "[B076] {name!r} is to be an adapter, but is {given!r}. Allowed are an @adapters block and, in a combination, "
+        "the name of an adapter that the transformer has."
+    )
+    B077 = (
+        "[B077] The transformer's adapter is made of another one, {name!r}, which the transformer does not have (yet). "
+        "Give its folder under [initialize.components.NAME.adapters], NAME being the transformer, or add it with "
+        "load_adapter() or add_adapter() first."
+    )
+    B078 = (
+        "[B078] The adapter {name!r} cannot act beside those before it: both change the same part of the model, "
+        "{what!r}. Take one of them out."
+    )
+    B079 = (
+        "[B079] {kind} cannot take the adapter {name!r}, which does not add to the outputs of the model's sublayers, "
+        "but changes something inside. Bottlenecks, PALs and combinations of them can be taken; "
+        "spacy-bertfamily.Stack.v1 takes every kind."
+    )
+    B080 = "[B080] 'adapters' names {name!r} twice. Each adapter can be named once."
 
     # Pairs and single texts, classified
     B101 = (
@@ -211,6 +230,7 @@ class Errors:
         "the pipeline that holds it and its transformer."
     )
     B111 = "[B111] rank() of {name!r} was given label = {label!r}. It sorts by one of its labels: {labels}."
+    B112 = '[B112] {name!r} was given {given!r} as pair {index}. A pair is two texts: ("one text", "another text").'
 
     # Conversion
     B120 = (
@@ -253,6 +273,7 @@ class Errors:
         "[B208] The question answering head has {expected} inputs, but the transformer is {given} wide. Was the "
         "backbone changed after training?"
     )
+    B209 = "[B209] 'context' must be a text or a Doc, but is a {given}."
 
     # Layer mixes
     B301 = (
@@ -286,6 +307,22 @@ class Errors:
     B309 = (
         "[B309] The component {name!r} has no layer mix to pool: its model's tok2vec must be a "
         "spacy-bertfamily.WeightedLayerListener.v1."
+    )
+
+    # Comparing, drawing, resuming
+    B310 = "[B310] Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
+    B311 = (
+        "[B311] {file!r} has no result of full fine-tuning with seed 0, which the others are compared with. Run the "
+        "comparison again with the same --output: what is there is not run again."
+    )
+    B312 = (
+        "[B312] {folder!r} holds results of another comparison: {setting} was {old!r}, and is {new!r} now. Give "
+        "another --output, or delete that folder."
+    )
+
+    B313 = (
+        "[B313] {file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console logger "
+        "writes where its output_file says."
     )
 
     # Reliability

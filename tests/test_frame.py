@@ -16,7 +16,8 @@ PACKAGE = ROOT / "spacy_bertfamily"
 # each may import from those before it
 ORDER = [
     {"errors", "registries"}, {"segments", "answers", "sampling"}, {"backbone", "adapters", "storage", "convert"},
-    {"encoder"}, {"layers", "qa", "exchange"}, {"architectures", "scorers", "init_config"}, {"pipeline"}, {"cli"},
+    {"encoder"}, {"layers", "qa", "exchange"}, {"architectures", "scorers", "init_config"}, {"pipeline"},
+    {"experiments"}, {"plots"}, {"cli"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 

@@ -1,7 +1,10 @@
 """Small trainable modules for a frozen backbone. Torch only: nothing here knows spaCy."""
 
-from .base import Adapter, AdapterModules, StandIn, after, chosen_layers, renorm
+from .base import Adapter, AdapterModules, Addition, chosen_layers
 from .bottleneck import Bottleneck
+from .combined import Average, Frozen, Stack
+from .fusion import Fusion
+from .hooks import StandIn, after
 from .named import DEFAULT, NamedAdapters, replace_parameters
 from .pal import PAL
 from .peft import Peft
@@ -12,17 +15,21 @@ __all__ = [
     "FAMILIES",
     "Adapter",
     "AdapterModules",
+    "Addition",
+    "Average",
     "Bottleneck",
     "Family",
+    "Frozen",
+    "Fusion",
     "NamedAdapters",
     "PAL",
     "Peft",
     "Site",
+    "Stack",
     "StandIn",
     "after",
     "chosen_layers",
     "find_family",
     "register_family",
-    "renorm",
     "replace_parameters",
 ]

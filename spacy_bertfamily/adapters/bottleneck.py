@@ -12,16 +12,8 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from .base import (
-    Adapter,
-    AdapterModules,
-    Remembered,
-    after,
-    check_setting,
-    chosen_layers,
-    first_argument,
-    renorm,
-)
+from .base import Adapter, AdapterModules, Addition, check_setting, chosen_layers
+from .hooks import Remembered, first_argument
 from .sites import Family, Site
 
 PLACEMENTS = ("houlsby", "pfeiffer", "parallel")
@@ -86,22 +78,24 @@ class Bottleneck(Adapter):
             if self.placement == "houlsby":
                 sites = {"attention": family.attention, **sites}
             at_layer = nn.ModuleDict()
-            for site_name, site in sites.items():
-                at_layer[site_name] = self._attach_site(modules, layers[depth], site)
+            for name, site in sites.items():
+                at_layer[name] = self._attach_site(modules, layers[depth], site, f"{depth}-{name}")
             modules.layers[str(depth)] = at_layer
         return modules
 
-    def _attach_site(self, modules: AdapterModules, layer: nn.Module, site: Site) -> BottleneckModule:
+    def _attach_site(self, modules: AdapterModules, layer: nn.Module, site: Site, key: str) -> BottleneckModule:
         branch, norm = layer.get_submodule(site.branch), layer.get_submodule(site.norm)
-        width = int(norm.get_parameter("weight").shape[0])
+        width = site.width(layer)
         size = self.size or max(1, int(width / (self.reduction_factor or 1)))
         module = BottleneckModule(width, size, self)
-        if self.placement == "houlsby":
-            modules.hook(lambda: after(branch, lambda h: h + module(h)))
-        elif self.placement == "pfeiffer":
-            modules.hook(lambda: renorm(norm, module))
-        else:
-            seen, source = Remembered(), layer.get_submodule(site.input)
-            modules.hook(lambda: first_argument(source, seen))
-            modules.hook(lambda: after(branch, lambda h: h + module(seen.value)))
+        seen, source = Remembered(), layer.get_submodule(site.input)
+        if self.placement != "houlsby":
+            modules.observe(lambda: first_argument(source, seen))
+        # what it reads, from the sublayer's output; norm.forward, not norm(): without hooks that others may have there
+        read = {
+            "houlsby": lambda h: h,
+            "pfeiffer": lambda h: norm.forward(h + seen.value),
+            "parallel": lambda h: seen.value,
+        }[self.placement]
+        modules.add(Addition(key, branch, width, read, lambda h: module(read(h))))
         return module

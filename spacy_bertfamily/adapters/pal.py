@@ -15,17 +15,9 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.activations import ACT2FN
 
-from .base import (
-    Adapter,
-    AdapterModules,
-    Remembered,
-    after,
-    check_setting,
-    chosen_layers,
-    first_argument,
-    named_argument,
-)
-from .sites import Family
+from .base import Adapter, AdapterModules, Addition, check_setting, chosen_layers
+from .hooks import Remembered, first_argument, named_argument
+from .sites import Family, Site
 
 
 class ProjectedAttention(nn.Module):
@@ -127,21 +119,25 @@ class PAL(Adapter):
         layers = family.find_layers(model)
         depths = chosen_layers(self.layers, len(layers))
         mask = Remembered()
-        modules.hook(lambda: named_argument(model, "attention_mask", mask))
+        modules.observe(lambda: named_argument(model, "attention_mask", mask))
         shared = None
         for depth in depths:
-            width = int(layers[depth].get_submodule(family.ffn.norm).get_parameter("weight").shape[0])
             if shared is None or not self.shared:
-                shared = Projection(width, self.size)
+                shared = Projection(family.ffn.width(layers[depth]), self.size)
             module = PALModule(shared, self)
             module.initialize(self.init_scale, self.no_op)
             modules.layers[str(depth)] = module
-            self._hook(modules, layers[depth], family, module, mask)
+            self._add(modules, layers[depth], family.ffn, f"{depth}-ffn", mask)
         return modules
 
-    def _hook(
-        self, modules: AdapterModules, layer: nn.Module, family: Family, module: PALModule, mask: Remembered
-    ) -> None:
-        seen, branch = Remembered(), layer.get_submodule(family.ffn.branch)
-        modules.hook(lambda: first_argument(layer, seen))
-        modules.hook(lambda: after(branch, lambda h: h + module(seen.value, mask.value)))
+    def _add(self, modules: AdapterModules, layer: nn.Module, site: Site, key: str, mask: Remembered) -> None:
+        seen, module = Remembered(), modules.layers[key.partition("-")[0]]
+        modules.observe(lambda: first_argument(layer, seen))
+        pal = Addition(
+            key=key,
+            place=layer.get_submodule(site.branch),
+            width=site.width(layer),
+            read=lambda h: seen.value,
+            compute=lambda h: module(seen.value, mask.value),
+        )
+        modules.add(pal)

@@ -8,13 +8,14 @@ function of the module that it wraps.
 import copy
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Callable, ClassVar, Dict, List, Tuple, cast
+from typing import Any, Callable, ClassVar, Dict, List, Set, Tuple, cast
 
 import torch
 from torch import nn
 
 from ..errors import Errors
-from .base import Adapter, AdapterModules, StandIn
+from .base import Adapter, AdapterModules
+from .hooks import StandIn
 from .sites import Family
 
 # peft's name for an adapter, which becomes part of the names of its tensors
@@ -36,7 +37,7 @@ class PeftModules(AdapterModules):
         super().__init__()
         self.config = config
         self.wrapped: Dict[str, nn.Module] = {}
-        self.trained: List[nn.Parameter] = []
+        self._trained: List[nn.Parameter] = []
 
     def place(self, path: str, layer: nn.Module, target: nn.Module) -> None:
         """Take over a layer.
@@ -47,7 +48,7 @@ class PeftModules(AdapterModules):
         """
         del layer._modules["base_layer"]
         layer.__dict__["base_layer"] = _bare(target)  # not a submodule: the tensors are the backbone's
-        self.trained += [parameter for parameter in layer.parameters() if parameter.requires_grad]
+        self._trained += [parameter for parameter in layer.parameters() if parameter.requires_grad]
         *parents, name = path.split(".")
         holder = self.layers
         for parent in parents:
@@ -58,9 +59,12 @@ class PeftModules(AdapterModules):
         self.wrapped[path] = layer
         self.hook(lambda: StandIn(target, layer.forward))
 
-    def set_trainable(self, trainable: bool) -> None:
-        for parameter in self.trained:
-            parameter.requires_grad = trainable
+    def trained(self) -> List[nn.Parameter]:
+        return self._trained
+
+    @property
+    def claims(self) -> Set[str]:
+        return set(self.wrapped)
 
     def merged(self) -> Dict[str, torch.Tensor]:
         weights = {}

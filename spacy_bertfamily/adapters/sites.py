@@ -25,6 +25,10 @@ class Site:
     norm: str
     input: str
 
+    def width(self, layer: nn.Module) -> int:
+        """RETURNS (int): The width of the sublayer's output."""
+        return int(layer.get_submodule(self.norm).get_parameter("weight").shape[0])
+
 
 @dataclass(frozen=True)
 class Family:

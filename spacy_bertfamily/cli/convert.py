@@ -6,6 +6,8 @@ from typing import Dict, List, Optional, Union
 import typer
 from wasabi import msg
 
+from .shared import or_fail
+
 
 def convert_command(
     source: Path = typer.Argument(
@@ -44,7 +46,7 @@ def convert_command(
         msg.fail(f"Unknown mode {mode!r}", "Allowed are exclusive, multilabel and regression.", exits=1)
     columns = PairColumns(text_a, text_b or None, label, mode, _split(labels), _pairs(names), label_separator)
     report: Union[PairReport, Report]
-    try:
+    with or_fail(f"Cannot convert {source}"):
         nlp = spacy.blank(lang)
         if format == "squad" or (format is None and ".json" in source.suffixes):
             report = Report()
@@ -53,8 +55,6 @@ def convert_command(
             report = PairReport()
             rows = read_rows(source, format)
             docs = DocBin(docs=convert_pairs(rows, str(source), columns, nlp, report, separator))
-    except (OSError, ValueError, ImportError) as e:
-        msg.fail(f"Cannot convert {source}", str(e), exits=1)
     summary, *details = report.lines()
     for line in details:
         msg.warn(line) if " skipped, " in line or " left out" in line else msg.text(line)

@@ -22,5 +22,5 @@ def check_structure(config: PretrainedConfig, settings: EncoderSettings) -> None
     with torch.device("meta"):
         model = model_class(config)(copy.deepcopy(config))
         trained_names(model, settings, config.model_type)
-        if settings.adapter is not None:
+        if settings.adapter is not None and not settings.adapter.names:
             settings.adapter.attach(model, find_family(config.model_type))

@@ -50,6 +50,7 @@ def encode(
         the gradients of each Doc's hidden states by layer, and adds to the gradients of the trained tensors.
     """
     encoder.check_process()
+    encoder.check_complete()
     settings = encoder.settings
     wanted = sorted({*layers, encoder.depth})
     pieces = tokenizer(docs, settings.separator)

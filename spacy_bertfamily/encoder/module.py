@@ -10,6 +10,7 @@ from torch import nn
 
 from ..adapters import DEFAULT, Family, NamedAdapters, find_family, replace_parameters
 from ..backbone import Backbone
+from ..errors import Errors
 from .cache import StateCache
 from .prefix import Prefix, find_prefix
 from .settings import EncoderSettings
@@ -42,9 +43,25 @@ class Encoder(NamedAdapters):
         self.forget()
         self._process = os.getpid()
         self.set_training(False)
-        if settings.adapter is not None:
-            self.add_adapter(DEFAULT, settings.adapter, self.make_adapter(settings.adapter, self.family))
+        # the adapters that the configured one is made of, where they have to come first
+        self.waits_for = () if settings.adapter is None else settings.adapter.names
+        if not self.waits_for:
+            self.configure_adapter()
+
+    def configure_adapter(self) -> None:
+        """Make the adapter of the config, and let it act. One that is made of others by name has to wait for them.
+
+        RAISES (ValueError): If there are no adapters of those names.
+        """
+        if self.settings.adapter is not None:
+            self.new_adapter(DEFAULT, self.settings.adapter, self.family)
             self.set_adapter(DEFAULT)
+            self.waits_for = ()
+
+    def check_complete(self) -> None:
+        """RAISES (ValueError): If the configured adapter could not be made yet."""
+        if self.waits_for:
+            raise ValueError(Errors.B077.format(name=self.waits_for[0]))
 
     @property
     def family(self) -> Family:

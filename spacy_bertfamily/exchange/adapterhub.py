@@ -18,7 +18,7 @@ CONFIG = "adapter_config.json"
 # Where the library keeps adapters inside a layer, by model type; most are like BERT.
 BERT_PLACES = {"attention": "attention.output", "ffn": "output"}
 PLACES = {
-    **dict.fromkeys(("bert", "electra", "roberta", "xlm-roberta"), BERT_PLACES),
+    **dict.fromkeys(("bert", "deberta-v2", "electra", "roberta", "xlm-roberta"), BERT_PLACES),
     # Its adapters after ALBERT's attention read the layer's input, and not the attention's output: another model.
     "albert": {"ffn": "output_adapters"},
     "distilbert": {"attention": "attention_adapters", "ffn": "output_adapters"},

@@ -198,15 +198,24 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
 
     # Training
 
-    def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        adapters: Optional[Dict[str, str]] = None,
+    ) -> None:
         """Load the backbone and connect the listeners of the pipeline.
 
         get_examples (Callable[[], Iterable[Example]]): Not used: the transformer learns from its listeners.
         nlp (Language): The pipeline.
-        RAISES (ValueError): If the backbone cannot be had or does not fit the settings, or another transformer stands
-            between this one and a component that listens to it.
+        adapters (Optional[Dict[str, str]]): By name: folders or hub ids of adapters to load, from which that of the
+            config may be made. They are stored with the pipeline, which needs the folders no more.
+        RAISES (ValueError): If the backbone cannot be had or does not fit the settings, an adapter cannot be loaded or
+            is missing, or another transformer stands between this one and a component that listens to it.
         """
         self.model.initialize()
+        self._initialize_adapters(adapters or {})
         if nlp is not None:
             names = [name for name, _ in nlp.pipeline]
             for _, component in nlp.pipeline[names.index(self.name) if self.name in names else 0 :]:

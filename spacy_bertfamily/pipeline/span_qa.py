@@ -251,6 +251,8 @@ class SpanQA(Bound, TrainablePipe):
     ) -> List[List[Answer]]:
         """`ask` for a list of questions."""
         settings = self.settings if top_k is None else replace(self.settings, top_k=top_k)
+        if not isinstance(context, (str, Doc)):
+            raise ValueError(Errors.B209.format(given=type(context).__name__))
         for question in questions:
             if not isinstance(question, str):
                 raise ValueError(Errors.B207.format(given=type(question).__name__))

@@ -52,7 +52,7 @@ def change_tensors(folder, change):
 @pytest.mark.parametrize(
     ("kind", "format"),
     [
-        *((kind, "native") for kind in ("houlsby", "pal")),
+        *((kind, "native") for kind in ("houlsby", "pal", "stack", "average", "fusion")),
         *((kind, "adapterhub") for kind in ("houlsby", "pfeiffer", "parallel")),
         *(
             pytest.param(kind, format, marks=needs_peft)
