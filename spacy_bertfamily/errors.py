@@ -339,6 +339,11 @@ class Errors:
         "[B321] {file!r} cannot be read: {reason}. It must be text in UTF-8, gzipped if its name ends in .gz, and "
         "complete."
     )
+    B322 = (
+        "[B322] In training, the transformer {name!r} (precision = {precision!r}) computed numbers that are not finite "
+        "for {count} of {total} Doc(s), the first being {text!r}. Lower the learning rate, or, with 'float16', set "
+        "precision = 'bfloat16' or 'float32'."
+    )
 
 
 class Warnings:
@@ -349,4 +354,10 @@ class Warnings:
     W101 = (
         "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "
         "learned about them."
+    )
+    W320 = (
+        "[W320] The transformer {name!r} (precision = {precision!r}) computed numbers that are not finite for {count} "
+        "of {total} Doc(s), the first being {text!r}. What is predicted from them means nothing; 'span_qa' leaves such "
+        "Docs unanswered and 'pair_classifier' unlabelled. With 'float16', set precision = 'bfloat16' or 'float32'; "
+        "otherwise the weights are damaged. This is said once."
     )
