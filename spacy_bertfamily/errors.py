@@ -324,10 +324,25 @@ class Errors:
         "[B312] {folder!r} holds results of another comparison: {setting} was {old!r}, and is {new!r} now. Give "
         "another --output, or delete that folder."
     )
-
     B313 = (
         "[B313] {file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console logger "
         "writes where its output_file says."
+    )
+    B314 = (
+        "[B314] Line {line} of {file!r} is not a sentence with entities: {reason}. Each line is like "
+        '{{"tokens": ["Ann", "laughs"], "tags": ["B-PER", "O"]}}, with as many tags as tokens.'
+    )
+    B315 = (
+        "[B315] There is no training to resume in {folder!r}. A state is written there by 'python -m spacy bertfamily "
+        "train', at each evaluation; 'spacy train' writes none. Without --resume training begins."
+    )
+    B316 = (
+        "[B316] The training in {folder!r} cannot be resumed with another config: [{section}] is not what it was. Only "
+        "these settings of [training] may change: {free}."
+    )
+    B317 = (
+        "[B317] Training with a streamed corpus (max_epochs = -1) or without a seed (seed = null) cannot be resumed. "
+        "Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
     )
 
     # Reliability
