@@ -42,6 +42,10 @@ class Errors:
         "[B011] The transformer {name!r} has no backbone yet. Call nlp.initialize() (or train) before running the "
         "pipeline, or load a trained one with spacy.load()."
     )
+    B012 = (
+        "[B012] A backbone of type {model_type!r} does not allow {feature}: {reason}. What it allows of the kinds of "
+        "training: {able}."
+    )
 
     # Backbones
     B020 = (
@@ -75,9 +79,6 @@ class Errors:
     B028 = (
         "[B028] The weights of {name!r} do not fit its config.json: missing {missing}; of another shape {mismatched}. "
         "Is it a complete checkpoint of a {model_type} model?"
-    )
-    B029 = (
-        "[B029] The backbone {name!r} has no fast tokenizer, which alignment needs. Add a tokenizer.json to its folder."
     )
     B030 = "[B030] The name {name!r} is neither an existing folder, nor 'package:folder', nor a valid hub id."
 
@@ -189,6 +190,10 @@ class Errors:
         "spacy-bertfamily.Stack.v1 takes every kind."
     )
     B080 = "[B080] 'adapters' names {name!r} twice. Each adapter can be named once."
+    B081 = (
+        "[B081] max_pieces = {max_pieces} leaves no room for the adapter, whose {taken} virtual tokens take as many "
+        "of the backbone's positions. Set max_pieces to {left} or less, or num_virtual_tokens lower."
+    )
 
     # Pairs and single texts, classified
     B101 = (
@@ -349,6 +354,11 @@ class Errors:
         "[B321] {file!r} cannot be read: {reason}. It must be text in UTF-8, gzipped if its name ends in .gz, and "
         "complete."
     )
+    B322 = (
+        "[B322] In training, the transformer {name!r} (precision = {precision!r}) computed numbers that are not finite "
+        "for {count} of {total} Doc(s), the first being {text!r}. Lower the learning rate, or, with 'float16', set "
+        "precision = 'bfloat16' or 'float32'."
+    )
 
 
 class Warnings:
@@ -359,4 +369,10 @@ class Warnings:
     W101 = (
         "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "
         "learned about them."
+    )
+    W320 = (
+        "[W320] The transformer {name!r} (precision = {precision!r}) computed numbers that are not finite for {count} "
+        "of {total} Doc(s), the first being {text!r}. What is predicted from them means nothing; 'span_qa' leaves such "
+        "Docs unanswered and 'pair_classifier' unlabelled. With 'float16', set precision = 'bfloat16' or 'float32'; "
+        "otherwise the weights are damaged. This is said once."
     )

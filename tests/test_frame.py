@@ -88,4 +88,5 @@ def test_readme_names_the_types_that_take_adapters():
     from spacy_bertfamily.adapters import FAMILIES
 
     (listed,) = re.findall(r"Backbones of the types (.*?) take adapters", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert sorted(re.split(r",\s+|\s+and\s+", listed)) == sorted(FAMILIES)
+    able = [name for name, family in FAMILIES.items() if family.why_not("houlsby") is None]
+    assert sorted(re.split(r",\s+|\s+and\s+", listed)) == sorted(able)

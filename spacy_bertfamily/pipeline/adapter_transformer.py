@@ -141,6 +141,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
             listener.register = self.add_listener
             if self.shim.loaded:
                 listener.connect(self.shim.encoder.depth, self.shim.encoder.width)
+                self.shim.encoder.check_layers(kept_layers(listener.wanted_layers, self.shim.encoder.depth))
 
     def remove_listener(self, listener: TransformerListener, component_name: str) -> bool:
         """Remove a listener for a downstream component. Usually internals."""
