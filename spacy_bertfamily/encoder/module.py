@@ -75,16 +75,13 @@ class Encoder(NamedAdapters):
         if self.waits_for:
             raise ValueError(Errors.B077.format(name=self.waits_for[0]))
 
-    def make_adapter(self, settings: Adapter, family: Family) -> AdapterModules:
-        self.settings.check_adapter(settings, self.shared.config)
-        return super().make_adapter(settings, family)
-
     @property
     def family(self) -> Family:
         """RETURNS (Family): Where the backbone takes adapters. RAISES (ValueError): If that is not known."""
         return find_family(self.shared.config.model_type)
 
     def make_adapter(self, settings: Adapter, family: Family) -> AdapterModules:
+        self.settings.check_adapter(settings, self.shared.config)
         modules = super().make_adapter(settings, family)
         self._accelerate(modules)
         return modules
