@@ -1,6 +1,6 @@
 """Small trainable modules for a frozen backbone. Torch only: nothing here knows spaCy."""
 
-from .base import Adapter, AdapterModules, StandIn, after, chosen_layers, renorm
+from .base import Adapter, AdapterModules, StandIn, after, chosen_layers, recall, renorm
 from .bottleneck import Bottleneck
 from .named import DEFAULT, NamedAdapters, replace_parameters
 from .pal import PAL
@@ -22,6 +22,7 @@ __all__ = [
     "after",
     "chosen_layers",
     "find_family",
+    "recall",
     "register_family",
     "renorm",
     "replace_parameters",
