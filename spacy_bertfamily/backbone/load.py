@@ -202,6 +202,7 @@ def _build_model(name: str, config: PretrainedConfig, weights: Dict[str, torch.T
         )
     if any(key.startswith("pooler.") for key in info["missing_keys"]):
         model.pooler = None  # it would hold random weights
+    model.config.use_cache = False  # of keys and values, for a next token that never comes
     return _encoder_of(model).requires_grad_(False).eval()
 
 
