@@ -24,18 +24,11 @@ from spacy_bertfamily.encoder.settings import EncoderSettings
 
 LIMIT = 4096
 SIZES = {
-    "vocab_size": 32, "hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 512,
-}  # fmt: skip
     "vocab_size": 32,
     "hidden_size": 128,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "intermediate_size": 512,
-}
-TYPES: Dict[str, Dict[str, Any]] = {
-    "longformer": {"attention_window": 128, "max_position_embeddings": LIMIT + 1, "pad_token_id": 0},
-    "big_bird": {"block_size": 32, "num_random_blocks": 3, "max_position_embeddings": LIMIT},
-    "bert": {"max_position_embeddings": LIMIT},
 }
 ROUNDS = 3
 
