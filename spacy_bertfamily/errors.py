@@ -190,6 +190,10 @@ class Errors:
         "spacy-bertfamily.Stack.v1 takes every kind."
     )
     B080 = "[B080] 'adapters' names {name!r} twice. Each adapter can be named once."
+    B081 = (
+        "[B081] max_pieces = {max_pieces} leaves no room for the adapter, whose {taken} virtual tokens take as many "
+        "of the backbone's positions. Set max_pieces to {left} or less, or num_virtual_tokens lower."
+    )
 
     # Pairs and single texts, classified
     B101 = (
@@ -320,10 +324,25 @@ class Errors:
         "[B312] {folder!r} holds results of another comparison: {setting} was {old!r}, and is {new!r} now. Give "
         "another --output, or delete that folder."
     )
-
     B313 = (
         "[B313] {file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console logger "
         "writes where its output_file says."
+    )
+    B314 = (
+        "[B314] Line {line} of {file!r} is not a sentence with entities: {reason}. Each line is like "
+        '{{"tokens": ["Ann", "laughs"], "tags": ["B-PER", "O"]}}, with as many tags as tokens.'
+    )
+    B315 = (
+        "[B315] There is no training to resume in {folder!r}. A state is written there by 'python -m spacy bertfamily "
+        "train', at each evaluation; 'spacy train' writes none. Without --resume training begins."
+    )
+    B316 = (
+        "[B316] The training in {folder!r} cannot be resumed with another config: [{section}] is not what it was. Only "
+        "these settings of [training] may change: {free}."
+    )
+    B317 = (
+        "[B317] Training with a streamed corpus (max_epochs = -1) or without a seed (seed = null) cannot be resumed. "
+        "Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
     )
 
     # Reliability
@@ -335,6 +354,11 @@ class Errors:
         "[B321] {file!r} cannot be read: {reason}. It must be text in UTF-8, gzipped if its name ends in .gz, and "
         "complete."
     )
+    B322 = (
+        "[B322] In training, the transformer {name!r} (precision = {precision!r}) computed numbers that are not finite "
+        "for {count} of {total} Doc(s), the first being {text!r}. Lower the learning rate, or, with 'float16', set "
+        "precision = 'bfloat16' or 'float32'."
+    )
 
 
 class Warnings:
@@ -345,4 +369,10 @@ class Warnings:
     W101 = (
         "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "
         "learned about them."
+    )
+    W320 = (
+        "[W320] The transformer {name!r} (precision = {precision!r}) computed numbers that are not finite for {count} "
+        "of {total} Doc(s), the first being {text!r}. What is predicted from them means nothing; 'span_qa' leaves such "
+        "Docs unanswered and 'pair_classifier' unlabelled. With 'float16', set precision = 'bfloat16' or 'float32'; "
+        "otherwise the weights are damaged. This is said once."
     )

@@ -148,6 +148,11 @@ class Adapter(ABC):
         """RETURNS (Tuple[str, ...]): The adapters of the same model that it is made of, by name."""
         return ()
 
+    @property
+    def positions(self) -> int:
+        """RETURNS (int): How many of the model's positions it takes away from each window."""
+        return 0
+
     def bind(self, known: Mapping[str, "Adapter"]) -> "Adapter":
         """RETURNS (Adapter): These settings, with those of named adapters in place of their names.
 

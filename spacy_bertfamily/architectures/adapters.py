@@ -118,3 +118,19 @@ def make_lora(
     """
     settings = {"r": rank, "lora_alpha": alpha, "lora_dropout": dropout, "target_modules": target_modules}
     return Peft(method="LORA", settings=settings)
+
+
+@registry.adapters("spacy-bertfamily.PrefixTuning.v1")  # type: ignore[attr-defined]
+def make_prefix_tuning(tokens: int = 20, projection_size: Optional[int] = None) -> Adapter:
+    """Prefix tuning (Li & Liang 2021), through peft: keys and values that are learned, before each layer's own.
+
+    tokens (int): How many there are; they take as many of the backbone's positions, so that max_pieces has to be lower.
+    projection_size (Optional[int]): Learn them through two layers with so many units between them, as the paper does;
+        None to learn them as they are.
+    RETURNS (Adapter): The settings.
+    RAISES (ValueError): If peft is missing or refuses a setting.
+    """
+    settings: Dict[str, Any] = {"num_virtual_tokens": tokens}
+    if projection_size is not None:
+        settings.update(prefix_projection=True, encoder_hidden_size=projection_size)
+    return Peft(method="PREFIX_TUNING", settings=settings)

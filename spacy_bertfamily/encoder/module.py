@@ -9,10 +9,20 @@ from typing import Dict, Iterable, Optional, Sequence
 import torch
 from torch import nn
 
-from ..adapters import DEFAULT, Family, NamedAdapters, describe, find_family, replace_parameters
+from ..adapters import (
+    DEFAULT,
+    Adapter,
+    AdapterModules,
+    Family,
+    NamedAdapters,
+    describe,
+    find_family,
+    replace_parameters,
+)
 from ..backbone import Backbone
 from ..errors import Errors
 from .cache import StateCache
+from .linear import use_onednn
 from .prefix import Prefix, find_prefix
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
@@ -40,6 +50,7 @@ class Encoder(NamedAdapters):
         names = trained_names(self.backbone, settings, model_type)
         self._thawed = [self.backbone.get_submodule(p) for p in thawed_modules(self.backbone, settings, model_type)]
         _replace_by_copies(self.backbone, names)
+        self._accelerate(self.backbone)
         self.trains_adapter = "adapter" in settings.trainable or "all" in settings.trainable
         self.forget()
         self._process = os.getpid()
@@ -68,6 +79,16 @@ class Encoder(NamedAdapters):
     def family(self) -> Family:
         """RETURNS (Family): Where the backbone takes adapters. RAISES (ValueError): If that is not known."""
         return find_family(self.shared.config.model_type)
+
+    def make_adapter(self, settings: Adapter, family: Family) -> AdapterModules:
+        self.settings.check_adapter(settings, self.shared.config)
+        modules = super().make_adapter(settings, family)
+        self._accelerate(modules)
+        return modules
+
+    def _accelerate(self, model: nn.Module) -> None:
+        if self.settings.precision == "float32" and self.device.type == "cpu":
+            use_onednn(model)
 
     def set_adapter(self, name: Optional[str]) -> None:
         super().set_adapter(name)

@@ -73,6 +73,15 @@ class EncoderSettings:
         positions = max_positions(config)
         if positions is not None and self.max_pieces > positions:
             raise ValueError(Errors.B006.format(max_pieces=self.max_pieces, name=self.name, positions=positions))
+        if self.adapter is not None:
+            self.check_adapter(self.adapter, config)
+
+    def check_adapter(self, adapter: Adapter, config: PretrainedConfig) -> None:
+        """RAISES (ValueError): If an adapter leaves the windows too few positions."""
+        positions = max_positions(config)
+        if positions is not None and self.max_pieces + adapter.positions > positions:
+            left = positions - adapter.positions
+            raise ValueError(Errors.B081.format(max_pieces=self.max_pieces, taken=adapter.positions, left=left))
 
 
 def max_positions(config: PretrainedConfig) -> Optional[int]:

@@ -40,6 +40,7 @@ class EncoderShim(Shim):
         self.component = "transformer"
         self.save_backbone = False
         self.tokenizer: Optional[PieceTokenizer] = None
+        self.warned = False  # of numbers that are not finite
         # float16 gradients underflow unless they are scaled; the other precisions have float32's range
         self.scaler = PyTorchGradScaler(settings.precision == "float16")
 
