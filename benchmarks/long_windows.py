@@ -30,6 +30,11 @@ SIZES = {
     "num_attention_heads": 2,
     "intermediate_size": 512,
 }
+TYPES: Dict[str, Dict[str, Any]] = {
+    "longformer": {"attention_window": 128, "max_position_embeddings": LIMIT + 1, "pad_token_id": 0},
+    "big_bird": {"block_size": 32, "num_random_blocks": 3, "max_position_embeddings": LIMIT},
+    "bert": {"max_position_embeddings": LIMIT},
+}
 ROUNDS = 3
 
 
