@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from transformers import CONFIG_MAPPING, MODEL_MAPPING
 
+from spacy_bertfamily.adapters import FAMILIES
+
 from .tokenizers import make_tokenizer
 
 COMMON = {
@@ -77,6 +79,8 @@ MODEL_TYPES = {
     "xlm-roberta": (ROBERTA, "unigram"),
     "xlnet": (XLNET, "xlnet"),
 }
+# those of which any part can be trained
+TRAINED = [model_type for model_type in MODEL_TYPES if FAMILIES[model_type].why_not("train") is None]
 
 
 def make_model(model_type: str):

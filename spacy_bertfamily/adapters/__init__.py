@@ -5,7 +5,7 @@ from .bottleneck import Bottleneck
 from .combined import Average, Frozen, Stack
 from .families import FAMILIES, describe, find_family, register_family
 from .fusion import Fusion
-from .hooks import StandIn, after
+from .hooks import StandIn, after, recall
 from .named import DEFAULT, NamedAdapters, replace_parameters
 from .pal import PAL
 from .peft import Peft
@@ -33,6 +33,7 @@ __all__ = [
     "chosen_layers",
     "describe",
     "find_family",
+    "recall",
     "register_family",
     "replace_parameters",
 ]

@@ -14,7 +14,8 @@ def check_structure(config: PretrainedConfig, settings: EncoderSettings) -> None
 
     config (PretrainedConfig): The backbone's config.
     settings (EncoderSettings): The settings.
-    RAISES (ValueError): On `top:N` with too large an N, adapters for a model type without sites, unknown layers.
+    RAISES (ValueError): On `top:N` with too large an N, adapters or gradient checkpointing for a
+            model type that the table of families lacks, unknown layers.
     """
     settings.check_backbone(config)
     with torch.device("meta"):
@@ -22,3 +23,5 @@ def check_structure(config: PretrainedConfig, settings: EncoderSettings) -> None
         trained_names(model, settings, config.model_type)
         if settings.adapter is not None and not settings.adapter.names:
             settings.adapter.attach(model, find_family(config.model_type))
+        if settings.gradient_checkpointing:
+            find_family(config.model_type)

@@ -24,6 +24,7 @@ from ..errors import Errors
 from .cache import StateCache
 from .linear import use_onednn
 from .prefix import Prefix, find_prefix
+from .recompute import recompute
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
 
@@ -51,6 +52,8 @@ class Encoder(NamedAdapters):
         self._thawed = [self.backbone.get_submodule(p) for p in thawed_modules(self.backbone, settings, model_type)]
         _replace_by_copies(self.backbone, names)
         self._accelerate(self.backbone)
+        if settings.gradient_checkpointing:
+            recompute(self.family.find_layers(self.backbone))
         self.trains_adapter = "adapter" in settings.trainable or "all" in settings.trainable
         self.forget()
         self._process = os.getpid()

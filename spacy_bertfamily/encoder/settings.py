@@ -30,6 +30,7 @@ class EncoderSettings:
     separator: Optional[str]
     adapter: Optional[Adapter]
     cache_mb: int = 1024
+    gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
         for entry in self.trainable:
