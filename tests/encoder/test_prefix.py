@@ -9,7 +9,7 @@ from thinc.api import Adam
 from spacy_bertfamily.adapters import find_family
 
 from ..adapters.kinds import block, kinds
-from ..util import MODEL_TYPES
+from ..util import TRAINED
 
 MIX = {
     "@architectures": "spacy.Tagger.v2",
@@ -53,9 +53,6 @@ def check_same(make_tagger, **settings):
     assert plain_calls >= 4
     assert calls == (plain_calls // 4 if number else plain_calls)
     return number
-
-
-TRAINED = [model_type for model_type in MODEL_TYPES if find_family(model_type).why_not("train") is None]
 
 
 @pytest.mark.parametrize("model_type", TRAINED)
