@@ -4,7 +4,7 @@ from .base import Adapter, AdapterModules, Addition, chosen_layers
 from .bottleneck import Bottleneck
 from .combined import Average, Frozen, Stack
 from .fusion import Fusion
-from .hooks import StandIn, after
+from .hooks import Remembered, StandIn, after
 from .named import DEFAULT, NamedAdapters, replace_parameters
 from .pal import PAL
 from .peft import Peft
@@ -24,6 +24,7 @@ __all__ = [
     "NamedAdapters",
     "PAL",
     "Peft",
+    "Remembered",
     "Site",
     "Stack",
     "StandIn",
