@@ -42,6 +42,10 @@ class Errors:
         "[B011] The transformer {name!r} has no backbone yet. Call nlp.initialize() (or train) before running the "
         "pipeline, or load a trained one with spacy.load()."
     )
+    B012 = (
+        "[B012] A backbone of type {model_type!r} does not allow {feature}: {reason}. What it allows of the kinds of "
+        "training: {able}."
+    )
 
     # Backbones
     B020 = (
@@ -75,9 +79,6 @@ class Errors:
     B028 = (
         "[B028] The weights of {name!r} do not fit its config.json: missing {missing}; of another shape {mismatched}. "
         "Is it a complete checkpoint of a {model_type} model?"
-    )
-    B029 = (
-        "[B029] The backbone {name!r} has no fast tokenizer, which alignment needs. Add a tokenizer.json to its folder."
     )
     B030 = "[B030] The name {name!r} is neither an existing folder, nor 'package:folder', nor a valid hub id."
 
@@ -323,10 +324,25 @@ class Errors:
         "[B312] {folder!r} holds results of another comparison: {setting} was {old!r}, and is {new!r} now. Give "
         "another --output, or delete that folder."
     )
-
     B313 = (
         "[B313] {file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console logger "
         "writes where its output_file says."
+    )
+    B314 = (
+        "[B314] Line {line} of {file!r} is not a sentence with entities: {reason}. Each line is like "
+        '{{"tokens": ["Ann", "laughs"], "tags": ["B-PER", "O"]}}, with as many tags as tokens.'
+    )
+    B315 = (
+        "[B315] There is no training to resume in {folder!r}. A state is written there by 'python -m spacy bertfamily "
+        "train', at each evaluation; 'spacy train' writes none. Without --resume training begins."
+    )
+    B316 = (
+        "[B316] The training in {folder!r} cannot be resumed with another config: [{section}] is not what it was. Only "
+        "these settings of [training] may change: {free}."
+    )
+    B317 = (
+        "[B317] Training with a streamed corpus (max_epochs = -1) or without a seed (seed = null) cannot be resumed. "
+        "Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
     )
 
     # Reliability
@@ -338,6 +354,11 @@ class Errors:
         "[B321] {file!r} cannot be read: {reason}. It must be text in UTF-8, gzipped if its name ends in .gz, and "
         "complete."
     )
+    B322 = (
+        "[B322] In training, the transformer {name!r} (precision = {precision!r}) computed numbers that are not finite "
+        "for {count} of {total} Doc(s), the first being {text!r}. Lower the learning rate, or, with 'float16', set "
+        "precision = 'bfloat16' or 'float32'."
+    )
 
 
 class Warnings:
@@ -348,4 +369,10 @@ class Warnings:
     W101 = (
         "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "
         "learned about them."
+    )
+    W320 = (
+        "[W320] The transformer {name!r} (precision = {precision!r}) computed numbers that are not finite for {count} "
+        "of {total} Doc(s), the first being {text!r}. What is predicted from them means nothing; 'span_qa' leaves such "
+        "Docs unanswered and 'pair_classifier' unlabelled. With 'float16', set precision = 'bfloat16' or 'float32'; "
+        "otherwise the weights are damaged. This is said once."
     )

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..errors import Errors
-from .base import Adapter, AdapterModules
+from .base import Adapter, AdapterModules, check_feature
 from .hooks import StandIn
 from .prefix_tuning import METHOD as PREFIX_TUNING
 from .prefix_tuning import attach_prefix
@@ -127,6 +127,7 @@ class Peft(Adapter):
         return tokens if isinstance(tokens, int) else 0
 
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        check_feature(model, family, "peft")
         config, (_, inject) = self.make_config(), _import_peft()
         if self.method == PREFIX_TUNING:
             try:

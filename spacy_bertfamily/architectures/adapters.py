@@ -18,6 +18,7 @@ def make_bottleneck(
     dropout: float = 0.0,
     scaling: float = 1.0,
     layers: Optional[List[int]] = None,
+    per_depth: bool = False,
 ) -> Adapter:
     """Bottleneck adapters: up(activation(down(x))), added to a sublayer's output.
 
@@ -31,6 +32,8 @@ def make_bottleneck(
     dropout (float): Dropout inside the bottleneck, in training.
     scaling (float): What the adapter's output is multiplied with.
     layers (Optional[List[int]]): The layers that get adapters, 0 being the lowest; None for all.
+    per_depth (bool): In a backbone one of whose modules is all layers (ALBERT), an adapter for each of them instead of
+        one that they share, too.
     RETURNS (Adapter): The settings.
     RAISES (ValueError): On settings that are not allowed.
     """
@@ -43,6 +46,7 @@ def make_bottleneck(
         dropout=dropout,
         scaling=scaling,
         layers=None if layers is None else tuple(layers),
+        per_depth=per_depth,
     )
 
 

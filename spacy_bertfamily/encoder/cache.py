@@ -7,7 +7,7 @@ import torch
 
 from .windows import Window
 
-Key = Tuple[bytes, bytes]
+Key = Tuple[bytes, bytes, int, int]
 
 
 class StateCache:
@@ -70,7 +70,7 @@ class StateCache:
 
 
 def _key(window: Window) -> Key:
-    return window.ids.tobytes(), window.types.tobytes()
+    return window.ids.tobytes(), window.types.tobytes(), window.cls, window.n_first
 
 
 def _size(states: Dict[int, torch.Tensor]) -> int:

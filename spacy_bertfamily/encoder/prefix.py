@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence, T
 import torch
 from torch import nn
 
-from ..adapters import FAMILIES, Remembered, StandIn
+from ..adapters import Remembered, StandIn
 
 if TYPE_CHECKING:
     from .module import Encoder
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 PROBED = (2, 8)  # windows, pieces
 TOLERANCE = 1e-4
 # What layers of transformers' models return: the hidden state, alone or before attention weights that nobody asked for.
-FORMS: Tuple[Callable[[torch.Tensor], Any], ...] = (lambda h: (h,), lambda h: h, lambda h: (h, None))
+FORMS: Tuple[Callable[[torch.Tensor], Any], ...] = (
+    lambda h: (h,),
+    lambda h: h,
+    lambda h: (h, None),
+    lambda h: (h.transpose(0, 1), None),  # XLNet's
+    lambda h: {"feature_map": h.transpose(1, 2)},  # SqueezeBERT's
+)
 
 
 class Prefix:
@@ -71,9 +77,8 @@ def find_prefix(encoder: "Encoder") -> Prefix:
     RETURNS (Prefix): The layers; none if there is nothing to save.
     """
     depth = encoder.depth
-    family = FAMILIES.get(encoder.shared.config.model_type)
-    layers = family.find_layers(encoder.backbone) if family else ()
-    if len(layers) != depth:  # unknown, or shared between depths
+    layers = encoder.traits.find_layers(encoder.backbone)
+    if len(layers) != depth or "prefix" in encoder.traits.lacks:  # unknown, or not one for each hidden state
         return Prefix(0 if encoder.trains else depth)
     was_training = encoder.training
     encoder.set_training(False)  # no dropout, which would also move the random numbers on
@@ -105,17 +110,22 @@ def find_unchanged(encoder: "Encoder") -> Prefix:
     inputs, layers = _probe(encoder), range(prefix.number + 1)
     with torch.no_grad():
         found, bare = encoder(*inputs, layers), encoder(*inputs, layers, bare=True)
-    if any(not torch.equal(found[j], bare[j]) for j in layers):  # it has no parameters, but changes something
+    if not all(_equal(found[j], bare[j]) for j in layers):  # it has no parameters, but changes something
         prefix.remove()
         return Prefix(0)
     return prefix
 
 
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return torch.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE)
+
+
 def _probe(encoder: "Encoder") -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """RETURNS (Tuple[torch.Tensor, torch.Tensor, torch.Tensor]): Piece ids, attention mask and token type ids."""
     windows, pieces = PROBED
+    pieces = encoder.padded_length(pieces) or pieces
     vocabulary = encoder.shared.config.vocab_size
-    ids = torch.arange(windows * pieces, device=encoder.device).reshape(PROBED) % vocabulary
+    ids = torch.arange(windows * pieces, device=encoder.device).reshape(windows, pieces) % vocabulary
     mask = torch.ones_like(ids)
     mask[1:, pieces // 2 :] = 0
     return ids, mask, torch.zeros_like(ids)
@@ -140,4 +150,4 @@ def _goes_on(encoder: "Encoder", prefix: Prefix, inputs: Any, states: Any) -> bo
             again = encoder(*inputs, above)
     except Exception:  # whatever a model's own code makes of layers that do not return what it expects
         return False
-    return all(torch.allclose(again[j][seen], states[j][seen], rtol=TOLERANCE, atol=TOLERANCE) for j in above)
+    return all(_equal(again[j][seen], states[j][seen]) for j in above)

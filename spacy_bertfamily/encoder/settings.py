@@ -8,7 +8,7 @@ import torch
 from thinc.api import get_torch_default_device
 from transformers import PretrainedConfig
 
-from ..adapters import FAMILIES, Adapter
+from ..adapters import Adapter, describe
 from ..errors import Errors
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -86,11 +86,13 @@ class EncoderSettings:
 
 def max_positions(config: PretrainedConfig) -> Optional[int]:
     """RETURNS (Optional[int]): The longest window that a backbone can read, None if it has no limit."""
-    positions = getattr(config, "max_position_embeddings", None)
+    family = describe(config.model_type)
+    positions = getattr(config, family.positions, None) if family.positions else None
     if not positions or positions < 0:
         return None
-    family = FAMILIES.get(config.model_type)
-    if family is not None and family.positions_from_pad:
+    if family.pad_to is not None:
+        positions = min(positions, family.pad_to(config, positions) or positions)
+    if family.positions_from_pad:
         # roberta counts on from its padding index, mpnet from a fixed 1
         positions -= (config.pad_token_id if config.model_type != "mpnet" else 1) + 1
     return positions

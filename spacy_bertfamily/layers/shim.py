@@ -40,6 +40,7 @@ class EncoderShim(Shim):
         self.component = "transformer"
         self.save_backbone = False
         self.tokenizer: Optional[PieceTokenizer] = None
+        self.warned = False  # of numbers that are not finite
         # float16 gradients underflow unless they are scaled; the other precisions have float32's range
         self.scaler = PyTorchGradScaler(settings.precision == "float16")
 
@@ -66,7 +67,8 @@ class EncoderShim(Shim):
         name = source or self.settings.name
         check_structure(read_config(name)[1], self.settings)
         backbone = load_backbone(name, dtype=self.settings.dtype, device=get_torch_default_device())
-        return Encoder(backbone, self.settings), PieceTokenizer(backbone.tokenizer)
+        encoder = Encoder(backbone, self.settings)
+        return encoder, PieceTokenizer(backbone.tokenizer, encoder.traits.causal)
 
     def reference(self) -> Reference:
         """RETURNS (Reference): The backbone, as stored with the delta."""
