@@ -39,7 +39,8 @@ def make_adapter_transformer_model(
     separator (Optional[str]): Set off by whitespace, it splits the text of a Doc in two segments; None for never.
     adapter (Optional[Adapter]): An `@adapters` block, or None.
     cache_mb (int): Megabytes of main memory for the hidden states beneath all that is trained, so that training
-        computes the layers below them in the first epoch only. 0 for none.
+        computes the layers below them in the first epoch only. 0 for none, and no sharing of them with other
+        transformers on the same backbone.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     RAISES (ValueError): On settings that are not allowed or do not fit together, before anything is loaded.
     """
