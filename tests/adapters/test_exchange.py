@@ -105,6 +105,10 @@ def test_names_for_albert(make, backbones, tmp_path):
     nlp.get_pipe("transformer").save_adapter(tmp_path, format="adapterhub")
     parts = ("adapter_down.0.weight", "adapter_down.0.bias", "adapter_up.weight", "adapter_up.bias")
     assert set(load_file(tmp_path / HUB)) == {f"{place}.{part}" for part in parts}
+    transformer = nlp.get_pipe("transformer")
+    transformer.add_adapter("deep", {**block("pfeiffer"), "per_depth": True})
+    with pytest.raises(ValueError, match=r"B072.*one adapter for all depths"):
+        transformer.save_adapter(tmp_path, name="deep", format="adapterhub")
     nlp, _ = make("houlsby", name=backbones("albert"))
     with pytest.raises(ValueError, match=r"B072.*something else at the attention of 'albert'"):
         nlp.get_pipe("transformer").save_adapter(tmp_path, format="adapterhub")
