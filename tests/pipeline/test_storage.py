@@ -83,6 +83,18 @@ def test_self_contained_without_the_original(make_tagger, tiny, tmp_path):
     assert np.array_equal(expected, vectors(spacy.blank("en").from_config(nlp.config).from_bytes(content)))
 
 
+@pytest.mark.parametrize("save_backbone", [False, True])
+def test_before_initialization(make_tagger, tmp_path, save_backbone):
+    """As with spacy-transformers: what is saved is the pipeline's config, and it can be initialized when loaded."""
+    nlp, examples = make_tagger(initialize=False, save_backbone=save_backbone)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    with pytest.raises(ValueError, match="B011"):
+        loaded(TEXT)
+    loaded.initialize(lambda: examples)
+    assert loaded(TEXT)._.trf_data.model_output.last_hidden_state.any()
+
+
 def test_missing_backbone(make_tagger, tiny, tmp_path):
     folder = shutil.copytree(tiny, tmp_path / "backbone")
     nlp, _ = make_tagger(name=str(folder))

@@ -11,7 +11,6 @@ import resource
 import shutil
 import signal
 import sys
-import threading
 from collections import Counter
 
 import numpy as np
@@ -186,15 +185,22 @@ def test_killed_while_training(make_training, tmp_path, monkeypatch):
     assert found["a step"]
 
 
+def raise_interrupt(*args):
+    raise KeyboardInterrupt
+
+
 def interrupt(function, seconds):
-    """Call a function again and again until Ctrl-C."""
-    timer = threading.Timer(seconds, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
+    """Call a function again and again until what Ctrl-C raises, which comes anywhere in it. It comes once more where it
+    was lost in code that cannot raise, such as the release of an object.
+    """
+    before = signal.signal(signal.SIGALRM, raise_interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
     try:
         while True:
             function()
     except KeyboardInterrupt:
-        timer.join()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize("kind", ["parallel", "pal"])
