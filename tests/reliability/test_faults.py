@@ -193,14 +193,14 @@ def interrupt(function, seconds):
     """Call a function again and again until what Ctrl-C raises, which comes anywhere in it. It comes once more where it
     was lost in code that cannot raise, such as the release of an object.
     """
-    before = signal.signal(signal.SIGALRM, raise_interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
+    before = signal.signal(signal.SIGVTALRM, raise_interrupt)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 0.5)  # of computing, however busy the machine is
     try:
         while True:
             function()
     except KeyboardInterrupt:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, before)
 
 
 @pytest.mark.parametrize("kind", ["parallel", "pal"])
@@ -220,15 +220,16 @@ def test_interrupted_training_can_go_on(make_tagger, tmp_path):
     nlp, examples = make_tagger()
     encoder = nlp.get_pipe("transformer").shim.encoder
     frozen = {name: p.clone() for name, p in encoder.named_parameters() if not p.requires_grad}
-    optimizer, rng, last = nlp.create_optimizer(), random.Random(0), state(nlp)
+    optimizer, rng, states = nlp.create_optimizer(), random.Random(0), {state(nlp)}
     for _ in range(KILLS):
         interrupt(lambda: nlp.update(examples, sgd=optimizer, drop=0.1), rng.uniform(0.05, 0.2))
         nlp.to_disk(tmp_path / "saved")
         loaded = spacy.load(tmp_path / "saved")
-        assert state(loaded) == state(nlp) != last
+        assert state(loaded) == state(nlp)
         for found, vector in zip(vectors(loaded), vectors(nlp)):
             np.testing.assert_allclose(found, vector, atol=1e-6)
-        last = state(nlp)
+        states.add(state(nlp))
+    assert len(states) > KILLS // 2  # some are interrupted before the first step
     assert all(torch.equal(dict(encoder.named_parameters())[name], p) for name, p in frozen.items())
 
 
