@@ -112,7 +112,8 @@ def read_tensors(path: Path) -> Dict[str, torch.Tensor]:
     """Read a safetensors or .bin file. RAISES (ValueError): If it is broken or holds anything else than tensors."""
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            # Copies: the tensors of load_file are the file itself, and change, or crash the process, when that does.
+            return {name: tensor.clone() for name, tensor in load_file(path).items()}
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # UnpicklingError, SafetensorError, RuntimeError, EOFError, ...
         raise ValueError(

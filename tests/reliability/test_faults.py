@@ -17,12 +17,14 @@ import numpy as np
 import pytest
 import spacy
 import torch
+from safetensors.torch import load_file, save_file
 from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.training.loop import train
 
 from spacy_bertfamily.adapters import Peft
 from spacy_bertfamily.backbone import load_backbone
+from spacy_bertfamily.backbone.fingerprint import fingerprint
 from spacy_bertfamily.plots import new_figure
 
 from ..adapters.kinds import block
@@ -277,6 +279,21 @@ def test_disk_full_while_the_delta_is_written(old_and_new, tmp_path, monkeypatch
         with pytest.raises(OSError, match="No space left"):
             new.get_pipe("transformer").to_disk(tmp_path / "transformer")
     assert outcome(tmp_path, {state(old): "old"}) == "old"
+
+
+@pytest.mark.parametrize("change", ["r+b", "wb"])
+def test_files_that_change_after_loading_change_nothing(tiny, tmp_path, change):
+    """In place, or cut to nothing."""
+    folder = shutil.copytree(tiny, tmp_path / "backbone")
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: tensor + 0.5 for name, tensor in weights.items()}, tmp_path / "weights")  # loaded by nobody yet
+    shutil.move(tmp_path / "weights", folder / "model.safetensors")
+    backbone = load_backbone(str(folder))
+    with (folder / "model.safetensors").open(change) as file:
+        if change == "r+b":
+            file.seek(-5000, os.SEEK_END)
+            file.write(b"x" * 4000)
+    assert fingerprint(backbone.model.state_dict()) == backbone.fingerprint
 
 
 def test_missing_optional_libraries_name_their_extra(monkeypatch):
