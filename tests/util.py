@@ -2,8 +2,10 @@
 
 import string
 from pathlib import Path
+from typing import Dict
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
     MODEL_MAPPING,
@@ -111,3 +113,8 @@ def make_backbone(model_type: str, folder: Path) -> Path:
     if model_type != "albert":
         tokenizer.save_pretrained(folder)
     return folder
+
+
+def load_tensors(path: Path) -> Dict[str, torch.Tensor]:
+    """Read a safetensors file that may be written anew: the tensors of `load_file` are the file itself."""
+    return {name: tensor.clone() for name, tensor in load_file(path).items()}

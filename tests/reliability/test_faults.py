@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import spacy
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.training.loop import train
@@ -29,6 +29,7 @@ from spacy_bertfamily.plots import new_figure
 
 from ..adapters.kinds import block
 from ..conftest import TAGGED
+from ..util import load_tensors
 
 KILLS = int(os.environ.get("KILLS", "6"))
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "os.truncate"}
@@ -285,7 +286,7 @@ def test_disk_full_while_the_delta_is_written(old_and_new, tmp_path, monkeypatch
 def test_files_that_change_after_loading_change_nothing(tiny, tmp_path, change):
     """In place, or cut to nothing."""
     folder = shutil.copytree(tiny, tmp_path / "backbone")
-    weights = load_file(folder / "model.safetensors")
+    weights = load_tensors(folder / "model.safetensors")
     save_file({name: tensor + 0.5 for name, tensor in weights.items()}, tmp_path / "weights")  # loaded by nobody yet
     shutil.move(tmp_path / "weights", folder / "model.safetensors")
     backbone = load_backbone(str(folder))

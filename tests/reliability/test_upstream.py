@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.slow
 def test_spacy_transformers_own_tests(tmp_path):
-    command = [sys.executable, "-m", "pytest", "-q", "--pyargs", "spacy_transformers.tests"]
+    command = [sys.executable, "-m", "pytest", "--pyargs", "spacy_transformers.tests"]
     plugin = ["-p", "tests.reliability.in_place_of_v3", "-p", "no:cacheprovider", "--tb=short"]
     # so that tests which need the hub fail for the same reason everywhere
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
