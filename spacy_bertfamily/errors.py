@@ -42,6 +42,10 @@ class Errors:
         "[B011] The transformer {name!r} has no backbone yet. Call nlp.initialize() (or train) before running the "
         "pipeline, or load a trained one with spacy.load()."
     )
+    B012 = (
+        "[B012] A backbone of type {model_type!r} does not allow {feature}: {reason}. What it allows of the kinds of "
+        "training: {able}."
+    )
 
     # Backbones
     B020 = (
@@ -75,9 +79,6 @@ class Errors:
     B028 = (
         "[B028] The weights of {name!r} do not fit its config.json: missing {missing}; of another shape {mismatched}. "
         "Is it a complete checkpoint of a {model_type} model?"
-    )
-    B029 = (
-        "[B029] The backbone {name!r} has no fast tokenizer, which alignment needs. Add a tokenizer.json to its folder."
     )
     B030 = "[B030] The name {name!r} is neither an existing folder, nor 'package:folder', nor a valid hub id."
 
@@ -193,6 +194,10 @@ class Errors:
         "spacy-bertfamily.Stack.v1 takes every kind."
     )
     B080 = "[B080] 'adapters' names {name!r} twice. Each adapter can be named once."
+    B081 = (
+        "[B081] max_pieces = {max_pieces} leaves no room for the adapter, whose {taken} virtual tokens take as many "
+        "of the backbone's positions. Set max_pieces to {left} or less, or num_virtual_tokens lower."
+    )
 
     # Pairs and single texts, classified
     B101 = (
@@ -323,10 +328,25 @@ class Errors:
         "[B312] {folder!r} holds results of another comparison: {setting} was {old!r}, and is {new!r} now. Give "
         "another --output, or delete that folder."
     )
-
     B313 = (
         "[B313] {file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console logger "
         "writes where its output_file says."
+    )
+    B314 = (
+        "[B314] Line {line} of {file!r} is not a sentence with entities: {reason}. Each line is like "
+        '{{"tokens": ["Ann", "laughs"], "tags": ["B-PER", "O"]}}, with as many tags as tokens.'
+    )
+    B315 = (
+        "[B315] There is no training to resume in {folder!r}. A state is written there by 'python -m spacy bertfamily "
+        "train', at each evaluation; 'spacy train' writes none. Without --resume training begins."
+    )
+    B316 = (
+        "[B316] The training in {folder!r} cannot be resumed with another config: [{section}] is not what it was. Only "
+        "these settings of [training] may change: {free}."
+    )
+    B317 = (
+        "[B317] Training with a streamed corpus (max_epochs = -1) or without a seed (seed = null) cannot be resumed. "
+        "Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
     )
 
     # Reliability

@@ -3,16 +3,18 @@
 from .base import Adapter, AdapterModules, Addition, chosen_layers
 from .bottleneck import Bottleneck
 from .combined import Average, Frozen, Stack
+from .families import FAMILIES, describe, find_family, register_family
 from .fusion import Fusion
-from .hooks import StandIn, after
+from .hooks import StandIn, after, recall
 from .named import DEFAULT, NamedAdapters, replace_parameters
 from .pal import PAL
 from .peft import Peft
-from .sites import FAMILIES, Family, Site, find_family, register_family
+from .sites import FEATURES, Family, Site
 
 __all__ = [
     "DEFAULT",
     "FAMILIES",
+    "FEATURES",
     "Adapter",
     "AdapterModules",
     "Addition",
@@ -29,7 +31,9 @@ __all__ = [
     "StandIn",
     "after",
     "chosen_layers",
+    "describe",
     "find_family",
+    "recall",
     "register_family",
     "replace_parameters",
 ]

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from ..errors import Errors
-from .hooks import Handle, after
+from .hooks import Handle
 from .sites import Family
+from .sublayer import Sublayer
 
 Install = Callable[[], Handle]
 # What an adapter may be called.
@@ -19,23 +20,28 @@ NAME = re.compile(r"[\w-]+")
 
 @dataclass(frozen=True)
 class Addition:
-    """What an adapter adds to the output of one of a model's modules. Written so, adapters can be combined.
+    """What an adapter adds to what one of a model's sublayers computes. Written so, adapters can be combined.
 
     key (str): Names the place, such as `3-ffn`: additions of the same key are to the same output.
-    place (nn.Module): The module.
-    width (int): The width of its output.
-    read (Callable): From that output to what the adapter reads.
+    sublayer (Sublayer): The place.
+    read (Callable): From the sublayer's output to what the adapter reads.
     compute (Callable): From that output to what is added to it.
+    when (Optional[Callable[[], bool]]): Whether it is added this time, where a sublayer is called more than once.
     """
 
     key: str
-    place: nn.Module
-    width: int
+    sublayer: Sublayer
     read: Callable[[torch.Tensor], torch.Tensor]
     compute: Callable[[torch.Tensor], torch.Tensor]
+    when: Optional[Callable[[], bool]] = None
+
+    @property
+    def width(self) -> int:
+        """RETURNS (int): The width of what it is added to."""
+        return self.sublayer.width
 
     def install(self) -> Handle:
-        return after(self.place, lambda output: output + self.compute(output))
+        return self.sublayer.change(lambda h: h + self.compute(h) if self.when is None or self.when() else h)
 
 
 class AdapterModules(nn.Module):
@@ -142,6 +148,11 @@ class Adapter(ABC):
         """RETURNS (Tuple[str, ...]): The adapters of the same model that it is made of, by name."""
         return ()
 
+    @property
+    def positions(self) -> int:
+        """RETURNS (int): How many of the model's positions it takes away from each window."""
+        return 0
+
     def bind(self, known: Mapping[str, "Adapter"]) -> "Adapter":
         """RETURNS (Adapter): These settings, with those of named adapters in place of their names.
 
@@ -173,6 +184,12 @@ def check_setting(settings: Adapter, ok: bool, setting: str, allowed: str) -> No
     """RAISES (ValueError): If a setting is not ok, saying what is allowed."""
     if not ok:
         raise ValueError(Errors.B004.format(setting=setting, value=getattr(settings, setting), allowed=allowed))
+
+
+def check_feature(model: nn.Module, family: Family, feature: str) -> None:
+    """RAISES (ValueError): If a model's type cannot take a kind of adapter, saying why."""
+    config: Any = model.config
+    family.check(feature, config.model_type)
 
 
 def _plain(value: Any) -> Any:

@@ -42,6 +42,10 @@ class Frozen(Adapter):
 
     adapter: Adapter
 
+    @property
+    def positions(self) -> int:
+        return self.adapter.positions
+
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
         modules = self.adapter.attach(model, family)
         modules.frozen = True
@@ -71,6 +75,10 @@ class Combined(Adapter):
     def names(self) -> Tuple[str, ...]:
         nested = [(member,) if isinstance(member, str) else member.names for member in self.adapters.values()]
         return tuple(name for names in nested for name in names)
+
+    @property
+    def positions(self) -> int:
+        return sum(member.positions for member in self.adapters.values() if isinstance(member, Adapter))
 
     def bind(self, known: Mapping[str, Adapter]) -> Adapter:
         for name in self.names:

@@ -1,7 +1,9 @@
 """How an adapter gets hold of what a model computes: hooks that can be taken out again."""
 
 import threading
-from typing import Any, Callable, Dict, Protocol, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, ContextManager, Dict, Iterator, Protocol, Tuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -40,10 +42,43 @@ def after(module: nn.Module, change: Callable[[torch.Tensor], torch.Tensor]) -> 
     return module.register_forward_hook(lambda _, args, output: change(output))
 
 
-class Remembered(threading.local):
-    """What a hook saw, for another hook of the same forward pass. One for each thread: several may share a pipeline."""
+class _Memory(threading.local):
+    """What hooks saw last, one for each thread: several may share a pipeline."""
 
-    value: Any = None
+    def __init__(self) -> None:
+        self.values: "WeakKeyDictionary[Remembered, Any]" = WeakKeyDictionary()
+
+
+_memory = _Memory()
+
+
+class Remembered:
+    """What a hook saw, for another hook of the same forward pass."""
+
+    @property
+    def value(self) -> Any:
+        return _memory.values.get(self)
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        _memory.values[self] = value
+
+
+def recall() -> Callable[[], ContextManager[None]]:
+    """RETURNS (Callable): Makes a context in which all hooks remember what they do now, for a part of this forward pass
+    that is computed once more.
+    """
+    values = _memory.values.copy()
+
+    @contextmanager
+    def restored() -> Iterator[None]:
+        before, _memory.values = _memory.values, values
+        try:
+            yield
+        finally:
+            _memory.values = before
+
+    return restored
 
 
 def first_argument(module: nn.Module, seen: Remembered) -> Handle:

@@ -8,16 +8,17 @@ matrix, and an activation after it. V_E and V_D stand once, for all layers.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Optional, Tuple
+from typing import Callable, ClassVar, Optional, Tuple
 
 import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.activations import ACT2FN
 
-from .base import Adapter, AdapterModules, Addition, check_setting, chosen_layers
-from .hooks import Remembered, first_argument, named_argument
-from .sites import Family, Site
+from .base import Adapter, AdapterModules, Addition, check_feature, check_setting, chosen_layers
+from .hooks import Remembered, named_argument
+from .sites import Family
+from .sublayer import Sublayer, remember_first
 
 
 class ProjectedAttention(nn.Module):
@@ -115,6 +116,7 @@ class PAL(Adapter):
         check(0 <= self.dropout < 1, "dropout", "from 0 up to, but not including, 1")
 
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        check_feature(model, family, "pal")
         modules = AdapterModules()
         layers = family.find_layers(model)
         depths = chosen_layers(self.layers, len(layers))
@@ -122,22 +124,18 @@ class PAL(Adapter):
         modules.observe(lambda: named_argument(model, "attention_mask", mask))
         shared = None
         for depth in depths:
+            sublayer = Sublayer(layers[depth], family.ffn, family.swapped)
             if shared is None or not self.shared:
-                shared = Projection(family.ffn.width(layers[depth]), self.size)
+                shared = Projection(sublayer.width, self.size)
             module = PALModule(shared, self)
             module.initialize(self.init_scale, self.no_op)
             modules.layers[str(depth)] = module
-            self._add(modules, layers[depth], family.ffn, f"{depth}-ffn", mask)
+            seen = remember_first(layers[depth].get_submodule(family.input), family.swapped, modules.observe)
+            modules.add(_addition(f"{depth}-ffn", sublayer, module, seen, mask))
         return modules
 
-    def _add(self, modules: AdapterModules, layer: nn.Module, site: Site, key: str, mask: Remembered) -> None:
-        seen, module = Remembered(), modules.layers[key.partition("-")[0]]
-        modules.observe(lambda: first_argument(layer, seen))
-        pal = Addition(
-            key=key,
-            place=layer.get_submodule(site.branch),
-            width=site.width(layer),
-            read=lambda h: seen.value,
-            compute=lambda h: module(seen.value, mask.value),
-        )
-        modules.add(pal)
+
+def _addition(
+    key: str, sublayer: Sublayer, module: PALModule, seen: Callable[[], torch.Tensor], mask: Remembered
+) -> Addition:
+    return Addition(key, sublayer, read=lambda h: seen(), compute=lambda h: module(seen(), mask.value))

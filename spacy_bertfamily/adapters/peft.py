@@ -14,8 +14,10 @@ import torch
 from torch import nn
 
 from ..errors import Errors
-from .base import Adapter, AdapterModules
+from .base import Adapter, AdapterModules, check_feature
 from .hooks import StandIn
+from .prefix_tuning import METHOD as PREFIX_TUNING
+from .prefix_tuning import attach_prefix
 from .sites import Family
 
 # peft's name for an adapter, which becomes part of the names of its tensors
@@ -115,12 +117,23 @@ class Peft(Adapter):
             config = methods[self.method](**copy.deepcopy(self.settings))
         except Exception as e:  # whatever peft makes of strange settings
             raise self._error(str(e) or repr(e)) from e
-        if config.is_prompt_learning or config.is_adaption_prompt:
-            raise self._error("peft does not inject it in a model, but calls the model in another way")
+        if (config.is_prompt_learning and self.method != PREFIX_TUNING) or config.is_adaption_prompt:
+            raise self._error("it would put more pieces before each text, or needs another kind of model")
         return config
 
+    @property
+    def positions(self) -> int:
+        tokens = self.settings.get("num_virtual_tokens")
+        return tokens if isinstance(tokens, int) else 0
+
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        check_feature(model, family, "peft")
         config, (_, inject) = self.make_config(), _import_peft()
+        if self.method == PREFIX_TUNING:
+            try:
+                return attach_prefix(config, model)
+            except ValueError as e:
+                raise self._error(str(e)) from e
         copied = _copy_tree(model)
         before = {name: (p.data_ptr(), p._version) for name, p in copied.named_parameters()}
         old = set(copied.modules())

@@ -1,8 +1,9 @@
 """Do a backbone's config, weights and tokenizer belong together? Asked before a strange config costs time or memory."""
 
-from typing import Any, Dict, Type
+from typing import Any, Callable, Dict, Type
 
 import torch
+from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..errors import Errors
@@ -32,10 +33,14 @@ def check_types(config_class: Type[PretrainedConfig], content: Dict[str, Any], f
 
 
 def check_size(
-    name: str, model_class: Type[PreTrainedModel], config: PretrainedConfig, weights: Dict[str, torch.Tensor]
+    name: str, config: PretrainedConfig, weights: Dict[str, torch.Tensor], make: Callable[[], nn.Module]
 ) -> None:
     """See how large the model of a config would be, without its memory, and whether the weights are for that.
 
+    name (str): The backbone's name, for errors.
+    config (PretrainedConfig): The config.
+    weights (Dict[str, torch.Tensor]): The weights.
+    make (Callable[[], nn.Module]): Makes the encoder.
     RAISES (ValueError): If the config's model would be much larger than the weights, or cannot be made.
     """
     layers = config.num_hidden_layers
@@ -43,7 +48,7 @@ def check_size(
         raise ValueError(Errors.B047.format(name=name, what=f"{layers} layers", given=f"{len(weights)} tensors"))
     try:
         with torch.device("meta"):
-            model = model_class(config)
+            model = make()
     except Exception as e:  # whatever a model's own code makes of strange entries
         raise ValueError(Errors.B046.format(file=f"config.json of {name}", reason=str(e) or repr(e))) from e
     size = sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
@@ -54,7 +59,10 @@ def check_size(
 
 def check_pieces(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """RAISES (ValueError): If the tokenizer makes pieces that the model has no embedding for."""
-    pieces = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False).values()  # type: ignore[attr-defined]
+    if tokenizer.is_fast:
+        pieces = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False).values()  # type: ignore[attr-defined]
+    else:
+        pieces = range(tokenizer.vocab_size)
     special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id]
     highest = max([*pieces, *(piece for piece in special if piece is not None)], default=0)
     rows = len(model.get_input_embeddings().weight)  # type: ignore[arg-type]

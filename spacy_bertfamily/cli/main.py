@@ -11,6 +11,7 @@ from .info import info_command
 from .init_config import init_config_command
 from .layers import layers_command
 from .plot_log import plot_log_command
+from .train import train_command
 
 # other settings of a config, as in `spacy train`
 WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -28,5 +29,6 @@ bertfamily_cli.command("ask")(ask_command)
 bertfamily_cli.command("info")(info_command)
 bertfamily_cli.command("layers")(layers_command)
 bertfamily_cli.command("compare", context_settings=WITH_OVERRIDES)(compare_command)
+bertfamily_cli.command("train", context_settings=WITH_OVERRIDES)(train_command)
 bertfamily_cli.command("plot-log")(plot_log_command)
 bertfamily_cli.add_typer(adapters_cli)

@@ -1,12 +1,10 @@
 """Whether a backbone can do what the settings ask for, found out before its weights are read."""
 
-import copy
-
 import torch
 from transformers import PretrainedConfig
 
 from ..adapters import find_family
-from ..backbone import model_class
+from ..backbone import make_model
 from .settings import EncoderSettings
 from .trainable import trained_names
 
@@ -16,11 +14,14 @@ def check_structure(config: PretrainedConfig, settings: EncoderSettings) -> None
 
     config (PretrainedConfig): The backbone's config.
     settings (EncoderSettings): The settings.
-    RAISES (ValueError): On `top:N` with too large an N, adapters for a model type without sites, unknown layers.
+    RAISES (ValueError): On `top:N` with too large an N, adapters or gradient checkpointing for a
+            model type that the table of families lacks, unknown layers.
     """
     settings.check_backbone(config)
     with torch.device("meta"):
-        model = model_class(config)(copy.deepcopy(config))
+        model = make_model(config)
         trained_names(model, settings, config.model_type)
         if settings.adapter is not None and not settings.adapter.names:
             settings.adapter.attach(model, find_family(config.model_type))
+        if settings.gradient_checkpointing:
+            find_family(config.model_type)

@@ -2,17 +2,29 @@
 
 import inspect
 import os
+from contextlib import nullcontext
 from itertools import chain
-from typing import Dict, Iterable, Optional
+from typing import Dict, Iterable, Optional, Sequence
 
 import torch
 from torch import nn
 
-from ..adapters import DEFAULT, Family, NamedAdapters, find_family, replace_parameters
+from ..adapters import (
+    DEFAULT,
+    Adapter,
+    AdapterModules,
+    Family,
+    NamedAdapters,
+    describe,
+    find_family,
+    replace_parameters,
+)
 from ..backbone import Backbone
 from ..errors import Errors
 from .cache import StateCache
+from .linear import use_onednn
 from .prefix import Prefix, find_prefix
+from .recompute import recompute
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
 
@@ -32,13 +44,16 @@ class Encoder(NamedAdapters):
         self.settings = settings
         self.shared = shared
         self.backbone = shared.share()
-        # whether the backbone tells two segments apart by token type ids
-        accepted = "token_type_ids" in inspect.signature(self.backbone.forward).parameters
-        self.has_token_types = accepted and getattr(shared.config, "type_vocab_size", 0) > 1
+        self.traits = describe(shared.config.model_type)
+        self.has_token_types = _has_token_types(self.backbone, self.traits)
+        self.piece_inputs = {key: table.to(self.device) for key, table in shared.piece_inputs().items()}
         model_type = shared.config.model_type
         names = trained_names(self.backbone, settings, model_type)
         self._thawed = [self.backbone.get_submodule(p) for p in thawed_modules(self.backbone, settings, model_type)]
         _replace_by_copies(self.backbone, names)
+        self._accelerate(self.backbone)
+        if settings.gradient_checkpointing:
+            recompute(self.family.find_layers(self.backbone))
         self.trains_adapter = "adapter" in settings.trainable or "all" in settings.trainable
         self.forget()
         self._process = os.getpid()
@@ -68,6 +83,16 @@ class Encoder(NamedAdapters):
         """RETURNS (Family): Where the backbone takes adapters. RAISES (ValueError): If that is not known."""
         return find_family(self.shared.config.model_type)
 
+    def make_adapter(self, settings: Adapter, family: Family) -> AdapterModules:
+        self.settings.check_adapter(settings, self.shared.config)
+        modules = super().make_adapter(settings, family)
+        self._accelerate(modules)
+        return modules
+
+    def _accelerate(self, model: nn.Module) -> None:
+        if self.settings.precision == "float32" and self.device.type == "cpu":
+            use_onednn(model)
+
     def set_adapter(self, name: Optional[str]) -> None:
         super().set_adapter(name)
         self.forget()
@@ -91,11 +116,22 @@ class Encoder(NamedAdapters):
     @property
     def depth(self) -> int:
         """RETURNS (int): The number of layers; there is one more hidden state than that."""
-        return self.shared.config.num_hidden_layers
+        return getattr(self.shared.config, self.traits.depth)
 
     @property
     def width(self) -> int:
-        return self.shared.config.hidden_size
+        return self.shared.config.hidden_size * self.traits.width
+
+    @property
+    def batch_pieces(self) -> int:
+        """RETURNS (int): The most padded pieces in a batch, unless a single window is longer."""
+        return 1 if self.traits.alone else self.settings.batch_pieces
+
+    def padded_length(self, length: int) -> Optional[int]:
+        """RETURNS (Optional[int]): The length to which a window must be padded, and that all windows of its batch have;
+        None if that makes no difference.
+        """
+        return None if self.traits.pad_to is None else self.traits.pad_to(self.shared.config, length)
 
     @property
     def trains(self) -> bool:
@@ -121,6 +157,11 @@ class Encoder(NamedAdapters):
             self._process = os.getpid()
             torch.set_num_threads(1)
 
+    def check_layers(self, layers: Sequence[int]) -> None:
+        """RAISES (ValueError): If inner hidden states are wanted of a type whose own do not fit the last."""
+        if any(layer != self.depth for layer in layers):
+            self.traits.check("mix", self.shared.config.model_type)
+
     def set_training(self, training: bool) -> None:
         """Switch dropout on where weights are trained, and off in all that is frozen."""
         if training == self.training:
@@ -139,12 +180,14 @@ class Encoder(NamedAdapters):
         attention_mask: torch.Tensor,
         token_type_ids: torch.Tensor,
         layers: Iterable[int],
+        focus: Optional[torch.Tensor] = None,
     ) -> Dict[int, torch.Tensor]:
         """Run a batch of windows of equal padded length.
 
         input_ids, attention_mask, token_type_ids (torch.Tensor): Integers, one row per window. A backbone without token
             types does not see them.
         layers (Iterable[int]): The hidden states that are wanted: 0 is the embeddings' output, `depth` the last.
+        focus (Optional[torch.Tensor]): 1 for the pieces that see all others, in a backbone with such global attention.
         RETURNS (Dict[int, torch.Tensor]): The hidden states by layer.
         *Shape:* inputs `(windows, pieces)`, each output `(windows, pieces, width)`.
         """
@@ -152,11 +195,23 @@ class Encoder(NamedAdapters):
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if self.has_token_types:
             inputs["token_type_ids"] = token_type_ids
+        if self.traits.global_attention and focus is not None:
+            inputs["global_attention_mask"] = focus
+        inputs.update({name: table[input_ids] for name, table in self.piece_inputs.items()})
+        around = self.traits.around or (lambda model, length: nullcontext())
         inner = any(layer != self.depth for layer in layers)
         autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=self.settings.precision != "float32")
-        with autocast:
+        with autocast, around(self.backbone, input_ids.shape[1]):
             output = self.backbone(**inputs, output_hidden_states=inner, output_attentions=False, return_dict=True)
         return {j: output.last_hidden_state if j == self.depth else output.hidden_states[j] for j in layers}
+
+
+def _has_token_types(model: nn.Module, traits: Family) -> bool:
+    """RETURNS (bool): Whether a backbone tells two segments apart by token type ids."""
+    if traits.token_types is not None:
+        return traits.token_types
+    accepted = "token_type_ids" in inspect.signature(model.forward).parameters
+    return accepted and getattr(model.config, "type_vocab_size", 0) > 1
 
 
 def _replace_by_copies(model: nn.Module, names: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence, Tuple
 import torch
 from torch import nn
 
-from ..adapters import FAMILIES, StandIn
+from ..adapters import StandIn, describe
 
 if TYPE_CHECKING:
     from .module import Encoder
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 PROBED = (2, 8)  # windows, pieces
 TOLERANCE = 1e-4
 # What layers of transformers' models return: the hidden state, alone or before attention weights that nobody asked for.
-FORMS: Tuple[Callable[[torch.Tensor], Any], ...] = (lambda h: (h,), lambda h: h, lambda h: (h, None))
+FORMS: Tuple[Callable[[torch.Tensor], Any], ...] = (
+    lambda h: (h,),
+    lambda h: h,
+    lambda h: (h, None),
+    lambda h: (h.transpose(0, 1), None),  # XLNet's
+    lambda h: {"feature_map": h.transpose(1, 2)},  # SqueezeBERT's
+)
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,13 @@ def find_prefix(encoder: "Encoder") -> Prefix:
 
 def _probe(encoder: "Encoder") -> Prefix:
     depth, config = encoder.depth, encoder.shared.config
-    family = FAMILIES.get(config.model_type)
-    layers = family.find_layers(encoder.backbone) if family else ()
-    if len(layers) != depth:  # unknown, or shared between depths
+    family = describe(config.model_type)
+    layers = family.find_layers(encoder.backbone)
+    if len(layers) != depth or "prefix" in family.lacks:  # unknown, or not one for each hidden state
         return Prefix(0)
     windows, pieces = PROBED
-    ids = torch.arange(windows * pieces, device=encoder.device).reshape(PROBED) % config.vocab_size
+    pieces = family.pad_to(config, pieces) or pieces if family.pad_to else pieces
+    ids = torch.arange(windows * pieces, device=encoder.device).reshape(windows, pieces) % config.vocab_size
     mask = torch.ones_like(ids)
     mask[1:, pieces // 2 :] = 0
     inputs = (ids, mask, torch.zeros_like(ids))

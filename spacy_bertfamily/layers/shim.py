@@ -67,7 +67,8 @@ class EncoderShim(Shim):
         name = source or self.settings.name
         check_structure(read_config(name)[1], self.settings)
         backbone = load_backbone(name, dtype=self.settings.dtype, device=get_torch_default_device())
-        return Encoder(backbone, self.settings), PieceTokenizer(backbone.tokenizer)
+        encoder = Encoder(backbone, self.settings)
+        return encoder, PieceTokenizer(backbone.tokenizer, encoder.traits.causal)
 
     def reference(self) -> Reference:
         """RETURNS (Reference): The backbone, as stored with the delta."""

@@ -111,6 +111,8 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         # What each component mixes. listener_map loses a component that is disabled, but that may be run all the same.
         self._choices: Dict[str, LayerChoice] = {}
         self._unchecked_state: Optional[str] = None
+        # for the training log: pieces in all windows of all updates
+        self.pieces_trained = 0
 
     @property
     def shim(self) -> EncoderShim:
@@ -139,6 +141,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
             listener.register = self.add_listener
             if self.shim.loaded:
                 listener.connect(self.shim.encoder.depth, self.shim.encoder.width)
+                self.shim.encoder.check_layers(kept_layers(listener.wanted_layers, self.shim.encoder.depth))
 
     def remove_listener(self, listener: TransformerListener, component_name: str) -> bool:
         """Remove a listener for a downstream component. Usually internals."""
@@ -260,6 +263,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         self._finish_pending()
         self.model.attrs["layers"] = self.kept_layers()
         batch, backprop = self.model.begin_update(docs)
+        self.pieces_trained += sum(sum(data.wordpieces.lengths) for data in batch.doc_data)
         listeners = self.listeners
         receive = ignore_gradients
         if listeners and self.shim.encoder.trains:

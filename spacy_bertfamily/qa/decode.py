@@ -71,6 +71,9 @@ def decode(
     allowed = np.take_along_axis(rows.may_start, first[:, :, 0], 1)[:, :, None]
     allowed = allowed & np.take_along_axis(rows.may_end, last[:, 0], 1)[:, None, :]
     allowed &= (first <= last) & (last - first < max_answer_length)
+    # where no special piece stands for the window, the last one does: alone it means 'no answer'
+    cls = rows.cls[:, None, None]
+    allowed &= (first != cls) | (last != cls)
     scores = masked[line[:, None, None], first, 0] + masked[line[:, None, None], last, 1]
     scores = np.where(allowed, scores, -np.inf)  # (windows, n, n)
     width = scores.shape[2]

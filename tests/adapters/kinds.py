@@ -34,6 +34,8 @@ KINDS = {
     ),
     "lora-all": ({"@adapters": "spacy-bertfamily.LoRA.v1", "rank": 2, "target_modules": "all-linear"}, True),
     "dora": ({"@adapters": "spacy-bertfamily.Peft.v1", "method": "LORA", "settings": {"r": 2, "use_dora": True}}, True),
+    "prefix": ({"@adapters": "spacy-bertfamily.PrefixTuning.v1", "tokens": 3}, False),
+    "prefix-projected": ({"@adapters": "spacy-bertfamily.PrefixTuning.v1", "tokens": 3, "projection_size": 8}, False),
     "ia3": ({"@adapters": "spacy-bertfamily.Peft.v1", "method": "IA3"}, True),
     "loha": (
         {
@@ -44,7 +46,7 @@ KINDS = {
         True,
     ),
 }
-PEFT = ("lora", "lora-stack", "lora-all", "dora", "ia3", "loha")
+PEFT = ("lora", "lora-stack", "lora-all", "dora", "prefix", "prefix-projected", "ia3", "loha")
 
 
 def kinds(*names):

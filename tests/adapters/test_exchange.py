@@ -57,7 +57,7 @@ def change_tensors(folder, change):
         *((kind, "adapterhub") for kind in ("houlsby", "pfeiffer", "parallel")),
         *(
             pytest.param(kind, format, marks=needs_peft)
-            for kind in ("lora", "lora-all", "dora", "ia3", "loha")
+            for kind in ("lora", "lora-all", "dora", "ia3", "loha", "prefix")
             for format in ("native", "peft")
         ),
     ],
@@ -277,3 +277,26 @@ def test_sources_that_are_none(make, monkeypatch):
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *args, **kwargs: 1 / 0)
     with pytest.raises(ValueError, match=r"B068.*some/adapter.*the hub"):
         transformer.load_adapter("some/adapter")
+
+
+@needs_peft
+def test_a_prefix_in_pefts_files(make, tmp_path):
+    """What they wrote from a projection is a prefix here; what we write is one there."""
+    from peft import PeftModelForFeatureExtraction
+
+    nlp, empty = make("prefix-projected")
+    transformer, other = nlp.get_pipe("transformer"), empty.get_pipe("transformer")
+    with pytest.raises(ValueError, match=r"B072.*what the projection made"):
+        transformer.save_adapter(tmp_path / "ours", format="peft")
+    modules = transformer.shim.encoder.adapter
+    config = transformer.shim.encoder.adapter_settings["default"].make_config()
+    theirs = PeftModelForFeatureExtraction(transformer.shim.encoder.shared.share(), config)
+    theirs.prompt_encoder["default"].load_state_dict(modules.layers["prefix"].state_dict())
+    theirs.save_pretrained(tmp_path / "theirs")
+    other.load_adapter(tmp_path / "theirs", force=True)
+    other.set_adapter("theirs")
+    np.testing.assert_allclose(vectors(empty), vectors(nlp), atol=1e-6)
+    other.save_adapter(tmp_path / "ours", format="peft")
+    again = PeftModelForFeatureExtraction.from_pretrained(other.shim.encoder.shared.share(), tmp_path / "ours")
+    prefix = other.shim.encoder.modules_of("theirs").layers["prefix"]
+    assert torch.equal(again.prompt_encoder["default"].embedding.weight, prefix.embedding.weight)

@@ -1,0 +1,54 @@
+"""Gradient checkpointing changes what is kept for the backward pass, and nothing else."""
+
+import pytest
+import torch
+from spacy.util import fix_random_seed
+from torch.autograd.graph import saved_tensors_hooks
+
+from ..adapters.kinds import block, kinds
+from ..util import MODEL_TYPES
+
+# two windows to a forward pass, so that several are under way before the first gradient comes back
+FEW = {"max_pieces": 12, "stride": 4, "batch_pieces": 16}
+
+
+def gradients(make_tagger, **model):
+    """RETURNS (Tuple[Dict, int]): The gradients by name, and the numbers that the forward pass kept for them."""
+    fix_random_seed(0)
+    nlp, examples = make_tagger(**{**FEW, **model})
+    transformer = nlp.get_pipe("transformer")
+    fix_random_seed(0)
+    kept = []
+    with saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+        batch, backprop = transformer.model.begin_update([example.predicted for example in examples])
+    n_kept = sum(kept)
+    backprop(batch)
+    return {n: p.grad for n, p in transformer.shim.encoder.named_parameters() if p.grad is not None}, n_kept
+
+
+def check_same(make_tagger, **model):
+    plain, kept = gradients(make_tagger, **model)
+    found, kept_less = gradients(make_tagger, gradient_checkpointing=True, **model)
+    assert plain.keys() == found.keys() != set()
+    for name, gradient in plain.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-5, atol=1e-6, msg=name)
+    assert kept_less < 0.7 * kept
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_every_model_type_trained_as_a_whole_with_dropout(backbones, make_tagger, model_type):
+    check_same(make_tagger, name=backbones(model_type), adapter=None, trainable=["all"])
+
+
+@pytest.mark.parametrize("kind", kinds("houlsby", "pfeiffer", "parallel", "pal", "low-rank", "lora", "dora"))
+def test_every_kind_of_adapter(make_tagger, kind):
+    adapter = block(kind)
+    check_same(make_tagger, trainable=["adapter"], adapter={k: v for k, v in adapter.items() if k != "init_scale"})
+
+
+def test_a_model_type_that_the_table_lacks(make_tagger, tiny, monkeypatch):
+    from spacy_bertfamily.adapters import FAMILIES
+
+    monkeypatch.delitem(FAMILIES, "bert")
+    with pytest.raises(ValueError, match="B008"):
+        make_tagger(adapter=None, trainable=["all"], gradient_checkpointing=True)
