@@ -95,6 +95,14 @@ def test_configs_are_complete(task, mode):
     load_model_from_config(config, auto_fill=False, validate=True)
 
 
+def test_the_size_of_adapters():
+    sizes = [
+        Config().from_str(make_config("ner", mode))["components"]["transformer"]["model"]["adapter"]["size"]
+        for mode in ("adapter", "adapter:8")
+    ]
+    assert sizes == [64, 8]
+
+
 @pytest.mark.parametrize("lang", ["de", "zh", "fr"])
 def test_languages_have_their_tokenizers(lang, tiny):
     config = Config().from_str(make_config("ner", lang=lang, backbone=tiny))
