@@ -9,7 +9,7 @@ from tokenizers import ByteLevelBPETokenizer, Tokenizer, decoders, models, norma
 from transformers import PreTrainedTokenizerFast, RobertaTokenizerFast
 
 WORDS = "i like green eggs eat blue ham the small dog likes un ##able ##s ##ing who wrote it ann in 19 ##20 ?".split()
-CHARACTERS = [*string.ascii_lowercase, *string.digits, *string.punctuation, *"äöüé你好世界😀"]
+CHARACTERS = [*string.ascii_lowercase, *string.digits, *string.punctuation, *"äöüé你好世界谁写了书安本吃饭在家😀"]
 BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 # by kind: special pieces, the templates of one and two texts, and the class

@@ -1,9 +1,13 @@
 """Tiny random backbones: a config, random weights and a tokenizer with a small vocabulary."""
 
 from pathlib import Path
+from typing import Dict
 
 import torch
+from safetensors.torch import load_file
 from transformers import CONFIG_MAPPING, MODEL_MAPPING
+
+from spacy_bertfamily.adapters import FAMILIES
 
 from .tokenizers import make_tokenizer
 
@@ -30,14 +34,15 @@ HEADS = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
 GPT2 = {"vocab_size": 400, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_inner": 48, "n_positions": 64}
 T5 = {"vocab_size": 256, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 3, "num_decoder_layers": 1, "num_heads": 4}
 PROPHETNET = {
-    "vocab_size": 256, "hidden_size": 32, "max_position_embeddings": 64, "init_std": 0.2, "num_encoder_layers": 3, "num_decoder_layers": 1, "num_encoder_attention_heads": 4,
-    "num_decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48,
+    "vocab_size": 256, "hidden_size": 32, "max_position_embeddings": 64, "init_std": 0.2, "num_encoder_layers": 3,
+    "num_decoder_layers": 1, "num_encoder_attention_heads": 4, "num_decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48, "decoder_ffn_dim": 48,
 }  # fmt: skip
 REFORMER = {
     "vocab_size": 256, "hidden_size": 32, "attention_head_size": 8, "num_attention_heads": 4, "feed_forward_size": 48,
-    "attn_layers": ["local", "lsh", "local"], "local_attn_chunk_length": 4, "lsh_attn_chunk_length": 8, "num_buckets": 4,
-    "axial_pos_shape": [8, 8], "axial_pos_embds_dim": [16, 16], "max_position_embeddings": 64, "is_decoder": False,
-    "pad_token_id": 0, "axial_norm_std": 0.2, "initializer_range": 0.2,
+    "attn_layers": ["local", "lsh", "local"], "local_attn_chunk_length": 4, "lsh_attn_chunk_length": 8,
+    "num_buckets": 4, "axial_pos_shape": [8, 8], "axial_pos_embds_dim": [16, 16], "max_position_embeddings": 64,
+    "is_decoder": False, "pad_token_id": 0, "axial_norm_std": 0.2, "initializer_range": 0.2,
 }  # fmt: skip
 XLNET = {"vocab_size": 256, "d_model": 32, "n_layer": 3, "n_head": 4, "d_inner": 48, "initializer_range": 0.2}
 ROC_BERT = {"pronunciation_vocab_size": 256, "shape_vocab_size": 256}
@@ -76,6 +81,8 @@ MODEL_TYPES = {
     "xlm-roberta": (ROBERTA, "unigram"),
     "xlnet": (XLNET, "xlnet"),
 }
+# those of which any part can be trained
+TRAINED = [model_type for model_type in MODEL_TYPES if FAMILIES[model_type].why_not("train") is None]
 
 
 def make_model(model_type: str):
@@ -95,3 +102,8 @@ def make_backbone(model_type: str, folder: Path) -> Path:
     make_model(model_type).save_pretrained(folder)
     make_tokenizer(MODEL_TYPES[model_type][1], folder)
     return folder
+
+
+def load_tensors(path: Path) -> Dict[str, torch.Tensor]:
+    """Read a safetensors file that may be written anew: the tensors of `load_file` are the file itself."""
+    return {name: tensor.clone() for name, tensor in load_file(path).items()}

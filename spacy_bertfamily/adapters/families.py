@@ -77,6 +77,7 @@ _MOBILEBERT = Family(
     "encoder.layer",
     Site(branch="attention.output.dense", norm="attention.output.LayerNorm", input="attention"),
     Site(branch="output.dense", norm="output.LayerNorm", input="intermediate"),
+    note="adapters sit in the narrow inside of its layers",
     lacks={"pal": "its layers are narrower inside than what they read, and a PAL goes from one to the other"},
 )
 _MODERNBERT = Family(
@@ -143,6 +144,7 @@ _XLNET = Family(
     swapped=(0, 1),
     positions="",
     token_types=True,
+    note="[CLS] comes last",
 )
 
 FAMILIES: Dict[str, Family] = {

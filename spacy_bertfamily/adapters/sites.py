@@ -63,6 +63,7 @@ class Family:
     alone (bool): Each window must go through by itself, since something is computed over the whole batch.
     around (Optional[Callable[[nn.Module, int], ContextManager]]): What to do around each forward pass, given the length
         of its windows.
+    note (str): What else is worth knowing.
     lacks (Mapping[str, str]): What cannot be done with the type, and why.
     """
 
@@ -87,6 +88,7 @@ class Family:
     pad_to: Optional[Callable[[Any, int], Optional[int]]] = None
     alone: bool = False
     around: Optional[Callable[[nn.Module, int], ContextManager]] = None
+    note: str = ""
     lacks: Mapping[str, str] = field(default_factory=dict)
 
     def layer_paths(self, model: nn.Module) -> List[str]:

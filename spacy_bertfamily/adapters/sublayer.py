@@ -90,7 +90,8 @@ def count_calls(model: nn.Module, layers: Iterable[nn.Module], observe: Observe)
         counts.value = {}
 
     def count(layer: nn.Module, args: Any) -> None:
-        counts.value[layer] = counts.value.get(layer, -1) + 1
+        # a new one each time: layers that are computed again in the backward pass find theirs as it was
+        counts.value = {**counts.value, layer: counts.value.get(layer, -1) + 1}
 
     observe(lambda: model.register_forward_pre_hook(start))
     for layer in layers:
