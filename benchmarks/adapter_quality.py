@@ -13,7 +13,7 @@ import argparse
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Dict
+from typing import Any, Dict
 
 from experiment import ROOT, Experiment, Run, configure, evaluate, fit
 
@@ -54,21 +54,28 @@ def prepare(data: Path, corpus: Path) -> None:
                 corpora.write_docbin(getattr(corpora, task.reader)(source, vocab), path)
 
 
+def make_config(task: str, corpus: Path) -> Any:
+    """RETURNS (Config): The config of a task, with its corpora."""
+    from spacy.util import load_config
+
+    config = load_config(ROOT / "configs" / f"{task}_adapter.cfg")
+    for split in ("train", "dev"):
+        config["paths"][split] = str(corpus / f"{task}-{split}.spacy")
+        config["corpora"][split]["gold_preproc"] = True
+    return config
+
+
 def train_one(run: Run, threads: int, corpus: Path) -> Dict:
     """Train and score one pipeline."""
     import torch
-    from spacy.util import load_config
 
     torch.set_num_threads(threads)
     task, (trainable, _) = TASKS[run.task], MODES[run.mode]
-    config = load_config(ROOT / "configs" / f"{run.task}_adapter.cfg")
-    train, dev, test = (corpus / f"{run.task}-{split}.spacy" for split in ("train", "dev", "test"))
-    config["paths"].update(train=str(train), dev=str(dev))
-    for split in ("train", "dev"):
-        config["corpora"][split]["gold_preproc"] = True
+    config = make_config(run.task, corpus)
     configure(config, run, task.steps, trainable)
     nlp, sizes = fit(config)
-    scores = {name: evaluate(nlp, path, task.score, gold_preproc=True) for name, path in (("dev", dev), ("test", test))}
+    paths = {split: corpus / f"{run.task}-{split}.spacy" for split in ("dev", "test")}
+    scores = {split: evaluate(nlp, path, task.score, gold_preproc=True) for split, path in paths.items()}
     return {**asdict(run), **scores, **sizes}
 
 

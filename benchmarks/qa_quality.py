@@ -35,20 +35,20 @@ TASKS = {"squad": "qa_adapter", "squad2": "qa_adapter", "cmrc": "qa_adapter_zh"}
 SCORES = ("qa_em", "qa_f1", "qa_best_em", "qa_best_f1", "long_em", "long_f1")
 
 
-def make_config(run: Run, steps: int, chinese: Optional[str]) -> Any:
+def make_config(task: str, chinese: Optional[str] = None) -> Any:
+    """RETURNS (Config): The config of a task, with its corpora."""
     from spacy.util import load_config
 
-    config = load_config(ROOT / "configs" / f"{TASKS[run.task]}.cfg")
+    config = load_config(ROOT / "configs" / f"{TASKS[task]}.cfg")
     model = config["components"]["transformer"]["model"]
     model["max_pieces"] = 384
-    if run.task == "cmrc":
+    if task == "cmrc":
         model["name"] = chinese
-    if run.task == "squad":
+    if task == "squad":
         config["components"]["span_qa"]["null_threshold"] = None
-    config["paths"].update({split: str(CORPUS / f"{run.task}-{split}.spacy") for split in ("train", "dev")})
+    config["paths"].update({split: str(CORPUS / f"{task}-{split}.spacy") for split in ("train", "dev")})
     config["training"]["dropout"] = 0.1
     config["training"]["batcher"]["size"] = BATCH
-    configure(config, run, steps, MODES[run.mode][0])
     return config
 
 
@@ -71,7 +71,8 @@ def train_one(
     torch.set_num_threads(threads)
     if gpu:
         spacy.require_gpu()
-    config = make_config(run, steps, chinese)
+    config = make_config(run.task, chinese)
+    configure(config, run, steps, MODES[run.mode][0])
     if run.mode == PEER:
         result = qa_reference.train_reference(config, run.task, steps, run.seed, BATCH, run.rate, questions)
         return {**asdict(run), **result, "steps": steps}

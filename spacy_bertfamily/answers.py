@@ -61,10 +61,20 @@ def answer_chars(doc: Doc) -> Optional[List[Chars]]:
     if ANSWERS_KEY not in doc.spans:
         return None
     group = doc.spans[ANSWERS_KEY]
-    exact = group.attrs.get(CHARS, ())
-    if len(exact) != len(group):  # spans that somebody set by hand
+    exact = group.attrs.get(CHARS)
+    if not _are_chars(exact, len(group), len(doc.text)):  # spans that somebody set by hand, or from a strange file
         return [(span.start_char, span.end_char) for span in group]
-    return [(start, end) for start, end in exact]
+    return [(start, end) for start, end in cast(List[Chars], exact)]
+
+
+def _are_chars(value: Any, n: int, length: int) -> bool:
+    """RETURNS (bool): Whether it is `n` places in a text of that length."""
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == n
+        and all(isinstance(place, (list, tuple)) and len(place) == 2 for place in value)
+        and all(type(start) is int and type(end) is int and 0 <= start <= end <= length for start, end in value)
+    )
 
 
 def accepted_texts(doc: Doc) -> List[str]:
@@ -73,7 +83,9 @@ def accepted_texts(doc: Doc) -> List[str]:
     """
     text = doc.text
     placed = [text[start:end] for start, end in answer_chars(doc) or ()]
-    return [*placed, *doc.spans[ANSWERS_KEY].attrs.get(UNPLACED, ())] if placed else []
+    unplaced = doc.spans[ANSWERS_KEY].attrs.get(UNPLACED)
+    texts = unplaced if isinstance(unplaced, (list, tuple)) else ()
+    return [*placed, *(text for text in texts if isinstance(text, str))] if placed else []
 
 
 def get_answers(doc: Doc) -> List[Answer]:
@@ -82,8 +94,8 @@ def get_answers(doc: Doc) -> List[Answer]:
     if not chars:
         return []
     group = doc.spans[ANSWERS_KEY]
-    scores = group.attrs.get(SCORES, ())
-    if len(scores) != len(chars):
+    scores = group.attrs.get(SCORES)
+    if not isinstance(scores, (list, tuple)) or len(scores) != len(chars):
         scores = [1.0] * len(chars)
     text = doc.text
     return [Answer(text[s:e], s, e, score, span) for (s, e), score, span in zip(chars, scores, group)]

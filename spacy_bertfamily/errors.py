@@ -42,6 +42,10 @@ class Errors:
         "[B011] The transformer {name!r} has no backbone yet. Call nlp.initialize() (or train) before running the "
         "pipeline, or load a trained one with spacy.load()."
     )
+    B012 = (
+        "[B012] A backbone of type {model_type!r} does not allow {feature}: {reason}. What it allows of the kinds of "
+        "training: {able}."
+    )
 
     # Backbones
     B020 = (
@@ -76,9 +80,6 @@ class Errors:
         "[B028] The weights of {name!r} do not fit its config.json: missing {missing}; of another shape {mismatched}. "
         "Is it a complete checkpoint of a {model_type} model?"
     )
-    B029 = (
-        "[B029] The backbone {name!r} has no fast tokenizer, which alignment needs. Add a tokenizer.json to its folder."
-    )
     B030 = "[B030] The name {name!r} is neither an existing folder, nor 'package:folder', nor a valid hub id."
 
     # Storage
@@ -102,8 +103,19 @@ class Errors:
         "[B044] The component {component!r} was saved with another state of the transformer {transformer!r} than the "
         "one that was loaded: a save was interrupted, or files of two pipelines were mixed. Use another copy."
     )
-    B045 = (
-        "[B045] The tensors in {file!r} are not those that were saved: the file was changed or damaged. Use another copy."
+    B045 = "[B045] {file!r} does not hold what was saved: it was changed or damaged. Use another copy."
+    B046 = "[B046] {file!r} describes no usable model: {reason}. Is it the config.json that came with the weights?"
+    B047 = (
+        "[B047] The backbone {name!r}: config.json describes a model of {what}, but the weights are {given}. They do "
+        "not belong together. Use the files of one checkpoint."
+    )
+    B048 = (
+        "[B048] The backbone {name!r}: its tokenizer has pieces up to number {highest}, but the weights have {rows} "
+        "embeddings. They do not belong together. Use the files of one checkpoint."
+    )
+    B049 = (
+        "[B049] {file!r} is a link to {target!r}, outside of the backbone's folder, and could lead to any file of "
+        "yours. If it is what it should be, put a copy in its place."
     )
 
     # Training
@@ -163,6 +175,29 @@ class Errors:
         "components that listen to it."
     )
     B075 = "[B075] The corpus {name!r} has no examples. Check its path, or take it out of 'corpora'."
+    B076 = (
+        "[B076] {name!r} is to be an adapter, but is {given!r}. Allowed are an @adapters block and, in a combination, "
+        "the name of an adapter that the transformer has."
+    )
+    B077 = (
+        "[B077] The transformer's adapter is made of another one, {name!r}, which the transformer does not have (yet). "
+        "Give its folder under [initialize.components.NAME.adapters], NAME being the transformer, or add it with "
+        "load_adapter() or add_adapter() first."
+    )
+    B078 = (
+        "[B078] The adapter {name!r} cannot act beside those before it: both change the same part of the model, "
+        "{what!r}. Take one of them out."
+    )
+    B079 = (
+        "[B079] {kind} cannot take the adapter {name!r}, which does not add to the outputs of the model's sublayers, "
+        "but changes something inside. Bottlenecks, PALs and combinations of them can be taken; "
+        "spacy-bertfamily.Stack.v1 takes every kind."
+    )
+    B080 = "[B080] 'adapters' names {name!r} twice. Each adapter can be named once."
+    B081 = (
+        "[B081] max_pieces = {max_pieces} leaves no room for the adapter, whose {taken} virtual tokens take as many "
+        "of the backbone's positions. Set max_pieces to {left} or less, or num_virtual_tokens lower."
+    )
 
     # Pairs and single texts, classified
     B101 = (
@@ -204,6 +239,7 @@ class Errors:
         "the pipeline that holds it and its transformer."
     )
     B111 = "[B111] rank() of {name!r} was given label = {label!r}. It sorts by one of its labels: {labels}."
+    B112 = '[B112] {name!r} was given {given!r} as pair {index}. A pair is two texts: ("one text", "another text").'
 
     # Conversion
     B120 = (
@@ -246,6 +282,7 @@ class Errors:
         "[B208] The question answering head has {expected} inputs, but the transformer is {given} wide. Was the "
         "backbone changed after training?"
     )
+    B209 = "[B209] 'context' must be a text or a Doc, but is a {given}."
 
     # Layer mixes
     B301 = (
@@ -281,6 +318,52 @@ class Errors:
         "spacy-bertfamily.WeightedLayerListener.v1."
     )
 
+    # Comparing, drawing, resuming
+    B310 = "[B310] Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
+    B311 = (
+        "[B311] {file!r} has no result of full fine-tuning with seed 0, which the others are compared with. Run the "
+        "comparison again with the same --output: what is there is not run again."
+    )
+    B312 = (
+        "[B312] {folder!r} holds results of another comparison: {setting} was {old!r}, and is {new!r} now. Give "
+        "another --output, or delete that folder."
+    )
+    B313 = (
+        "[B313] {file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console logger "
+        "writes where its output_file says."
+    )
+    B314 = (
+        "[B314] Line {line} of {file!r} is not a sentence with entities: {reason}. Each line is like "
+        '{{"tokens": ["Ann", "laughs"], "tags": ["B-PER", "O"]}}, with as many tags as tokens.'
+    )
+    B315 = (
+        "[B315] There is no training to resume in {folder!r}. A state is written there by 'python -m spacy bertfamily "
+        "train', at each evaluation; 'spacy train' writes none. Without --resume training begins."
+    )
+    B316 = (
+        "[B316] The training in {folder!r} cannot be resumed with another config: [{section}] is not what it was. Only "
+        "these settings of [training] may change: {free}."
+    )
+    B317 = (
+        "[B317] Training with a streamed corpus (max_epochs = -1) or without a seed (seed = null) cannot be resumed. "
+        "Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
+    )
+
+    # Reliability
+    B320 = (
+        "[B320] {file!r} unpacks to more than {limit} MB: that is not a text, but a file that was made to fill a "
+        "memory. If you know better, unpack it first and give the unpacked file."
+    )
+    B321 = (
+        "[B321] {file!r} cannot be read: {reason}. It must be text in UTF-8, gzipped if its name ends in .gz, and "
+        "complete."
+    )
+    B322 = (
+        "[B322] In training, the transformer {name!r} (precision = {precision!r}) computed numbers that are not finite "
+        "for {count} of {total} Doc(s), the first being {text!r}. Lower the learning rate, or, with 'float16', set "
+        "precision = 'bfloat16' or 'float32'."
+    )
+
 
 class Warnings:
     W061 = (
@@ -290,4 +373,10 @@ class Warnings:
     W101 = (
         "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "
         "learned about them."
+    )
+    W320 = (
+        "[W320] The transformer {name!r} (precision = {precision!r}) computed numbers that are not finite for {count} "
+        "of {total} Doc(s), the first being {text!r}. What is predicted from them means nothing; 'span_qa' leaves such "
+        "Docs unanswered and 'pair_classifier' unlabelled. With 'float16', set precision = 'bfloat16' or 'float32'; "
+        "otherwise the weights are damaged. This is said once."
     )

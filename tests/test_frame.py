@@ -1,4 +1,4 @@
-"""The frame: imports run one way and are cheap, every registered name resolves, every config and README block works."""
+"""The frame: imports run one way and are cheap, every registered name resolves, every config works."""
 
 import ast
 import re
@@ -16,7 +16,8 @@ PACKAGE = ROOT / "spacy_bertfamily"
 # each may import from those before it
 ORDER = [
     {"errors", "registries"}, {"segments", "answers", "sampling"}, {"backbone", "adapters", "storage", "convert"},
-    {"encoder"}, {"layers", "qa", "exchange"}, {"architectures", "scorers", "init_config"}, {"pipeline"}, {"cli"},
+    {"encoder"}, {"layers", "qa", "exchange"}, {"architectures", "scorers", "init_config"}, {"pipeline"},
+    {"experiments", "resume"}, {"plots"}, {"cli"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 
@@ -71,17 +72,6 @@ def test_configs_are_complete_and_build_their_pipelines(path):
     assert nlp.pipe_names == config["nlp"]["pipeline"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.stem)
-def test_code_in_the_documentation_runs(path, tmp_path):
-    """All Python blocks of a page, one after the other; a comment below a `print` is what it prints."""
-    code = "\n".join(re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf8"), re.DOTALL))
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    for expected in re.findall(r"^ *print\(.*\)\n *# (.*)$", code, re.MULTILINE):
-        assert expected in result.stdout
-
-
 def test_readmes_config_is_the_default():
     """The block that the README shows is what the factory does by itself."""
     (block,) = re.findall(r"```ini\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf8"), re.DOTALL)
@@ -98,4 +88,5 @@ def test_readme_names_the_types_that_take_adapters():
     from spacy_bertfamily.adapters import FAMILIES
 
     (listed,) = re.findall(r"Backbones of the types (.*?) take adapters", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert sorted(re.split(r",\s+|\s+and\s+", listed)) == sorted(FAMILIES)
+    able = [name for name, family in FAMILIES.items() if family.why_not("houlsby") is None]
+    assert sorted(re.split(r",\s+|\s+and\s+", listed)) == sorted(able)

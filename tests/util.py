@@ -1,37 +1,16 @@
 """Tiny random backbones: a config, random weights and a tokenizer with a small vocabulary."""
 
-import string
 from pathlib import Path
+from typing import Dict
 
 import torch
-from tokenizers import ByteLevelBPETokenizer
-from transformers import (
-    MODEL_MAPPING,
-    AlbertConfig,
-    BertConfig,
-    BertTokenizerFast,
-    BigBirdConfig,
-    CamembertConfig,
-    Data2VecTextConfig,
-    DebertaV2Config,
-    DistilBertConfig,
-    DistilBertTokenizerFast,
-    ElectraConfig,
-    ElectraTokenizerFast,
-    ErnieConfig,
-    LongformerConfig,
-    MPNetConfig,
-    MPNetTokenizerFast,
-    RemBertConfig,
-    RobertaConfig,
-    RobertaTokenizerFast,
-    RoCBertConfig,
-    SplinterConfig,
-    XLMRobertaConfig,
-)
+from safetensors.torch import load_file
+from transformers import CONFIG_MAPPING, MODEL_MAPPING
 
-WORDS = "i like green eggs eat blue ham the small dog likes un ##able ##s ##ing who wrote it ann in 19 ##20 ?".split()
-CHARACTERS = [*string.ascii_lowercase, *string.digits, *string.punctuation, *"äöüé你好世界😀"]
+from spacy_bertfamily.adapters import FAMILIES
+
+from .tokenizers import make_tokenizer
+
 COMMON = {
     "vocab_size": 256,
     "hidden_size": 32,
@@ -42,72 +21,89 @@ COMMON = {
     # wide enough that every part of the model matters to the output
     "initializer_range": 0.2,
 }
-DISTILBERT = {
-    "vocab_size": 256,
-    "dim": 32,
-    "n_layers": 3,
-    "n_heads": 4,
-    "hidden_dim": 48,
-    "max_position_embeddings": 64,
-}
-DEBERTA = {
-    "relative_attention": True,
-    "pos_att_type": ["p2c", "c2p"],
-    "position_buckets": 16,
-    "norm_rel_ebd": "layer_norm",
-}
-LONGFORMER = {"vocab_size": 400, "type_vocab_size": 1, "attention_window": 8, "pad_token_id": 1}
+BYTES = {**COMMON, "vocab_size": 400}
+ROBERTA = {**BYTES, "type_vocab_size": 1}
+NARROW = {**COMMON, "embedding_size": 16}
+DIM = {"vocab_size": 256, "dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 64}
+DEBERTA = {"pos_att_type": ["p2c", "c2p"], "position_buckets": 16, "norm_rel_ebd": "layer_norm"}
+MOBILE = {"embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16, "num_feedforward_networks": 2}
+GROUPS = {f"{part}_groups": 2 for part in ("q", "k", "v", "post_attention", "intermediate", "output")}
+FUNNEL = {"block_sizes": [1, 1], "num_decoder_layers": 1, "d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 48}
+SEQ2SEQ = {"d_model": 32, "encoder_layers": 3, "decoder_layers": 1, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+HEADS = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+GPT2 = {"vocab_size": 400, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_inner": 48, "n_positions": 64}
+T5 = {"vocab_size": 256, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 3, "num_decoder_layers": 1, "num_heads": 4}
+PROPHETNET = {
+    "vocab_size": 256, "hidden_size": 32, "max_position_embeddings": 64, "init_std": 0.2, "num_encoder_layers": 3,
+    "num_decoder_layers": 1, "num_encoder_attention_heads": 4, "num_decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48, "decoder_ffn_dim": 48,
+}  # fmt: skip
+REFORMER = {
+    "vocab_size": 256, "hidden_size": 32, "attention_head_size": 8, "num_attention_heads": 4, "feed_forward_size": 48,
+    "attn_layers": ["local", "lsh", "local"], "local_attn_chunk_length": 4, "lsh_attn_chunk_length": 8,
+    "num_buckets": 4, "axial_pos_shape": [8, 8], "axial_pos_embds_dim": [16, 16], "max_position_embeddings": 64,
+    "is_decoder": False, "pad_token_id": 0, "axial_norm_std": 0.2, "initializer_range": 0.2,
+}  # fmt: skip
+XLNET = {"vocab_size": 256, "d_model": 32, "n_layer": 3, "n_head": 4, "d_inner": 48, "initializer_range": 0.2}
 ROC_BERT = {"pronunciation_vocab_size": 256, "shape_vocab_size": 256}
+# by type: the config, and the kind of tokenizer
 MODEL_TYPES = {
-    "bert": (BertConfig, COMMON, BertTokenizerFast),
-    "roberta": (RobertaConfig, {**COMMON, "vocab_size": 400, "type_vocab_size": 1}, RobertaTokenizerFast),
-    "electra": (ElectraConfig, {**COMMON, "embedding_size": 16}, ElectraTokenizerFast),
-    "distilbert": (DistilBertConfig, {**DISTILBERT, "initializer_range": 0.2}, DistilBertTokenizerFast),
-    # a WordPiece vocabulary, as Chinese ALBERTs have
-    "albert": (AlbertConfig, {**COMMON, "embedding_size": 16}, BertTokenizerFast),
-    "mpnet": (MPNetConfig, COMMON, MPNetTokenizerFast),
-    "big_bird": (BigBirdConfig, COMMON, BertTokenizerFast),
-    "camembert": (CamembertConfig, {**COMMON, "vocab_size": 400, "type_vocab_size": 1}, RobertaTokenizerFast),
-    "data2vec-text": (Data2VecTextConfig, {**COMMON, "vocab_size": 400, "type_vocab_size": 1}, RobertaTokenizerFast),
-    "deberta-v2": (DebertaV2Config, {**COMMON, **DEBERTA}, BertTokenizerFast),
-    "ernie": (ErnieConfig, {**COMMON, "pad_token_id": 0}, BertTokenizerFast),
-    "longformer": (LongformerConfig, {**COMMON, **LONGFORMER}, RobertaTokenizerFast),
-    "rembert": (RemBertConfig, {**COMMON, "input_embedding_size": 16, "output_embedding_size": 16}, BertTokenizerFast),
-    "roc_bert": (RoCBertConfig, {**COMMON, **ROC_BERT}, BertTokenizerFast),
-    "splinter": (SplinterConfig, COMMON, BertTokenizerFast),
-    "xlm-roberta": (XLMRobertaConfig, {**COMMON, "vocab_size": 400, "type_vocab_size": 1}, RobertaTokenizerFast),
+    "albert": (NARROW, "vocabulary"),  # a lone vocab.txt, as Chinese ALBERTs have
+    "bart": ({"vocab_size": 400, "max_position_embeddings": 64, **SEQ2SEQ, **HEADS, "init_std": 0.2}, "bytes"),
+    "bert": (COMMON, "wordpiece"),
+    "big_bird": ({**COMMON, "block_size": 4, "num_random_blocks": 1}, "wordpiece"),
+    "camembert": (ROBERTA, "bytes"),
+    "convbert": ({**NARROW, "conv_kernel_size": 3}, "wordpiece"),
+    "data2vec-text": (ROBERTA, "bytes"),
+    "deberta-v2": ({**COMMON, "relative_attention": True, **DEBERTA}, "wordpiece"),
+    "distilbert": ({**DIM, "initializer_range": 0.2}, "wordpiece"),
+    "electra": (NARROW, "wordpiece"),
+    "ernie": ({**COMMON, "pad_token_id": 0}, "wordpiece"),
+    "funnel": ({"vocab_size": 256, **FUNNEL, "initializer_range": 0.2}, "funnel"),
+    "gpt2": ({**GPT2, "initializer_range": 0.2}, "gpt2"),
+    "ibert": (ROBERTA, "bytes"),
+    "longformer": ({**ROBERTA, "attention_window": 8, "pad_token_id": 1}, "bytes"),
+    "luke": ({**ROBERTA, "entity_vocab_size": 8, "entity_emb_size": 16}, "luke"),
+    "megatron-bert": (COMMON, "wordpiece"),
+    "mobilebert": ({**COMMON, **MOBILE}, "wordpiece"),
+    "modernbert": ({**BYTES, "global_attn_every_n_layers": 2, "local_attention": 16, "pad_token_id": 0}, "modernbert"),
+    "mpnet": (COMMON, "mpnet"),
+    "nezha": (COMMON, "wordpiece"),
+    "nystromformer": ({**COMMON, "num_landmarks": 8, "segment_means_seq_len": 64}, "albert"),
+    "prophetnet": (PROPHETNET, "prophetnet"),
+    "reformer": (REFORMER, "reformer"),
+    "rembert": ({**COMMON, "input_embedding_size": 16, "output_embedding_size": 16}, "wordpiece"),
+    "roberta": (ROBERTA, "bytes"),
+    "roc_bert": ({**COMMON, **ROC_BERT}, "roc_bert"),
+    "splinter": (COMMON, "wordpiece"),
+    "squeezebert": ({**NARROW, "embedding_size": 32, **GROUPS}, "wordpiece"),
+    "t5": (T5, "t5"),
+    "xlm-roberta": (ROBERTA, "unigram"),
+    "xlnet": (XLNET, "xlnet"),
 }
+# those of which any part can be trained
+TRAINED = [model_type for model_type in MODEL_TYPES if FAMILIES[model_type].why_not("train") is None]
 
 
-def wordpiece_vocabulary(special):
-    return list(dict.fromkeys([*special, *WORDS, *CHARACTERS, *(f"##{character}" for character in CHARACTERS)]))
-
-
-def make_tokenizer(tokenizer_class, folder: Path):
-    if tokenizer_class is RobertaTokenizerFast:
-        bpe = ByteLevelBPETokenizer()
-        special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-        bpe.train_from_iterator([" ".join(WORDS)] * 3, vocab_size=300, special_tokens=special, show_progress=False)
-        bpe.save_model(str(folder))
-        return RobertaTokenizerFast(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    if tokenizer_class is MPNetTokenizerFast:
-        special = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]
-    vocabulary = folder / "vocab.txt"
-    vocabulary.write_text("\n".join(wordpiece_vocabulary(special)), encoding="utf8")
-    return tokenizer_class(str(vocabulary))
+def make_model(model_type: str):
+    """RETURNS (PreTrainedModel): A whole model with random weights, as checkpoints hold it."""
+    torch.manual_seed(0)
+    config_class = CONFIG_MAPPING[model_type]
+    found = MODEL_MAPPING[config_class]
+    model = (found[0] if isinstance(found, tuple) else found)(config_class(**MODEL_TYPES[model_type][0]))
+    for parameter in model.parameters():
+        if parameter.dim() == 1:  # biases of 0 and norms of 1 would hide mistakes
+            parameter.data.add_(0.1 * torch.randn_like(parameter))
+    return model.eval()
 
 
 def make_backbone(model_type: str, folder: Path) -> Path:
     """Write a backbone as an ordinary Hugging Face folder."""
-    config_class, settings, tokenizer_class = MODEL_TYPES[model_type]
-    torch.manual_seed(0)
-    model = MODEL_MAPPING[config_class](config_class(**settings))
-    for parameter in model.parameters():
-        if parameter.dim() == 1:  # biases of 0 and norms of 1 would hide mistakes
-            parameter.data.add_(0.1 * torch.randn_like(parameter))
-    model.save_pretrained(folder)
-    tokenizer = make_tokenizer(tokenizer_class, folder)
-    if model_type != "albert":
-        tokenizer.save_pretrained(folder)
+    make_model(model_type).save_pretrained(folder)
+    make_tokenizer(MODEL_TYPES[model_type][1], folder)
     return folder
+
+
+def load_tensors(path: Path) -> Dict[str, torch.Tensor]:
+    """Read a safetensors file that may be written anew: the tensors of `load_file` are the file itself."""
+    return {name: tensor.clone() for name, tensor in load_file(path).items()}

@@ -1,60 +1,89 @@
 """What every kind of adapter is to the rest: settings that can attach modules to a model."""
 
-import threading
+import re
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
-from dataclasses import fields
-from typing import Any, Callable, ClassVar, ContextManager, Dict, Iterable, Iterator, List, Optional, Protocol, Tuple
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass, fields
+from typing import Any, Callable, ClassVar, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 import torch
 from torch import nn
 
 from ..errors import Errors
+from .hooks import Handle
 from .sites import Family
+from .sublayer import Sublayer
+
+Install = Callable[[], Handle]
+# What an adapter may be called.
+NAME = re.compile(r"[\w-]+")
 
 
-class Handle(Protocol):
-    """What takes a hook out again, such as torch's own handles."""
+@dataclass(frozen=True)
+class Addition:
+    """What an adapter adds to what one of a model's sublayers computes. Written so, adapters can be combined.
 
-    def remove(self) -> None: ...
-
-
-class StandIn:
-    """Lets a module compute with another function than its own, until it is removed.
-
-    module (nn.Module): The module.
-    forward (Callable): The function.
+    key (str): Names the place, such as `3-ffn`: additions of the same key are to the same output.
+    sublayer (Sublayer): The place.
+    read (Callable): From the sublayer's output to what the adapter reads.
+    compute (Callable): From that output to what is added to it.
+    when (Optional[Callable[[], bool]]): Whether it is added this time, where a sublayer is called more than once.
     """
 
-    def __init__(self, module: nn.Module, forward: Callable):
-        self.module = module
-        self.before: Any = module.__dict__.get("forward")
-        module.__dict__["forward"] = forward
+    key: str
+    sublayer: Sublayer
+    read: Callable[[torch.Tensor], torch.Tensor]
+    compute: Callable[[torch.Tensor], torch.Tensor]
+    when: Optional[Callable[[], bool]] = None
 
-    def remove(self) -> None:
-        if self.before is None:
-            del self.module.__dict__["forward"]
-        else:
-            self.module.__dict__["forward"] = self.before
+    @property
+    def width(self) -> int:
+        """RETURNS (int): The width of what it is added to."""
+        return self.sublayer.width
+
+    def install(self) -> Handle:
+        return self.sublayer.change(lambda h: h + self.compute(h) if self.when is None or self.when() else h)
 
 
 class AdapterModules(nn.Module):
-    """The trainable modules of one adapter, by layer, and the hooks by which they act on a model."""
+    """The trainable modules of one adapter, by layer, and the hooks by which they act on a model.
+
+    frozen (bool): Nothing in it is ever trained.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleDict()
-        self._installers: List[Callable[[], Handle]] = []
+        self.frozen = False
+        self.observers: List[Install] = []
+        self.hooks: List[Install] = []
+        self.additions: List[Addition] = []
         self._handles: List[Handle] = []
 
-    def hook(self, install: Callable[[], Handle]) -> None:
-        """Install a hook, now and whenever `reattach` is called.
+    def observe(self, install: Install) -> None:
+        """Install a hook that only looks, now and whenever `reattach` is called.
 
         install (Callable[[], Handle]): Puts the hook in place.
         """
-        self._installers.append(install)
+        self.observers.append(install)
         self._handles.append(install())
+
+    def add(self, addition: Addition) -> None:
+        """Add something to the output of a module of the model, from now on until `detach`."""
+        self.additions.append(addition)
+        self._handles.append(addition.install())
+
+    def hook(self, install: Install) -> None:
+        """Install any other hook, as `observe` does. An adapter with such hooks cannot be averaged or fused.
+
+        install (Callable[[], Handle]): Puts the hook in place.
+        """
+        self.hooks.append(install)
+        self._handles.append(install())
+
+    @property
+    def claims(self) -> Set[str]:
+        """RETURNS (Set[str]): What of the model no other adapter may change at the same time."""
+        return set()
 
     def detach(self) -> None:
         """Take all hooks out: the model is what it was before."""
@@ -64,11 +93,23 @@ class AdapterModules(nn.Module):
     def reattach(self) -> None:
         """Put the hooks back in after `detach`."""
         if not self._handles:
-            self._handles = [install() for install in self._installers]
+            installs = [*self.observers, *self.hooks, *(addition.install for addition in self.additions)]
+            self._handles = [install() for install in installs]
+
+    def trained(self) -> Iterable[nn.Parameter]:
+        """RETURNS (Iterable[nn.Parameter]): What the kind trains. A kind some of whose tensors are never trained
+        overrides this.
+        """
+        return self.parameters()
 
     def set_trainable(self, trainable: bool) -> None:
-        """Thaw or freeze what the kind trains. A kind some of whose tensors are never trained overrides this."""
-        self.requires_grad_(trainable)
+        """Thaw or freeze what the kind trains."""
+        for parameter in self.trained():
+            parameter.requires_grad = trainable and not self.frozen
+
+    def train(self, mode: bool = True) -> "AdapterModules":
+        """What is frozen has no dropout."""
+        return super().train(mode and not self.frozen)
 
     def merged(self) -> Dict[str, torch.Tensor]:
         """RETURNS (Dict[str, torch.Tensor]): The backbone's weights by name, with the adapter's effect in them.
@@ -102,6 +143,30 @@ class Adapter(ABC):
         RETURNS (AdapterModules): What can be trained.
         """
 
+    @property
+    def names(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The adapters of the same model that it is made of, by name."""
+        return ()
+
+    @property
+    def positions(self) -> int:
+        """RETURNS (int): How many of the model's positions it takes away from each window."""
+        return 0
+
+    def bind(self, known: Mapping[str, "Adapter"]) -> "Adapter":
+        """RETURNS (Adapter): These settings, with those of named adapters in place of their names.
+
+        known (Mapping[str, Adapter]): The adapters of the model.
+        RAISES (ValueError): If there is none of a name.
+        """
+        return self
+
+    def fill(self, modules: AdapterModules, known: Callable[[str], AdapterModules]) -> None:  # noqa: B027
+        """Copy the weights of named adapters to where they stand in the modules that `attach` made.
+
+        known (Callable[[str], AdapterModules]): Gives the modules of an adapter of the model.
+        """
+
 
 def chosen_layers(layers: Optional[Iterable[int]], depth: int) -> Tuple[int, ...]:
     """RETURNS (Tuple[int, ...]): The layers that get adapters, sorted; all of them for None.
@@ -115,87 +180,21 @@ def chosen_layers(layers: Optional[Iterable[int]], depth: int) -> Tuple[int, ...
     return tuple(sorted(set(layers)))
 
 
-def after(module: nn.Module, change: Callable[[torch.Tensor], torch.Tensor]) -> torch.utils.hooks.RemovableHandle:
-    """Change the output of a module.
-
-    change (Callable): From the module's output to what replaces it.
-    """
-    return module.register_forward_hook(lambda _, args, output: change(output))
-
-
-def renorm(norm: nn.Module, change: Callable[[torch.Tensor], torch.Tensor]) -> torch.utils.hooks.RemovableHandle:
-    """Add to the sum before a layer normalisation what is computed from that normalisation's output.
-
-    change (Callable): From the normalised sum to what is added to the sum, which is then normalised anew.
-    """
-    # norm.forward, not norm(): the hook must not call itself.
-    return norm.register_forward_hook(lambda _, args, output: norm.forward(args[0] + change(output)))
-
-
-class _Memory(threading.local):
-    """What hooks saw last, one for each thread: several may share a pipeline."""
-
-    def __init__(self) -> None:
-        self.values: "WeakKeyDictionary[Remembered, Any]" = WeakKeyDictionary()
-
-
-_memory = _Memory()
-
-
-class Remembered:
-    """What a hook saw, for another hook of the same forward pass."""
-
-    @property
-    def value(self) -> Any:
-        return _memory.values.get(self)
-
-    @value.setter
-    def value(self, value: Any) -> None:
-        _memory.values[self] = value
-
-
-def recall() -> Callable[[], ContextManager[None]]:
-    """RETURNS (Callable): Makes a context in which all hooks remember what they do now, for a part of this forward pass
-    that is computed once more.
-    """
-    values = _memory.values.copy()
-
-    @contextmanager
-    def restored() -> Iterator[None]:
-        before, _memory.values = _memory.values, values
-        try:
-            yield
-        finally:
-            _memory.values = before
-
-    return restored
-
-
-def first_argument(module: nn.Module, seen: Remembered) -> Handle:
-    """Remember the first argument of each call of a module, however it is passed."""
-
-    def hook(_: nn.Module, args: Tuple, kwargs: Dict[str, Any]) -> None:
-        seen.value = args[0] if args else next(iter(kwargs.values()))
-
-    return module.register_forward_pre_hook(hook, with_kwargs=True)
-
-
-def named_argument(module: nn.Module, name: str, seen: Remembered) -> Handle:
-    """Remember a keyword argument of each call of a module; None where it is not given."""
-
-    def hook(_: nn.Module, args: Tuple, kwargs: Dict[str, Any]) -> None:
-        seen.value = kwargs.get(name)
-
-    return module.register_forward_pre_hook(hook, with_kwargs=True)
-
-
 def check_setting(settings: Adapter, ok: bool, setting: str, allowed: str) -> None:
     """RAISES (ValueError): If a setting is not ok, saying what is allowed."""
     if not ok:
         raise ValueError(Errors.B004.format(setting=setting, value=getattr(settings, setting), allowed=allowed))
 
 
+def check_feature(model: nn.Module, family: Family, feature: str) -> None:
+    """RAISES (ValueError): If a model's type cannot take a kind of adapter, saying why."""
+    config: Any = model.config
+    family.check(feature, config.model_type)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Adapter):
         return value.config()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

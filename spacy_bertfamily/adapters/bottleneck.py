@@ -6,23 +6,15 @@ He et al. 2022 for the parallel form (https://arxiv.org/abs/2110.04366), RÃ¼cklÃ
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Optional, Tuple
+from typing import Any, Callable, ClassVar, Optional, Tuple
 
 import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from .base import (
-    Adapter,
-    AdapterModules,
-    Remembered,
-    after,
-    check_setting,
-    chosen_layers,
-    first_argument,
-    renorm,
-)
-from .sites import Family, Site
+from .base import Adapter, AdapterModules, Addition, check_feature, check_setting, chosen_layers
+from .sites import Family
+from .sublayer import Sublayer, count_calls
 
 PLACEMENTS = ("houlsby", "pfeiffer", "parallel")
 
@@ -63,6 +55,7 @@ class Bottleneck(Adapter):
     dropout: float = 0.0
     scaling: float = 1.0
     layers: Optional[Tuple[int, ...]] = None
+    per_depth: bool = False
 
     def __post_init__(self) -> None:
         check = partial(check_setting, self)
@@ -79,29 +72,36 @@ class Bottleneck(Adapter):
         check(0 <= self.dropout < 1, "dropout", "from 0 up to, but not including, 1")
 
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        check_feature(model, family, self.placement)
         modules = AdapterModules()
         layers = family.find_layers(model)
-        for depth in chosen_layers(self.layers, len(layers)):
-            sites = {"ffn": family.ffn}
-            if self.placement == "houlsby":
-                sites = {"attention": family.attention, **sites}
+        calls = family.calls(model) if self.per_depth else 1
+        number = count_calls(model, layers, modules.observe) if calls > 1 else None
+        sites = {"attention": family.attention} if self.placement == "houlsby" else {}
+        for depth in chosen_layers(self.layers, calls * len(layers)):
             at_layer = nn.ModuleDict()
-            for site_name, site in sites.items():
-                at_layer[site_name] = self._attach_site(modules, layers[depth], site)
+            when = number and partial(_is_call, number, layers[depth // calls], depth % calls)
+            for name, site in {**sites, "ffn": family.ffn}.items():
+                sublayer = Sublayer(layers[depth // calls], site, family.swapped)
+                at_layer[name] = self._attach_site(modules, sublayer, f"{depth}-{name}", when)
             modules.layers[str(depth)] = at_layer
         return modules
 
-    def _attach_site(self, modules: AdapterModules, layer: nn.Module, site: Site) -> BottleneckModule:
-        branch, norm = layer.get_submodule(site.branch), layer.get_submodule(site.norm)
-        width = int(norm.get_parameter("weight").shape[0])
-        size = self.size or max(1, int(width / (self.reduction_factor or 1)))
-        module = BottleneckModule(width, size, self)
-        if self.placement == "houlsby":
-            modules.hook(lambda: after(branch, lambda h: h + module(h)))
-        elif self.placement == "pfeiffer":
-            modules.hook(lambda: renorm(norm, module))
-        else:
-            seen, source = Remembered(), layer.get_submodule(site.input)
-            modules.hook(lambda: first_argument(source, seen))
-            modules.hook(lambda: after(branch, lambda h: h + module(seen.value)))
+    def _attach_site(
+        self, modules: AdapterModules, sublayer: Sublayer, key: str, when: Optional[Callable[[], bool]]
+    ) -> BottleneckModule:
+        size = self.size or max(1, int(sublayer.width / (self.reduction_factor or 1)))
+        module = BottleneckModule(sublayer.width, size, self)
+        seen: Any = None if self.placement == "houlsby" else sublayer.remember_input(modules.observe)
+        # what it reads, from the sublayer's output
+        read = {
+            "houlsby": lambda h: h,
+            "pfeiffer": lambda h: sublayer.normalize(h + seen()),
+            "parallel": lambda h: seen(),
+        }[self.placement]
+        modules.add(Addition(key, sublayer, read, lambda h: module(read(h)), when))
         return module
+
+
+def _is_call(number: Callable[[nn.Module], int], layer: nn.Module, call: int) -> bool:
+    return number(layer) == call

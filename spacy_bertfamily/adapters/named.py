@@ -1,18 +1,16 @@
 """Several adapters on one backbone, by name, of which at most one acts."""
 
-import re
 from typing import Dict, List, Optional, Set
 
 import torch
 from torch import nn
 
 from ..errors import Errors
-from .base import Adapter, AdapterModules
+from .base import NAME, Adapter, AdapterModules
 from .sites import Family
 
 # The one that the config describes.
 DEFAULT = "default"
-NAME = re.compile(r"[\w-]+")
 
 
 class NamedAdapters(nn.Module):
@@ -60,6 +58,21 @@ class NamedAdapters(nn.Module):
         modules.detach()
         modules.to(next(self.backbone.parameters()).device).train(self.training).requires_grad_(False)
         return modules
+
+    def new_adapter(self, name: str, settings: Adapter, family: Family) -> None:
+        """Make an adapter and hold it; it does not act before `set_adapter`.
+
+        name (str): Its name: letters, digits, `_` and `-`.
+        settings (Adapter): Its settings. Adapters that they name are copied.
+        family (Family): Where the backbone takes adapters.
+        RAISES (ValueError): If the name is taken or not allowed, there are no adapters of those names, or it does not
+            fit the backbone.
+        """
+        self.check_new_name(name)
+        bound = settings.bind(self.adapter_settings)
+        modules = self.make_adapter(bound, family)
+        settings.fill(modules, self.modules_of)
+        self.add_adapter(name, bound, modules)
 
     def add_adapter(self, name: str, settings: Adapter, modules: AdapterModules) -> None:
         """Hold an adapter, which does not act before `set_adapter`.

@@ -8,24 +8,17 @@ matrix, and an activation after it. V_E and V_D stand once, for all layers.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Optional, Tuple
+from typing import Callable, ClassVar, Optional, Tuple
 
 import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.activations import ACT2FN
 
-from .base import (
-    Adapter,
-    AdapterModules,
-    Remembered,
-    after,
-    check_setting,
-    chosen_layers,
-    first_argument,
-    named_argument,
-)
+from .base import Adapter, AdapterModules, Addition, check_feature, check_setting, chosen_layers
+from .hooks import Remembered, named_argument
 from .sites import Family
+from .sublayer import Sublayer, remember_first
 
 
 class ProjectedAttention(nn.Module):
@@ -123,25 +116,26 @@ class PAL(Adapter):
         check(0 <= self.dropout < 1, "dropout", "from 0 up to, but not including, 1")
 
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        check_feature(model, family, "pal")
         modules = AdapterModules()
         layers = family.find_layers(model)
         depths = chosen_layers(self.layers, len(layers))
         mask = Remembered()
-        modules.hook(lambda: named_argument(model, "attention_mask", mask))
+        modules.observe(lambda: named_argument(model, "attention_mask", mask))
         shared = None
         for depth in depths:
-            width = int(layers[depth].get_submodule(family.ffn.norm).get_parameter("weight").shape[0])
+            sublayer = Sublayer(layers[depth], family.ffn, family.swapped)
             if shared is None or not self.shared:
-                shared = Projection(width, self.size)
+                shared = Projection(sublayer.width, self.size)
             module = PALModule(shared, self)
             module.initialize(self.init_scale, self.no_op)
             modules.layers[str(depth)] = module
-            self._hook(modules, layers[depth], family, module, mask)
+            seen = remember_first(layers[depth].get_submodule(family.input), family.swapped, modules.observe)
+            modules.add(_addition(f"{depth}-ffn", sublayer, module, seen, mask))
         return modules
 
-    def _hook(
-        self, modules: AdapterModules, layer: nn.Module, family: Family, module: PALModule, mask: Remembered
-    ) -> None:
-        seen, branch = Remembered(), layer.get_submodule(family.ffn.branch)
-        modules.hook(lambda: first_argument(layer, seen))
-        modules.hook(lambda: after(branch, lambda h: h + module(seen.value, mask.value)))
+
+def _addition(
+    key: str, sublayer: Sublayer, module: PALModule, seen: Callable[[], torch.Tensor], mask: Remembered
+) -> Addition:
+    return Addition(key, sublayer, read=lambda h: seen(), compute=lambda h: module(seen(), mask.value))

@@ -8,19 +8,25 @@ function of the module that it wraps.
 import copy
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Callable, ClassVar, Dict, List, Tuple, cast
+from typing import Any, Callable, ClassVar, Dict, List, Set, Tuple, cast
 
 import torch
 from torch import nn
 
 from ..errors import Errors
-from .base import Adapter, AdapterModules, StandIn
+from .base import Adapter, AdapterModules, check_feature
+from .hooks import StandIn
+from .prefix_tuning import METHOD as PREFIX_TUNING
+from .prefix_tuning import attach_prefix
 from .sites import Family
 
 # peft's name for an adapter, which becomes part of the names of its tensors
 INNER = "default"
 # These would train, store or replace the backbone's own modules.
 REFUSED = ("modules_to_save", "trainable_token_indices", "target_parameters", "layer_replication")
+# These, and all that end in CONFIGS, would import modules by name, fetch other models, or read pickles.
+NAMING = ("adapters", "auto_mapping", "megatron_core", "shadow_model")
+CONFIGS = "_config"
 
 
 class PeftModules(AdapterModules):
@@ -33,7 +39,7 @@ class PeftModules(AdapterModules):
         super().__init__()
         self.config = config
         self.wrapped: Dict[str, nn.Module] = {}
-        self.trained: List[nn.Parameter] = []
+        self._trained: List[nn.Parameter] = []
 
     def place(self, path: str, layer: nn.Module, target: nn.Module) -> None:
         """Take over a layer.
@@ -44,7 +50,7 @@ class PeftModules(AdapterModules):
         """
         del layer._modules["base_layer"]
         layer.__dict__["base_layer"] = _bare(target)  # not a submodule: the tensors are the backbone's
-        self.trained += [parameter for parameter in layer.parameters() if parameter.requires_grad]
+        self._trained += [parameter for parameter in layer.parameters() if parameter.requires_grad]
         *parents, name = path.split(".")
         holder = self.layers
         for parent in parents:
@@ -55,9 +61,12 @@ class PeftModules(AdapterModules):
         self.wrapped[path] = layer
         self.hook(lambda: StandIn(target, layer.forward))
 
-    def set_trainable(self, trainable: bool) -> None:
-        for parameter in self.trained:
-            parameter.requires_grad = trainable
+    def trained(self) -> List[nn.Parameter]:
+        return self._trained
+
+    @property
+    def claims(self) -> Set[str]:
+        return set(self.wrapped)
 
     def merged(self) -> Dict[str, torch.Tensor]:
         weights = {}
@@ -99,25 +108,39 @@ class Peft(Adapter):
         for name in REFUSED:
             if self.settings.get(name):
                 raise self._error(f"{name!r} would train or replace modules of the backbone itself")
+        for name, value in self.settings.items():
+            if value and (name in NAMING or name.endswith(CONFIGS)):
+                raise self._error(f"{name!r} can make peft run code or read other files")
         if self.settings.get("bias", "none") != "none":
             raise self._error("biases are trained with 'bias' in 'trainable' of the transformer")
         try:
             config = methods[self.method](**copy.deepcopy(self.settings))
-        except (TypeError, ValueError, ImportError) as e:
-            raise self._error(str(e)) from e
-        if config.is_prompt_learning or config.is_adaption_prompt:
-            raise self._error("peft does not inject it in a model, but calls the model in another way")
+        except Exception as e:  # whatever peft makes of strange settings
+            raise self._error(str(e) or repr(e)) from e
+        if (config.is_prompt_learning and self.method != PREFIX_TUNING) or config.is_adaption_prompt:
+            raise self._error("it would put more pieces before each text, or needs another kind of model")
         return config
 
+    @property
+    def positions(self) -> int:
+        tokens = self.settings.get("num_virtual_tokens")
+        return tokens if isinstance(tokens, int) else 0
+
     def attach(self, model: nn.Module, family: Family) -> AdapterModules:
+        check_feature(model, family, "peft")
         config, (_, inject) = self.make_config(), _import_peft()
+        if self.method == PREFIX_TUNING:
+            try:
+                return attach_prefix(config, model)
+            except ValueError as e:
+                raise self._error(str(e)) from e
         copied = _copy_tree(model)
         before = {name: (p.data_ptr(), p._version) for name, p in copied.named_parameters()}
         old = set(copied.modules())
         try:
             inject(config, copied, INNER)
-        except (ValueError, TypeError, NotImplementedError, RuntimeError, AttributeError, KeyError) as e:
-            raise self._error(str(e)) from e
+        except Exception as e:
+            raise self._error(str(e) or repr(e)) from e
         modules = PeftModules(config)
         found = {path: module for path, module in copied.named_modules() if hasattr(module, "base_layer")}
         made = {path: module for path, module in found.items() if module not in old}

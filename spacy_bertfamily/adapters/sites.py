@@ -1,107 +1,152 @@
-"""Where each model type takes adapters: a table, one row per type. Growing it needs no code.
+"""What a model type looks like to the rest: where it takes adapters, and in what it differs from BERT."""
 
-Names are module paths in transformers' implementation. A sublayer of a post-norm transformer computes
-`norm(branch(input) + input)`; a site names the three modules at which one can get hold of these values.
-"""
-
-from dataclasses import dataclass
-from typing import Dict, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Callable, ContextManager, List, Mapping, Optional, Tuple
 
 from torch import nn
 
 from ..errors import Errors
 
+PRE_NORM = (
+    "it normalises before each sublayer, while this placement feeds the adapter what a normalisation after the "
+    "sublayer's residual gives"
+)
+
 
 @dataclass(frozen=True)
 class Site:
-    """One residual sublayer, by module paths relative to its layer.
+    """One residual sublayer, by module paths relative to its layer: `norm(branch(input) + input)`, or, where
+    `pre_norm` is set, `branch(norm(input)) + input`.
 
-    branch (str): The module whose output is what the residual is added to (after its dropout).
-    norm (str): The layer normalisation after the addition.
-    input (str): A module whose first argument is the sublayer's input.
+    branch (Optional[str]): The module whose output is what the residual is added to (after its dropout). None where no
+        module gives it: it is then what the normalisation gets, less the sublayer's input.
+    norm (str): The layer normalisation.
+    input (str): A module whose first argument is what the sublayer computes on: its input, normalised if `pre_norm`.
+    pre_norm (bool): Whether the normalisation comes first.
     """
 
-    branch: str
+    branch: Optional[str]
     norm: str
     input: str
+    pre_norm: bool = False
+
+    def width(self, layer: nn.Module) -> int:
+        """RETURNS (int): The width of the sublayer's output."""
+        return int(layer.get_submodule(self.norm).get_parameter("weight").shape[0])
 
 
 @dataclass(frozen=True)
 class Family:
-    """What a model type looks like to adapters and freezing.
+    """What a model type looks like to adapters, freezing and the encoder.
 
-    layers (str): Path of the list of layers.
+    layers (str): Path of the list of layers. `*` stands for any part of a path; several paths are divided by `|`.
     attention (Site): The self-attention sublayer.
     ffn (Site): The feed-forward sublayer.
-    above (Tuple[str, ...]): Top-level modules that come after the last layer.
+    above (Tuple[str, ...]): Modules that come after the last layer.
+    embeddings (Tuple[str, ...]): How the names of the top-level modules begin that come before the first layer.
+    input (str): A module of a layer whose first argument is the layer's input; the layer itself for most.
+    swapped (Optional[Tuple[int, int]]): In layers, states are `(windows, pieces, width)` with these axes swapped.
+    shared (bool): One module is all layers, called once for each.
+    depth (str): The setting in the config that counts hidden states but for the first.
+    width (int): The output is so many times wider than `hidden_size`.
+    positions (str): The setting in the config that limits the length of windows.
     positions_from_pad (bool): Position ids begin after the padding index, so that many are lost.
+    token_types (Optional[bool]): Whether the model tells two segments apart by token types. None: if it takes them and
+        its config has more than one.
+    causal (bool): A piece sees only those before it, so the last one stands for the sequence.
+    part (Optional[str]): The submodule that is the encoder; the rest is thrown away.
+    outside (str): With `part`: the module outside of it that holds its embeddings of pieces.
+    global_attention (bool): Takes a mask of the pieces that see all others, and are seen by them.
+    piece_inputs (Mapping[str, str]): Inputs that are looked up by piece, and the tokenizer's file that holds them.
+    pad_to (Optional[Callable[[Any, int], Optional[int]]]): From config and length of a window to the length to which it
+        must be padded; only windows with the same result go in one batch. None where padding makes no difference.
+    alone (bool): Each window must go through by itself, since something is computed over the whole batch.
+    around (Optional[Callable[[nn.Module, int], ContextManager]]): What to do around each forward pass, given the length
+        of its windows.
+    note (str): What else is worth knowing.
+    lacks (Mapping[str, str]): What cannot be done with the type, and why.
     """
 
     layers: str
     attention: Site
     ffn: Site
     above: Tuple[str, ...] = ("pooler",)
+    embeddings: Tuple[str, ...] = ("embeddings",)
+    input: str = ""
+    swapped: Optional[Tuple[int, int]] = None
+    shared: bool = False
+    depth: str = "num_hidden_layers"
+    width: int = 1
+    positions: str = "max_position_embeddings"
     positions_from_pad: bool = False
+    token_types: Optional[bool] = None
+    causal: bool = False
+    part: Optional[str] = None
+    outside: str = "shared"
+    global_attention: bool = False
+    piece_inputs: Mapping[str, str] = field(default_factory=dict)
+    pad_to: Optional[Callable[[Any, int], Optional[int]]] = None
+    alone: bool = False
+    around: Optional[Callable[[nn.Module, int], ContextManager]] = None
+    note: str = ""
+    lacks: Mapping[str, str] = field(default_factory=dict)
+
+    def layer_paths(self, model: nn.Module) -> List[str]:
+        """RETURNS (List[str]): The paths of the layers that have weights of their own, the lowest first."""
+        return [path for pattern in self.layers.split("|") for path in _expand(model, f"{pattern}.*")]
 
     def find_layers(self, model: nn.Module) -> Tuple[nn.Module, ...]:
         """RETURNS (Tuple[nn.Module, ...]): The layers that have weights of their own, the lowest first."""
-        return tuple(model.get_submodule(self.layers).children())
+        return tuple(map(model.get_submodule, self.layer_paths(model)))
+
+    def calls(self, model: nn.Module) -> int:
+        """RETURNS (int): How often each layer is called in a forward pass."""
+        config: Any = model.config
+        return getattr(config, self.depth) // len(self.layer_paths(model)) if self.shared else 1
+
+    def why_not(self, feature: str) -> Optional[str]:
+        """RETURNS (Optional[str]): Why the type cannot do something, None if it can."""
+        if feature == "pfeiffer" and self.ffn.pre_norm:
+            return PRE_NORM
+        return self.lacks.get(feature)
+
+    def check(self, feature: str, model_type: str) -> None:
+        """RAISES (ValueError): If the type cannot do something, saying why.
+
+        feature (str): A placement of bottleneck adapters, `pal`, `peft`, `train` or `mix`.
+        model_type (str): Its name.
+        """
+        reason = self.why_not(feature)
+        if reason is not None:
+            able = [name for name in FEATURES if self.why_not(name) is None]
+            raise ValueError(
+                Errors.B012.format(
+                    model_type=model_type, feature=FEATURES[feature], reason=reason, able=", ".join(able)
+                )
+            )
 
 
-_BERT_FFN = Site(branch="output.dropout", norm="output.LayerNorm", input="intermediate")
-_BERT_ATTENTION = Site(branch="attention.output.dropout", norm="attention.output.LayerNorm", input="attention")
-_BERT = Family("encoder.layer", _BERT_ATTENTION, _BERT_FFN)
-_ROBERTA = Family("encoder.layer", _BERT_ATTENTION, _BERT_FFN, positions_from_pad=True)
-_ALBERT = Family(
-    # One module is called once per layer: its adapters are shared by all depths, as its weights are.
-    "encoder.albert_layer_groups.0.albert_layers",
-    Site(branch="attention.output_dropout", norm="attention.LayerNorm", input="attention"),
-    Site(branch="ffn_output", norm="full_layer_layer_norm", input="ffn"),
-    above=("pooler", "pooler_activation"),
-)
-_DISTILBERT = Family(
-    "transformer.layer",
-    Site(branch="attention.out_lin", norm="sa_layer_norm", input="attention"),
-    Site(branch="ffn.dropout", norm="output_layer_norm", input="ffn"),
-)
-_MPNET = Family(
-    "encoder.layer",
-    Site(branch="attention.dropout", norm="attention.LayerNorm", input="attention"),
-    _BERT_FFN,
-    positions_from_pad=True,
-)
-
-FAMILIES: Dict[str, Family] = {
-    "albert": _ALBERT,
-    "bert": _BERT,
-    "big_bird": _BERT,
-    "camembert": _ROBERTA,
-    "data2vec-text": _ROBERTA,
-    "deberta-v2": _BERT,
-    "distilbert": _DISTILBERT,
-    "electra": _BERT,
-    "ernie": _BERT,
-    "longformer": _ROBERTA,
-    "mpnet": _MPNET,
-    "rembert": _BERT,
-    "roberta": _ROBERTA,
-    "roc_bert": _BERT,
-    "splinter": _BERT,
-    "xlm-roberta": _ROBERTA,
+# By the name in `Family.lacks`: what it is called in errors and on the page about backbones.
+FEATURES = {
+    "houlsby": "bottleneck adapters with placement = 'houlsby'",
+    "pfeiffer": "bottleneck adapters with placement = 'pfeiffer'",
+    "parallel": "bottleneck adapters with placement = 'parallel'",
+    "pal": "PALs",
+    "peft": "LoRA and other methods of peft",
+    "train": "training of any part of the backbone",
+    "prefix": "keeping of what layers beneath the trained ones compute",
+    "mix": "layer mixes",
 }
 
 
-def register_family(model_type: str, family: Family) -> None:
-    """Describe a model type that the table lacks.
-
-    model_type (str): As in the backbone's config.json.
-    family (Family): Its sites.
-    """
-    FAMILIES[model_type] = family
-
-
-def find_family(model_type: str) -> Family:
-    """RETURNS (Family): The row of the table. RAISES (ValueError): If there is none, naming those there are."""
-    if model_type not in FAMILIES:
-        raise ValueError(Errors.B008.format(model_type=model_type, known=", ".join(sorted(FAMILIES))))
-    return FAMILIES[model_type]
+def _expand(model: nn.Module, pattern: str) -> List[str]:
+    """RETURNS (List[str]): The paths of the modules that fit a pattern in which a part may be `*`, in order."""
+    found = [("", model)]
+    for part in pattern.split("."):
+        found = [
+            (f"{path}.{name}" if path else name, child)
+            for path, module in found
+            for name, child in module.named_children()
+            if part in ("*", name)
+        ]
+    return [path for path, _ in found]

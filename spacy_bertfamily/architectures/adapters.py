@@ -18,6 +18,7 @@ def make_bottleneck(
     dropout: float = 0.0,
     scaling: float = 1.0,
     layers: Optional[List[int]] = None,
+    per_depth: bool = False,
 ) -> Adapter:
     """Bottleneck adapters: up(activation(down(x))), added to a sublayer's output.
 
@@ -31,6 +32,8 @@ def make_bottleneck(
     dropout (float): Dropout inside the bottleneck, in training.
     scaling (float): What the adapter's output is multiplied with.
     layers (Optional[List[int]]): The layers that get adapters, 0 being the lowest; None for all.
+    per_depth (bool): In a backbone one of whose modules is all layers (ALBERT), an adapter for each of them instead of
+        one that they share, too.
     RETURNS (Adapter): The settings.
     RAISES (ValueError): On settings that are not allowed.
     """
@@ -43,6 +46,7 @@ def make_bottleneck(
         dropout=dropout,
         scaling=scaling,
         layers=None if layers is None else tuple(layers),
+        per_depth=per_depth,
     )
 
 
@@ -114,3 +118,19 @@ def make_lora(
     """
     settings = {"r": rank, "lora_alpha": alpha, "lora_dropout": dropout, "target_modules": target_modules}
     return Peft(method="LORA", settings=settings)
+
+
+@registry.adapters("spacy-bertfamily.PrefixTuning.v1")  # type: ignore[attr-defined]
+def make_prefix_tuning(tokens: int = 20, projection_size: Optional[int] = None) -> Adapter:
+    """Prefix tuning (Li & Liang 2021), through peft: keys and values that are learned, before each layer's own.
+
+    tokens (int): How many there are; they take as many of the backbone's positions, so that max_pieces has to be lower.
+    projection_size (Optional[int]): Learn them through two layers with so many units between them, as the paper does;
+        None to learn them as they are.
+    RETURNS (Adapter): The settings.
+    RAISES (ValueError): If peft is missing or refuses a setting.
+    """
+    settings: Dict[str, Any] = {"num_virtual_tokens": tokens}
+    if projection_size is not None:
+        settings.update(prefix_projection=True, encoder_hidden_size=projection_size)
+    return Peft(method="PREFIX_TUNING", settings=settings)

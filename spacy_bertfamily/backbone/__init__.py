@@ -1,3 +1,3 @@
-from .load import Backbone, load_backbone, model_class, read_config
+from .load import Backbone, load_backbone, make_model, read_config
 
-__all__ = ["Backbone", "load_backbone", "model_class", "read_config"]
+__all__ = ["Backbone", "load_backbone", "make_model", "read_config"]

@@ -22,10 +22,12 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from ..adapters import Family, describe
 from ..errors import Errors
 from .fingerprint import fingerprint
 from .locate import locate
-from .safety import clean_config, read_json, read_tokenizer_files, read_weights
+from .plausible import check_pieces, check_size, check_types
+from .safety import check_links, clean_config, read_json, read_tokenizer_files, read_weights
 
 # Live backbones, by the files they came from and by what they turned out to be. Weak: the last pipeline that lets go of
 # a backbone frees it.
@@ -40,7 +42,7 @@ class Backbone:
     name (str): The name that it was asked for by.
     folder (Path): Where its files were.
     model (PreTrainedModel): The encoder, all tensors frozen, in evaluation mode.
-    tokenizer (PreTrainedTokenizerBase): The fast tokenizer.
+    tokenizer (PreTrainedTokenizerBase): Its tokenizer, the fast one if there is one.
     tokenizer_files (Dict[str, bytes]): What the tokenizer was made from.
     fingerprint (str): SHA-256 of the weights in float32.
     """
@@ -63,8 +65,30 @@ class Backbone:
         tensors = chain(self.model.parameters(), self.model.buffers())
         return copy.deepcopy(self.model, {id(tensor): tensor for tensor in tensors})
 
+    def piece_inputs(self) -> Dict[str, torch.Tensor]:
+        """RETURNS (Dict[str, torch.Tensor]): What the model wants to know of each piece of the vocabulary, by the name
+        of its input; nothing where the tokenizer does not say.
+        """
+        vocabulary, special = self.tokenizer.get_vocab(), set(self.tokenizer.all_special_ids)
+        tables = {}
+        for name, file in describe(self.config.model_type).piece_inputs.items():
+            if file in self.tokenizer_files:
+                ids = json.loads(self.tokenizer_files[file])
+                unknown = ids.get(self.tokenizer.unk_token, 0)
+                table = torch.zeros(max(vocabulary.values()) + 1, dtype=torch.long)
+                for piece, i in vocabulary.items():
+                    table[i] = unknown if i in special else ids.get(piece, unknown)
+                tables[name] = table
+        return tables
+
     def weights(self) -> Dict[str, torch.Tensor]:
-        """RETURNS (Dict[str, torch.Tensor]): The weights in float32, as the fingerprint saw them."""
+        """RETURNS (Dict[str, torch.Tensor]): The weights in float32, as the fingerprint saw them, under the names that
+        they have in the backbone's own files.
+        """
+        part = describe(self.config.model_type).part
+        return {f"{part}.{name}" if part else name: tensor for name, tensor in self._read_weights().items()}
+
+    def _read_weights(self) -> Dict[str, torch.Tensor]:
         if self.model.dtype == torch.float32:
             return _state(self.model)
         try:
@@ -85,11 +109,17 @@ def read_config(name: str) -> Tuple[Path, PretrainedConfig]:
     folder = locate(name)
     if not (folder / "config.json").is_file():
         raise ValueError(Errors.B024.format(folder=str(folder), missing="config.json"))
+    check_links(folder)
     content = clean_config(read_json(folder / "config.json"))
     model_type = str(content.get("model_type"))
     if model_type not in CONFIG_MAPPING or CONFIG_MAPPING[model_type] not in MODEL_MAPPING:
         raise ValueError(Errors.B027.format(name=name, model_type=model_type))
-    return folder, CONFIG_MAPPING[model_type].from_dict(content)
+    file = str(folder / "config.json")
+    check_types(CONFIG_MAPPING[model_type], content, file)
+    try:
+        return folder, CONFIG_MAPPING[model_type].from_dict(content)
+    except Exception as e:  # whatever a config's own code makes of strange entries
+        raise ValueError(Errors.B046.format(file=file, reason=str(e) or repr(e))) from e
 
 
 def load_backbone(name: str, *, dtype: torch.dtype = torch.float32, device: Optional[torch.device] = None) -> Backbone:
@@ -109,6 +139,7 @@ def load_backbone(name: str, *, dtype: torch.dtype = torch.float32, device: Opti
     files = read_tokenizer_files(folder)
     tokenizer = _build_tokenizer(name, config, files)
     model = _build_model(name, config, read_weights(folder))
+    check_pieces(name, model, tokenizer)
     backbone = Backbone(name, folder, model, tokenizer, files, fingerprint(_state(model)))
     content_key = (backbone.fingerprint, config.to_json_string(), tuple(sorted(files.items())), dtype, str(device))
     if content_key in _BY_CONTENT:  # the same backbone from another place
@@ -136,7 +167,20 @@ def model_class(config: PretrainedConfig) -> Type[PreTrainedModel]:
     return cast(Type[PreTrainedModel], found[0] if isinstance(found, tuple) else found)
 
 
+def make_model(config: PretrainedConfig) -> nn.Module:
+    """RETURNS (nn.Module): The plain encoder of a config, with new weights."""
+    return _encoder_of(model_class(config)(copy.deepcopy(config)))
+
+
+def _encoder_of(model: PreTrainedModel) -> PreTrainedModel:
+    part = describe(model.config.model_type).part
+    return model if part is None else cast(PreTrainedModel, model.get_submodule(part))
+
+
 def _build_model(name: str, config: PretrainedConfig, weights: Dict[str, torch.Tensor]) -> PreTrainedModel:
+    family = describe(config.model_type)
+    weights = _with_embeddings(weights, family)
+    check_size(name, config, weights, lambda: make_model(config))
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # unused heads are normal here, and what is missing is checked below
     try:
@@ -150,16 +194,32 @@ def _build_model(name: str, config: PretrainedConfig, weights: Dict[str, torch.T
         ) from e
     finally:
         transformers_logging.set_verbosity(level)
-    missing = [key for key in info["missing_keys"] if not key.startswith("pooler.")]
+    missing = [key for key in info["missing_keys"] if not key.startswith("pooler.") and _is_read(key, family)]
     if missing or info["mismatched_keys"]:
         raise ValueError(
             Errors.B028.format(
                 name=name, missing=missing, mismatched=info["mismatched_keys"], model_type=config.model_type
             )
         )
-    if info["missing_keys"]:
+    if any(key.startswith("pooler.") for key in info["missing_keys"]):
         model.pooler = None  # it would hold random weights
-    return model.requires_grad_(False).eval()
+    model.config.use_cache = False  # of keys and values, for a next token that never comes
+    return _encoder_of(model).requires_grad_(False).eval()
+
+
+def _is_read(key: str, family: Family) -> bool:
+    """RETURNS (bool): Whether a tensor belongs to the part of the model that is kept."""
+    return family.part is None or key.startswith((f"{family.part}.", f"{family.outside}."))
+
+
+def _with_embeddings(weights: Dict[str, torch.Tensor], family: Family) -> Dict[str, torch.Tensor]:
+    """RETURNS (Dict[str, torch.Tensor]): Weights with an encoder's embeddings of pieces where the whole model looks for
+    them: a backbone that was stored with a pipeline holds the encoder only.
+    """
+    own, outside = f"{family.part}.{family.embeddings[0]}.weight", f"{family.outside}.weight"
+    if family.part is None or own not in weights or any(key.endswith(outside) for key in weights):
+        return weights
+    return {**weights, outside: weights[own]}
 
 
 def _build_tokenizer(name: str, config: PretrainedConfig, files: Dict[str, bytes]) -> PreTrainedTokenizerBase:
@@ -176,6 +236,4 @@ def _build_tokenizer(name: str, config: PretrainedConfig, files: Dict[str, bytes
             tokenizer = tokenizer_class.from_pretrained(folder, **kwargs)
         except Exception as e:  # whatever a broken tokenizer file leads to
             raise ValueError(Errors.B024.format(folder=name, missing=f"readable tokenizer ({e})")) from e
-    if not tokenizer.is_fast:
-        raise ValueError(Errors.B029.format(name=name))
     return tokenizer

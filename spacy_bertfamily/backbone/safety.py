@@ -12,6 +12,8 @@ from ..errors import Errors
 # These make transformers import code from the folder or the hub, or fetch attention kernels from a repository.
 STRIPPED = ("auto_map", "custom_pipelines", "trust_remote_code", "attn_implementation", "_name_or_path")
 STRIPPED_PREFIXES = ("_attn_implementation", "_experts_implementation")
+# Labels of a head that is not loaded, and how the weights were stored: nothing that an encoder needs.
+UNUSED = ("id2label", "label2id", "num_labels", "_num_labels", "problem_type", "torch_dtype", "dtype")
 # This pulls in other libraries and other files than the weights.
 REFUSED = ("quantization_config", "compression_config")
 TOKENIZER_FILES = (
@@ -34,7 +36,8 @@ def read_json(path: Path) -> Dict[str, Any]:
 
 
 def clean_config(config: Dict[str, Any]) -> Dict[str, Any]:
-    """Drop the entries of a config.json that would make transformers fetch or run code, at any depth.
+    """Drop the entries of a config.json that would make transformers fetch or run code, at any depth, and those that an
+    encoder does not need.
 
     RETURNS (Dict[str, Any]): A new dictionary.
     RAISES (ValueError): On entries without which the weights have another meaning (quantisation).
@@ -43,10 +46,24 @@ def clean_config(config: Dict[str, Any]) -> Dict[str, Any]:
     for key, value in config.items():
         if key in REFUSED and value:
             raise ValueError(Errors.B026.format(key=key, value=value))
-        if key in STRIPPED or key.startswith(STRIPPED_PREFIXES):
+        if key in STRIPPED or key in UNUSED or key.startswith(STRIPPED_PREFIXES):
             continue
         clean[key] = clean_config(value) if isinstance(value, dict) else value
     return clean
+
+
+def check_links(folder: Path) -> None:
+    """Refuse links to files elsewhere: they would become part of a pipeline that is saved with its backbone.
+
+    RAISES (ValueError): If a file that may be read is such a link. Those of the hub's cache, where each file is a link
+        to its content, are not.
+    """
+    home = folder.resolve()
+    for path in folder.iterdir():
+        if path.is_symlink() and (path.name in TOKENIZER_FILES or path.suffix in (".json", ".safetensors", ".bin")):
+            target = path.resolve()
+            if not target.is_relative_to(home) and not target.is_relative_to(home.parent.parent / "blobs"):
+                raise ValueError(Errors.B049.format(file=str(path), target=str(target)))
 
 
 def read_tokenizer_files(folder: Path) -> Dict[str, bytes]:
@@ -95,7 +112,8 @@ def read_tensors(path: Path) -> Dict[str, torch.Tensor]:
     """Read a safetensors or .bin file. RAISES (ValueError): If it is broken or holds anything else than tensors."""
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            # Copies: the tensors of load_file are the file itself, and change, or crash the process, when that does.
+            return {name: tensor.clone() for name, tensor in load_file(path).items()}
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # UnpicklingError, SafetensorError, RuntimeError, EOFError, ...
         raise ValueError(

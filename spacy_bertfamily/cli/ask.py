@@ -8,6 +8,8 @@ from typing import List
 import typer
 from wasabi import color, msg
 
+from .shared import load_pipeline, or_fail
+
 SHOWN_AROUND = 120
 
 
@@ -23,15 +25,11 @@ def ask_command(
 
     EXAMPLE: python -m spacy bertfamily ask training/model-best --context report.txt "Who wrote it?" "When?"
     """
-    import spacy
-
     from ..pipeline.span_qa import SpanQA
 
-    try:
-        nlp = spacy.load(pipeline)
+    with or_fail(f"Cannot read {context}"):
         text = sys.stdin.read() if context == "-" else Path(context).read_text(encoding="utf8")
-    except (OSError, ValueError) as e:
-        msg.fail(f"Cannot read {Path(pipeline)} or {context}", str(e), exits=1)
+    nlp = load_pipeline(pipeline)
     components = [component for _, component in nlp.components if isinstance(component, SpanQA)]
     if not components:
         msg.fail(f"{Path(pipeline)} has no span_qa", f"Its components: {', '.join(nlp.pipe_names)}", exits=1)

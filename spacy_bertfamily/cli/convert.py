@@ -6,10 +6,15 @@ from typing import Dict, List, Optional, Union
 import typer
 from wasabi import msg
 
+from .shared import or_fail
+
 
 def convert_command(
     source: Path = typer.Argument(
-        ..., help="TSV, CSV, JSON lines, or SQuAD's, CMRC's or DRCD's JSON, gzipped or not", exists=True, dir_okay=False
+        ...,
+        help="TSV, CSV, JSON lines, CoNLL-U, or SQuAD's, CMRC's or DRCD's JSON, gzipped or not",
+        exists=True,
+        dir_okay=False,
     ),
     target: Path = typer.Argument(..., help="The .spacy file to write", dir_okay=False),
     text_a: str = typer.Option("sentence1", "--text-a", "-a", help="Column of the first text, or of the only one"),
@@ -20,41 +25,48 @@ def convert_command(
     names: str = typer.Option("", "--names", help="New names of labels, such as 0=no,1=yes"),
     label_separator: str = typer.Option("|", "--label-separator", help="Between the labels of a multilabel row"),
     format: Optional[str] = typer.Option(
-        None, "--format", "-f", help="tsv, csv, jsonl or squad; by default the suffix"
+        None, "--format", "-f", help="tsv, csv, jsonl, squad, conllu or bio; by default the suffix"
     ),
     inside_words: bool = typer.Option(False, "--inside-words", help="squad: keep answers inside words, for scoring"),
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),
     separator: str = typer.Option("[SEP]", "--separator", "-s", help="As in the transformer's config"),
 ) -> None:
-    """Convert pairs of texts, or single texts, with labels or scores, or questions with answers, to spaCy's format.
-    Says what is skipped or repaired, and why.
+    """Convert pairs of texts, or single texts, with labels or scores, questions with answers, or words with tags or
+    entities, to spaCy's format. Says what is skipped or repaired, and why.
 
     EXAMPLE: python -m spacy bertfamily convert train.jsonl train.spacy --text-a premise --text-b hypothesis
 
     EXAMPLE: python -m spacy bertfamily convert train-v2.0.json train.spacy --format squad
+
+    EXAMPLE: python -m spacy bertfamily convert en_ewt-ud-train.conllu train.spacy
     """
     import spacy
     from spacy.tokens import DocBin
 
+    from ..convert.files import open_text
     from ..convert.pairs import PairColumns, PairReport, convert_pairs
     from ..convert.squad import Report, convert_squad
     from ..convert.tables import read_rows
+    from ..convert.tokens import TokenReport, convert_bio, convert_conllu
 
     if mode not in ("exclusive", "multilabel", "regression"):
         msg.fail(f"Unknown mode {mode!r}", "Allowed are exclusive, multilabel and regression.", exits=1)
     columns = PairColumns(text_a, text_b or None, label, mode, _split(labels), _pairs(names), label_separator)
-    report: Union[PairReport, Report]
-    try:
+    report: Union[PairReport, Report, TokenReport]
+    with or_fail(f"Cannot convert {source}"):
         nlp = spacy.blank(lang)
         if format == "squad" or (format is None and ".json" in source.suffixes):
             report = Report()
             docs = DocBin(docs=convert_squad(source, nlp, report, separator, inside_words))
+        elif format in ("bio", "conllu") or (format is None and ".conllu" in source.suffixes):
+            report = TokenReport()
+            with open_text(source) as lines:
+                bio = convert_bio(lines, str(source), nlp.vocab, report)
+                docs = DocBin(docs=bio if format == "bio" else convert_conllu(lines, nlp.vocab, report))
         else:
             report = PairReport()
             rows = read_rows(source, format)
             docs = DocBin(docs=convert_pairs(rows, str(source), columns, nlp, report, separator))
-    except (OSError, EOFError, ValueError, ImportError) as e:
-        msg.fail(f"Cannot convert {source}", str(e), exits=1)
     summary, *details = report.lines()
     for line in details:
         msg.warn(line) if " skipped, " in line or " left out" in line else msg.text(line)

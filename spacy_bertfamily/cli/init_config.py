@@ -1,11 +1,12 @@
 """`python -m spacy bertfamily init-config`: a config to start from."""
 
-import sys
 from pathlib import Path
 from typing import Optional
 
 import typer
 from wasabi import msg
+
+from .shared import or_fail
 
 
 def init_config_command(
@@ -16,7 +17,9 @@ def init_config_command(
         "-t",
         help="tagger, morphologizer, parser, ner, spancat, textcat, textcat_multilabel, pair, pair_regression or qa",
     ),
-    mode: str = typer.Option("adapter", "--mode", "-m", help="adapter, full, top:N, frozen, or mix (layer weights)"),
+    mode: str = typer.Option(
+        "adapter", "--mode", "-m", help="adapter, adapter:SIZE, full, top:N, frozen, or mix (of layers)"
+    ),
     lang: str = typer.Option("en", "--lang", "-l", help="Code of the language"),
     backbone: Optional[str] = typer.Option(
         None, "--backbone", "-b", help="Hub id, local folder, or package:folder; by default a small English BERT"
@@ -31,17 +34,13 @@ def init_config_command(
     """
     from ..init_config.make import make_config
 
-    try:
+    with or_fail("Cannot make a config"):
         config = make_config(task, mode, lang, backbone, path="config.cfg" if str(target) == "-" else target.as_posix())
-    except ValueError as e:
-        msg.fail("Cannot make a config", str(e))
-        sys.exit(1)
     if str(target) == "-":
         print(config, end="")
         return
     if target.exists() and not force:
-        msg.fail(f"{target} exists already", "Give another name, or --force to write over it.")
-        sys.exit(1)
+        msg.fail(f"{target} exists already", "Give another name, or --force to write over it.", exits=1)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(config, encoding="utf8")
     msg.good(f"Wrote {target}")

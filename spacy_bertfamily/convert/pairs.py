@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 
 from ..errors import Errors
 from ..segments import DEFAULT_SEPARATOR, spell_apart
+from .files import is_text, printable
 from .tables import Row
 
 SHOWN_LINES = 20
@@ -118,7 +119,7 @@ def _read(rows: Iterable[Row], columns: PairColumns, report: PairReport, file: s
         yield item
     for column in wanted:
         if column not in seen and (seen or not report.read):
-            raise ValueError(Errors.B120.format(column=column, file=file, columns=", ".join(seen) or "none"))
+            raise ValueError(Errors.B120.format(column=column, file=file, columns=printable(", ".join(seen)) or "none"))
 
 
 class Skip(Exception):
@@ -133,6 +134,8 @@ def _texts(row: Row, columns: PairColumns) -> Tuple[str, ...]:
         text = row.values[column]
         if not isinstance(text, str):
             raise Skip(f"{column!r} is not a text")
+        if not is_text(text):
+            raise Skip(f"{column!r} has halves of characters, which are no text")
         if not text.strip():
             raise Skip(f"{column!r} is empty")
         texts.append(text.strip())
@@ -144,7 +147,7 @@ def _cats(value: Any, columns: PairColumns) -> Dict[str, float]:
     if columns.mode == "regression":
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise Skip(f"{columns.label!r} is not a finite number")
@@ -162,6 +165,6 @@ def _cats(value: Any, columns: PairColumns) -> Dict[str, float]:
 
 
 def _name(value: Any) -> str:
-    if isinstance(value, (list, dict)) or value is None:
+    if isinstance(value, (list, dict)) or value is None or not is_text(str(value)):
         raise Skip("the label is not a text or a number")
     return str(value).strip()

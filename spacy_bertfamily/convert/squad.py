@@ -1,6 +1,5 @@
 """Question answering data: SQuAD 1.1 and 2.0, CMRC 2018 and DRCD as JSON, and flat questions as JSON lines."""
 
-import gzip
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from spacy.tokens import Doc
 from ..answers import UNPLACED, Chars, set_answers
 from ..errors import Errors
 from ..segments import spell_apart
+from .files import is_text, open_text, printable
 
 # How far an offset may be off and still be put right
 NEAR = 3
@@ -74,6 +74,9 @@ def convert_squad(
     """
     for item in read_questions(path):
         report.read += 1
+        if not all(map(is_text, (item.question, item.context, *(text for text, _ in item.answers)))):
+            report.skipped.append((item.id, "it has halves of characters, which are no text"))
+            continue
         golds, unplaced = _locate_all(item, report, inside_words)
         if unplaced and not golds:
             report.skipped.append((item.id, "no answer can be used"))
@@ -101,18 +104,19 @@ def read_questions(path: Path) -> Iterator[Question]:
     YIELDS (Question): Each question.
     RAISES (ValueError): If the file is something else.
     """
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     try:
-        text = content.decode("utf8")
+        with open_text(path) as file:
+            text = file.read()
         try:
             loaded: Any = json.loads(text)
         except ValueError:
-            loaded = [json.loads(line) for line in text.splitlines() if line.strip()]
+            loaded = [json.loads(line) for line in text.split("\n") if line.strip()]
         yield from _walk(loaded)
-    except (KeyError, TypeError, AttributeError) as e:
-        raise ValueError(Errors.B206.format(file=str(path), reason=f"{type(e).__name__} {e}")) from e
+    except (KeyError, TypeError, AttributeError, RecursionError) as e:
+        reason = printable(f"{type(e).__name__} {e}")
+        raise ValueError(Errors.B206.format(file=str(path), reason=reason)) from e
     except ValueError as e:
-        raise ValueError(Errors.B206.format(file=str(path), reason=str(e))) from e
+        raise ValueError(Errors.B206.format(file=str(path), reason=e)) from e
 
 
 def _walk(loaded: Any) -> Iterator[Question]:
@@ -128,7 +132,7 @@ def _walk(loaded: Any) -> Iterator[Question]:
             if "qas" in row:  # CMRC's own style, without offsets
                 for qa in row["qas"]:
                     answers: List[Tuple[str, Optional[int]]] = [(answer, None) for answer in qa["answers"]]
-                    yield Question(qa["query_id"], qa["query_text"], row["context_text"], answers, not answers)
+                    yield _checked(qa["query_id"], qa["query_text"], row["context_text"], answers, not answers)
             else:
                 yield _question({"id": f"line {number}", **row}, row["context"])
 
@@ -139,7 +143,22 @@ def _question(qa: Dict[str, Any], context: str) -> Question:
         given = [{"text": t, "answer_start": s} for t, s in zip(given["text"], given["answer_start"])]
     answers = [(answer["text"], answer.get("answer_start")) for answer in given]
     impossible = bool(qa.get("is_impossible", not answers))
-    return Question(str(qa["id"]), qa["question"], context, [] if impossible else answers, impossible)
+    return _checked(qa["id"], qa["question"], context, [] if impossible else answers, impossible)
+
+
+def _checked(
+    id_: Any, question: Any, context: Any, answers: List[Tuple[Any, Optional[Any]]], impossible: bool
+) -> Question:
+    """RETURNS (Question): The question. RAISES (TypeError): If something in it is of another type."""
+    id_ = printable(id_)
+    texts = [("the question", question), ("the context", context), *(("an answer", text) for text, _ in answers)]
+    for what, text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"({what} of {id_!r} is {text!r:.60}, and not a text)")
+    for _, start in answers:
+        if start is not None and type(start) is not int:
+            raise TypeError(f"(an answer_start of {id_!r} is {start!r:.60}, and not a whole number)")
+    return Question(id_, question, context, answers, impossible)
 
 
 def _locate_all(item: Question, report: Report, inside_words: bool) -> Tuple[List[Chars], List[str]]:

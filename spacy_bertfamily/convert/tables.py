@@ -1,12 +1,12 @@
 """Rows with named columns, out of TSV, CSV and JSON lines."""
 
 import csv
-import gzip
 import json
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, TextIO
 
 from ..errors import Errors
+from .files import open_text
 
 
 class Row(NamedTuple):
@@ -34,9 +34,11 @@ def read_csv(file: TextIO) -> Iterator[Row]:
 
 def _read_table(reader: Any) -> Iterator[Row]:
     csv.field_size_limit(2**31 - 1)  # a text may be a book
-    header: List[str] = next(reader, [])
+    header: Optional[List[str]] = None
     while True:
         try:
+            if header is None:
+                header = next(reader)
             fields = next(reader)
         except StopIteration:
             return
@@ -71,12 +73,14 @@ def read_rows(path: Path, format: Optional[str] = None) -> Iterator[Row]:
     path (Path): The file.
     format (Optional[str]): `tsv`, `csv` or `jsonl`; by default the file's suffix, apart from `.gz`.
     YIELDS (Row): The rows; empty lines are none.
-    RAISES (ValueError): If the format is unknown.
+    RAISES (ValueError): If the format is unknown, or the file cannot be read to its end.
     """
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
     format = format or (suffixes[-1][1:].lower() if suffixes else "")
     if format not in FORMATS:
         raise ValueError(Errors.B121.format(file=str(path), format=format, formats=", ".join(FORMATS)))
-    opener: Callable[..., TextIO] = gzip.open if path.suffix == ".gz" else open  # type: ignore[assignment]
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        yield from FORMATS[format](file)
+    try:
+        with open_text(path) as file:
+            yield from FORMATS[format](file)
+    except UnicodeDecodeError as e:
+        raise ValueError(Errors.B321.format(file=str(path), reason=e)) from e

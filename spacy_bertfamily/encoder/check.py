@@ -1,12 +1,10 @@
 """Whether a backbone can do what the settings ask for, found out before its weights are read."""
 
-import copy
-
 import torch
 from transformers import PretrainedConfig
 
 from ..adapters import find_family
-from ..backbone import model_class
+from ..backbone import make_model
 from .settings import EncoderSettings
 from .trainable import trained_names
 
@@ -21,9 +19,9 @@ def check_structure(config: PretrainedConfig, settings: EncoderSettings) -> None
         type that the table of families lacks.
     """
     with torch.device("meta"):
-        model = model_class(config)(copy.deepcopy(config))
+        model = make_model(config)
         trained_names(model, settings, config.model_type)
-        if settings.adapter is not None:
+        if settings.adapter is not None and not settings.adapter.names:
             settings.adapter.attach(model, find_family(config.model_type))
         if settings.gradient_checkpointing:
             find_family(config.model_type)

@@ -1,5 +1,6 @@
 """What a pipeline stores: the trained tensors, and which backbone they belong to, in one safetensors file."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Optional, Tuple
@@ -15,6 +16,8 @@ from .state import adapter_state, check_fit
 
 METADATA_KEY = "spacy-bertfamily"
 CHECKSUM = "checksum"
+# The delta of a transformer that has no backbone yet: it is there, unlike that of a save that was interrupted.
+NOTHING = save({}, metadata={METADATA_KEY: "null"})
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,16 @@ def delta_to_bytes(encoder: Encoder, reference: Reference) -> bytes:
     """RETURNS (bytes): A safetensors file of all tensors that the backbone's own files do not give back."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.delta().items()}
     state = adapter_state(encoder)
-    about = {**asdict(reference), CHECKSUM: fingerprint(tensors), **({} if state is None else {"adapters": state})}
+    about = {**asdict(reference), **({} if state is None else {"adapters": state})}
+    about[CHECKSUM] = checksum(about, tensors)
     # One key, since safetensors writes several in any order; unsorted, since adapters keep theirs.
     return save(tensors, metadata={METADATA_KEY: json.dumps(about)})
+
+
+def checksum(about: Dict[str, Any], tensors: Dict[str, torch.Tensor]) -> str:
+    """RETURNS (str): SHA-256 of all that a delta says, but for the checksum itself."""
+    said = json.dumps({key: value for key, value in about.items() if key != CHECKSUM})
+    return hashlib.sha256(f"{said} {fingerprint(tensors)}".encode("utf8")).hexdigest()
 
 
 def read_delta(content: bytes, file: str) -> Tuple[Dict[str, torch.Tensor], Reference, Optional[Dict[str, Any]]]:
@@ -55,11 +65,13 @@ def read_delta(content: bytes, file: str) -> Tuple[Dict[str, torch.Tensor], Refe
         size = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + size])
         about = json.loads(header["__metadata__"][METADATA_KEY])
-        adapters, checksum = about.pop("adapters", None), about.pop(CHECKSUM)
-        tensors, reference = load(content), Reference(**about)
+        tensors = load(content)
+        intact = about[CHECKSUM] == checksum(about, tensors)
+        adapters = about.pop("adapters", None)
+        reference = Reference(**{key: value for key, value in about.items() if key != CHECKSUM})
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise ValueError(Errors.B042.format(file=file, reason=str(e) or repr(e))) from e
-    if fingerprint(tensors) != checksum:
+    if not intact:
         raise ValueError(Errors.B045.format(file=file))
     return tensors, reference, adapters
 

@@ -1,7 +1,7 @@
 """The one path from Docs to hidden states and back, for prediction and for training."""
 
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Sequence, Tuple, cast
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from transformers.modeling_outputs import ModelOutput
 
 from .align import align_tokens
 from .batching import pack
-from .cache import StateCache
+from .common import Source, find_source
 from .layout import LaidOutWordpieces, make_layout
 from .module import Encoder
 from .pieces import Pieces, PieceTokenizer
@@ -48,8 +48,11 @@ def encode(
     is_train (bool): Whether gradients will come back.
     RETURNS (Tuple[List[TransformerData], Callable]): spacy-transformers' data for each Doc, and a callback that takes
         the gradients of each Doc's hidden states by layer, and adds to the gradients of the trained tensors.
+    RAISES (ValueError): If the backbone has no hidden states besides the last that fit its pieces.
     """
     encoder.check_process()
+    encoder.check_complete()
+    encoder.check_layers(layers)
     settings = encoder.settings
     wanted = sorted({*layers, encoder.depth})
     pieces = tokenizer(docs, settings.separator)
@@ -64,23 +67,24 @@ def encode(
 
     def run(owners: List[Owner], numbers: Sequence[int]) -> Dict[int, torch.Tensor]:
         with torch.enable_grad() if with_grad else torch.inference_mode():
-            states = run_windows(encoder, [windows[doc][i] for doc, i, _ in owners], tokenizer.pad_id, numbers)
+            states = run_windows(encoder, tokenizer, [windows[doc][i] for doc, i, _ in owners], numbers)
         _write(outputs, owners, {j: states[j] for j in numbers if j in wanted})
         if with_grad:
             batches.append(_Batch(owners, {j: state for j, state in states.items() if state.requires_grad}))
         return states
 
-    kept = encoder.prefix.kept(wanted) if is_train and settings.cache_mb else ()
-    known, unknown = _look_up(encoder.cache, windows, kept)
-    for owners in _pack_windows(unknown, settings.batch_pieces):
-        states = run(owners, sorted({*wanted, *kept}))
-        for row, (doc, i, length) in enumerate(owners if kept else ()):
-            encoder.cache.put(windows[doc][i], {j: states[j][row, :length] for j in kept})
+    source = find_source(encoder, wanted, is_train)
+    known, unknown = _look_up(source, windows)
+    for owners in _pack_windows(encoder, unknown):
+        states = run(owners, sorted({*wanted, *source.kept}))
+        for row, (doc, i, length) in enumerate(owners if source.kept else ()):
+            source.put(windows[doc][i], {j: states[j][row, :length] for j in source.kept})
     for owner, of_window in known.items():
-        _write(outputs, [owner], {j: of_window[j][None] for j in kept if j in wanted})
-    above = [j for j in wanted if kept and j > kept[-1]]
-    for owners in _pack_windows(list(known), settings.batch_pieces) if above else ():
-        with encoder.prefix.skip(_pad_states([known[owner][kept[-1]] for owner in owners], encoder.device)):
+        _write(outputs, [owner], {j: of_window[j][None] for j in source.wanted if j in wanted})
+    above = [j for j in wanted if j > source.number]
+    for owners in _pack_windows(encoder, list(known)) if above else ():
+        state = _pad_states(encoder, [known[owner][source.number] for owner in owners])
+        with source.prefix.skip(state, source.number):
             run(owners, above)
     data = [
         _doc_data(encoder, tokenizer, doc, p, doc_windows, output, bool(layers))
@@ -102,19 +106,17 @@ def encode(
     return data, backprop
 
 
-def _look_up(
-    cache: StateCache, windows: List[List[Window]], kept: Sequence[int]
-) -> Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]:
+def _look_up(source: Source, windows: List[List[Window]]) -> Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]:
     """Sort windows.
 
-    RETURNS (Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]): Those whose states are cached, with the states,
+    RETURNS (Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]): Those whose states are known, with the states,
         each `(pieces, width)`; and those that must be computed.
     """
     known, unknown = {}, []
     for doc, doc_windows in enumerate(windows):
         for i, window in enumerate(doc_windows):
             owner = (doc, i, len(window))
-            states = cache.get(window, kept) if kept else None
+            states = source.get(window)
             if states is None:
                 unknown.append(owner)
             else:
@@ -129,13 +131,16 @@ def _write(outputs: List[Dict[int, torch.Tensor]], owners: List[Owner], states: 
             outputs[doc][layer][i, :length] = state[row, :length].detach()
 
 
-def _pad_states(states: List[torch.Tensor], device: torch.device) -> torch.Tensor:
+def _pad_states(encoder: Encoder, states: List[torch.Tensor]) -> torch.Tensor:
     """RETURNS (torch.Tensor): One hidden state of several windows, `(windows, longest window, width)`."""
-    return nn.utils.rnn.pad_sequence([state.to(device) for state in states], batch_first=True)
+    padded = nn.utils.rnn.pad_sequence([state.to(encoder.device) for state in states], batch_first=True)
+    length = encoder.padded_length(padded.shape[1]) or padded.shape[1]
+    return nn.functional.pad(padded, (0, 0, 0, length - padded.shape[1]))
 
 
-def _pack_windows(owners: List[Owner], batch_pieces: int) -> List[List[Owner]]:
-    return [[owners[i] for i in batch] for batch in pack([length for _, _, length in owners], batch_pieces)]
+def _pack_windows(encoder: Encoder, owners: List[Owner]) -> List[List[Owner]]:
+    batches = pack([length for _, _, length in owners], encoder.batch_pieces, encoder.padded_length)
+    return [[owners[i] for i in batch] for batch in batches]
 
 
 def _allocate(encoder: Encoder, windows: List[Window], layers: Sequence[int]) -> Dict[int, torch.Tensor]:
@@ -145,17 +150,28 @@ def _allocate(encoder: Encoder, windows: List[Window], layers: Sequence[int]) ->
     return {layer: torch.zeros(shape, dtype=torch.float32, device=encoder.device) for layer in layers}
 
 
-def run_windows(encoder: Encoder, windows: List[Window], pad_id: int, layers: Sequence[int]) -> Dict[int, torch.Tensor]:
-    """RETURNS (Dict[int, torch.Tensor]): Hidden states of one batch by layer, `(windows, longest window, width)`."""
-    tensors = [torch.from_numpy(array).to(encoder.device) for array in pad_windows(windows, pad_id)]
-    return encoder(*tensors, layers)
-
-
-def pad_windows(windows: List[Window], pad_id: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """RETURNS (Tuple[np.ndarray, np.ndarray, np.ndarray]): Piece ids, attention mask and token type ids, each
-    `(windows, longest window)`.
+def run_windows(
+    encoder: Encoder, tokenizer: PieceTokenizer, windows: List[Window], layers: Sequence[int]
+) -> Dict[int, torch.Tensor]:
+    """RETURNS (Dict[int, torch.Tensor]): Hidden states of one batch by layer, `(windows, pieces, width)`, with at least
+    as many pieces as the longest window has.
     """
-    shape = (len(windows), max(map(len, windows)))
+    length = encoder.padded_length(max(map(len, windows)))
+    arrays = pad_windows(windows, tokenizer.pad_id, length)
+    focus = np.zeros_like(arrays[0])
+    for row, window in enumerate(windows):
+        focus[row, : len(window)] = window.focus
+    ids, mask, types, focused = (torch.from_numpy(array).to(encoder.device) for array in (*arrays, focus))
+    return encoder(ids, mask, types, layers, focused)
+
+
+def pad_windows(
+    windows: List[Window], pad_id: int, length: Optional[int] = None
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """RETURNS (Tuple[np.ndarray, np.ndarray, np.ndarray]): Piece ids, attention mask and token type ids, each
+    `(windows, length)`; None is the length of the longest window.
+    """
+    shape = (len(windows), length or max(map(len, windows)))
     ids, mask, types = np.full(shape, pad_id, dtype="int64"), np.zeros(shape, "int64"), np.zeros(shape, "int64")
     for row, window in enumerate(windows):
         ids[row, : len(window)] = window.ids

@@ -22,7 +22,7 @@ class Layout:
     speaks (np.ndarray): Whether this window gives the piece at this position more context than any other, boolean,
         `(windows, longest window)`. Each piece has one such place.
     lengths (np.ndarray): Pieces in each window, special ones included, `(windows,)`.
-    cls (np.ndarray): The position of the classification piece in each window, `(windows,)`.
+    cls (np.ndarray): The position of the piece that stands for the sequence in each window, `(windows,)`.
     known (np.ndarray): Whether the backbone's vocabulary has the piece, boolean, `(pieces,)`.
     """
 
@@ -69,7 +69,7 @@ def make_layout(pieces: Pieces, windows: List[Window], tokenizer: PieceTokenizer
         is_first = window.pieces < n_first
         part = np.where(is_first, (is_first & (window.pieces >= 0)).sum(), (~is_first).sum())
         score[row, : len(window)] = window.context + LENGTH_BONUS * part
-        cls[row] = np.argmax((window.pieces < 0) & (window.ids == tokenizer.tokenizer.cls_token_id))
+        cls[row] = window.cls
     known = pieces.ids != tokenizer.tokenizer.unk_token_id
     return Layout(pieces, index, _speakers(index, score), lengths, cls, known)
 

@@ -2,17 +2,30 @@
 
 import inspect
 import os
+import threading
+from contextlib import nullcontext
 from itertools import chain
-from typing import Dict, Iterable, Optional
+from typing import Callable, Dict, Iterable, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
 
-from ..adapters import DEFAULT, Adapter, AdapterModules, Family, NamedAdapters, find_family, replace_parameters
+from ..adapters import (
+    DEFAULT,
+    Adapter,
+    AdapterModules,
+    Family,
+    NamedAdapters,
+    describe,
+    find_family,
+    replace_parameters,
+)
 from ..backbone import Backbone
+from ..errors import Errors
 from .cache import StateCache
+from .common import join
 from .linear import use_onednn
-from .prefix import Prefix, find_prefix
+from .prefix import Prefix, find_prefix, find_unchanged
 from .recompute import recompute
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
@@ -33,9 +46,9 @@ class Encoder(NamedAdapters):
         self.settings = settings
         self.shared = shared
         self.backbone = shared.share()
-        # whether the backbone tells two segments apart by token type ids
-        accepted = "token_type_ids" in inspect.signature(self.backbone.forward).parameters
-        self.has_token_types = accepted and getattr(shared.config, "type_vocab_size", 0) > 1
+        self.traits = describe(shared.config.model_type)
+        self.has_token_types = _has_token_types(self.backbone, self.traits)
+        self.piece_inputs = {key: table.to(self.device) for key, table in shared.piece_inputs().items()}
         model_type = shared.config.model_type
         names = trained_names(self.backbone, settings, model_type)
         self._thawed = [self.backbone.get_submodule(p) for p in thawed_modules(self.backbone, settings, model_type)]
@@ -44,12 +57,32 @@ class Encoder(NamedAdapters):
         if settings.gradient_checkpointing:
             recompute(self.family.find_layers(self.backbone))
         self.trains_adapter = "adapter" in settings.trainable or "all" in settings.trainable
+        self._prefixes: Dict[str, Prefix] = {}
+        self._finding = threading.Lock()
         self.forget()
         self._process = os.getpid()
         self.set_training(False)
-        if settings.adapter is not None:
-            self.add_adapter(DEFAULT, settings.adapter, self.make_adapter(settings.adapter, self.family))
+        self.wanted: Tuple[int, ...] = ()
+        self.common = join(self)
+        # the adapters that the configured one is made of, where they have to come first
+        self.waits_for = () if settings.adapter is None else settings.adapter.names
+        if not self.waits_for:
+            self.configure_adapter()
+
+    def configure_adapter(self) -> None:
+        """Make the adapter of the config, and let it act. One that is made of others by name has to wait for them.
+
+        RAISES (ValueError): If there are no adapters of those names.
+        """
+        if self.settings.adapter is not None:
+            self.new_adapter(DEFAULT, self.settings.adapter, self.family)
             self.set_adapter(DEFAULT)
+            self.waits_for = ()
+
+    def check_complete(self) -> None:
+        """RAISES (ValueError): If the configured adapter could not be made yet."""
+        if self.waits_for:
+            raise ValueError(Errors.B077.format(name=self.waits_for[0]))
 
     @property
     def family(self) -> Family:
@@ -57,6 +90,7 @@ class Encoder(NamedAdapters):
         return find_family(self.shared.config.model_type)
 
     def make_adapter(self, settings: Adapter, family: Family) -> AdapterModules:
+        self.settings.check_adapter(settings, self.shared.config)
         modules = super().make_adapter(settings, family)
         self._accelerate(modules)
         return modules
@@ -72,14 +106,25 @@ class Encoder(NamedAdapters):
     def forget(self) -> None:
         """Forget hidden states, which were computed with another adapter, and which layers they belong to."""
         self.cache = StateCache(self.settings.cache_mb * 2**20)
-        self._prefix: Optional[Prefix] = None
+        while self._prefixes:
+            self._prefixes.popitem()[1].remove()
 
     @property
     def prefix(self) -> Prefix:
         """RETURNS (Prefix): The layers beneath all that is trained, whose result can be kept in training."""
-        if self._prefix is None:
-            self._prefix = find_prefix(self)
-        return self._prefix
+        return self._find("trained", lambda: find_prefix(self))
+
+    @property
+    def unchanged(self) -> Prefix:
+        """RETURNS (Prefix): The layers beneath all in which this differs from the bare backbone."""
+        return self._find("own", lambda: find_unchanged(self))
+
+    def _find(self, beneath: str, find: Callable[[], Prefix]) -> Prefix:
+        if beneath not in self._prefixes:
+            with self._finding:  # one thread at a time says what needs gradients
+                if beneath not in self._prefixes:
+                    self._prefixes[beneath] = find()
+        return self._prefixes[beneath]
 
     @property
     def device(self) -> torch.device:
@@ -88,11 +133,22 @@ class Encoder(NamedAdapters):
     @property
     def depth(self) -> int:
         """RETURNS (int): The number of layers; there is one more hidden state than that."""
-        return self.shared.config.num_hidden_layers
+        return getattr(self.shared.config, self.traits.depth)
 
     @property
     def width(self) -> int:
-        return self.shared.config.hidden_size
+        return self.shared.config.hidden_size * self.traits.width
+
+    @property
+    def batch_pieces(self) -> int:
+        """RETURNS (int): The most padded pieces in a batch, unless a single window is longer."""
+        return 1 if self.traits.alone else self.settings.batch_pieces
+
+    def padded_length(self, length: int) -> Optional[int]:
+        """RETURNS (Optional[int]): The length to which a window must be padded, and that all windows of its batch have;
+        None if that makes no difference.
+        """
+        return None if self.traits.pad_to is None else self.traits.pad_to(self.shared.config, length)
 
     @property
     def trains(self) -> bool:
@@ -118,6 +174,11 @@ class Encoder(NamedAdapters):
             self._process = os.getpid()
             torch.set_num_threads(1)
 
+    def check_layers(self, layers: Sequence[int]) -> None:
+        """RAISES (ValueError): If inner hidden states are wanted of a type whose own do not fit the last."""
+        if any(layer != self.depth for layer in layers):
+            self.traits.check("mix", self.shared.config.model_type)
+
     def set_training(self, training: bool) -> None:
         """Switch dropout on where weights are trained, and off in all that is frozen."""
         if training == self.training:
@@ -136,12 +197,16 @@ class Encoder(NamedAdapters):
         attention_mask: torch.Tensor,
         token_type_ids: torch.Tensor,
         layers: Iterable[int],
+        focus: Optional[torch.Tensor] = None,
+        bare: bool = False,
     ) -> Dict[int, torch.Tensor]:
         """Run a batch of windows of equal padded length.
 
         input_ids, attention_mask, token_type_ids (torch.Tensor): Integers, one row per window. A backbone without token
             types does not see them.
         layers (Iterable[int]): The hidden states that are wanted: 0 is the embeddings' output, `depth` the last.
+        focus (Optional[torch.Tensor]): 1 for the pieces that see all others, in a backbone with such global attention.
+        bare (bool): Run the shared backbone as it came.
         RETURNS (Dict[int, torch.Tensor]): The hidden states by layer.
         *Shape:* inputs `(windows, pieces)`, each output `(windows, pieces, width)`.
         """
@@ -149,11 +214,24 @@ class Encoder(NamedAdapters):
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if self.has_token_types:
             inputs["token_type_ids"] = token_type_ids
+        if self.traits.global_attention and focus is not None:
+            inputs["global_attention_mask"] = focus
+        inputs.update({name: table[input_ids] for name, table in self.piece_inputs.items()})
+        around = self.traits.around or (lambda model, length: nullcontext())
         inner = any(layer != self.depth for layer in layers)
         autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=self.settings.precision != "float32")
-        with autocast:
-            output = self.backbone(**inputs, output_hidden_states=inner, output_attentions=False, return_dict=True)
+        model = self.shared.model if bare else self.backbone
+        with autocast, around(model, input_ids.shape[1]):
+            output = model(**inputs, output_hidden_states=inner, output_attentions=False, return_dict=True)
         return {j: output.last_hidden_state if j == self.depth else output.hidden_states[j] for j in layers}
+
+
+def _has_token_types(model: nn.Module, traits: Family) -> bool:
+    """RETURNS (bool): Whether a backbone tells two segments apart by token type ids."""
+    if traits.token_types is not None:
+        return traits.token_types
+    accepted = "token_type_ids" in inspect.signature(model.forward).parameters
+    return accepted and getattr(model.config, "type_vocab_size", 0) > 1
 
 
 def _replace_by_copies(model: nn.Module, names: Iterable[str]) -> None:

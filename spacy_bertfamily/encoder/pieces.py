@@ -1,13 +1,14 @@
 """From text to wordpieces, with the place of each in the text."""
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.tokens import Doc
 from transformers import PreTrainedTokenizerBase
 
 from ..segments import Bounds, segment_bounds
+from .offsets import tokenize_slowly
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,11 @@ class Template:
     @classmethod
     def learn(cls, tokenizer: PreTrainedTokenizerBase, *probes: str) -> "Template":
         """Read the template off what the tokenizer makes of a text, or of two."""
-        encoding = tokenizer(*probes, add_special_tokens=True, truncation=False, padding=False).encodings[0]
         special: List[List[int]] = [[] for _ in range(len(probes) + 1)]
         types: List[List[int]] = [[] for _ in range(len(probes) + 1)]
         text_types = [0] * len(probes)
         place = 0
-        for piece, type_id, text in zip(encoding.ids, encoding.type_ids, encoding.sequence_ids):
+        for piece, type_id, text in _probe(tokenizer, probes):
             if text is None:
                 special[place].append(piece)
                 types[place].append(type_id)
@@ -64,17 +64,32 @@ class Template:
         return sum(map(len, self.special))
 
 
+def _probe(tokenizer: PreTrainedTokenizerBase, probes: Sequence[str]) -> Iterable[Tuple[int, int, Optional[int]]]:
+    """RETURNS (Iterable[Tuple[int, int, Optional[int]]]): For each piece that a tokenizer makes of one or two texts its
+    id, its token type id, and the number of its text; None for a special piece.
+    """
+    if tokenizer.is_fast:
+        encoding = tokenizer(*probes, add_special_tokens=True, truncation=False, padding=False).encodings[0]
+        return zip(encoding.ids, encoding.type_ids, encoding.sequence_ids)
+    texts = [[-1], [-2]][: len(probes)]  # no ids of pieces
+    ids = tokenizer.build_inputs_with_special_tokens(*texts)
+    return zip(ids, tokenizer.create_token_type_ids_from_sequences(*texts), [-i - 1 if i < 0 else None for i in ids])
+
+
 class PieceTokenizer:
     """A backbone's tokenizer, as the encoder needs it: user text never becomes a special piece.
 
-    tokenizer (PreTrainedTokenizerBase): A fast tokenizer.
+    tokenizer (PreTrainedTokenizerBase): Its tokenizer.
+    causal (bool): Whether the backbone's pieces see only those before them.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, causal: bool = False):
         self.tokenizer = tokenizer
+        self.causal = causal
         self.single = Template.learn(tokenizer, "a")
         self.pair = Template.learn(tokenizer, "a", "a")
         self.pad_id = tokenizer.pad_token_id or 0
+        self.filler = self.pad_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
         vocabulary = tokenizer.get_vocab()
         self.strings = [""] * (max(vocabulary.values()) + 1)
         for string, piece in vocabulary.items():
@@ -97,6 +112,23 @@ class PieceTokenizer:
         encodings = iter(self._encode(texts))
         return [_join([next(encodings) for _ in segments], segments) for segments in bounds]
 
+    def standing(self, ids: np.ndarray, special: np.ndarray) -> int:
+        """Find the piece that stands for a sequence, as [CLS] does in BERT.
+
+        ids (np.ndarray): The sequence, `(length,)`, at least one piece.
+        special (np.ndarray): Which of them are special, boolean, `(length,)`.
+        RETURNS (int): The position of the classification piece. Where there is none, that of a special piece at the
+            beginning, or else of the last special one, or else of the last one; in a causal backbone of the last one,
+            since only that has seen the others.
+        """
+        if self.causal:
+            return len(ids) - 1
+        places = np.flatnonzero(special)
+        classifying = places[ids[places] == self.tokenizer.cls_token_id]
+        if len(classifying):
+            return int(classifying[0])
+        return 0 if special[0] else int(places[-1]) if len(places) else len(ids) - 1
+
     def split(self, texts: Sequence[str]) -> List[Pieces]:
         """Split plain texts into pieces, whatever is in them.
 
@@ -108,6 +140,8 @@ class PieceTokenizer:
     def _encode(self, texts: List[str]) -> List[Tuple[np.ndarray, np.ndarray]]:
         if not texts:
             return []
+        if not self.tokenizer.is_fast:
+            return [tokenize_slowly(self.tokenizer, text) for text in texts]
         encoded = self.tokenizer(
             texts,
             add_special_tokens=False,

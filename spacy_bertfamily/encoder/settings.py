@@ -8,7 +8,7 @@ import torch
 from thinc.api import get_torch_default_device
 from transformers import PretrainedConfig
 
-from ..adapters import FAMILIES, Adapter
+from ..adapters import Adapter, describe
 from ..errors import Errors
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -74,15 +74,26 @@ class EncoderSettings:
         positions = max_positions(config)
         if positions is not None and self.max_pieces > positions:
             raise ValueError(Errors.B006.format(max_pieces=self.max_pieces, name=self.name, positions=positions))
+        if self.adapter is not None:
+            self.check_adapter(self.adapter, config)
+
+    def check_adapter(self, adapter: Adapter, config: PretrainedConfig) -> None:
+        """RAISES (ValueError): If an adapter leaves the windows too few positions."""
+        positions = max_positions(config)
+        if positions is not None and self.max_pieces + adapter.positions > positions:
+            left = positions - adapter.positions
+            raise ValueError(Errors.B081.format(max_pieces=self.max_pieces, taken=adapter.positions, left=left))
 
 
 def max_positions(config: PretrainedConfig) -> Optional[int]:
     """RETURNS (Optional[int]): The longest window that a backbone can read, None if it has no limit."""
-    positions = getattr(config, "max_position_embeddings", None)
+    family = describe(config.model_type)
+    positions = getattr(config, family.positions, None) if family.positions else None
     if not positions or positions < 0:
         return None
-    family = FAMILIES.get(config.model_type)
-    if family is not None and family.positions_from_pad:
+    if family.pad_to is not None:
+        positions = min(positions, family.pad_to(config, positions) or positions)
+    if family.positions_from_pad:
         # roberta counts on from its padding index, mpnet from a fixed 1
         positions -= (config.pad_token_id if config.model_type != "mpnet" else 1) + 1
     return positions

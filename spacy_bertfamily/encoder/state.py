@@ -32,13 +32,13 @@ def restore_adapters(encoder: Encoder, state: Optional[Dict[str, Any]]) -> None:
     if state is None:
         return
     encoder.set_adapter(None)
+    encoder.waits_for = ()
     for name in encoder.adapters:
         if name not in state["adapters"] or state["adapters"][name] is not None:
             encoder.delete_adapter(name)
     for name, config in state["adapters"].items():
         if config is not None:
-            settings = resolve_adapter(config)
-            encoder.add_adapter(name, settings, encoder.make_adapter(settings, encoder.family))
+            encoder.new_adapter(name, resolve_adapter(config), encoder.family)
     encoder.set_adapter(state["active"])
     weights = dict(encoder.backbone.named_parameters())
     encoder.put_merged({name: weights[name].float() for name in state["merged"]})

@@ -48,11 +48,13 @@ def encode_stream(
 def _run(
     encoder: Encoder, tokenizer: PieceTokenizer, buffer: List[Tuple[Key, Window]], layers: Sequence[int]
 ) -> Iterator[Tuple[List[Key], TransformerData]]:
-    for batch in pack([len(window) for _, window in buffer], encoder.settings.batch_pieces):
+    lengths = [len(window) for _, window in buffer]
+    for batch in pack(lengths, encoder.batch_pieces, encoder.padded_length):
         windows = [buffer[i][1] for i in batch]
-        ids, mask, types = pad_windows(windows, tokenizer.pad_id)
+        length = encoder.padded_length(max(map(len, windows)))
+        ids, mask, types = pad_windows(windows, tokenizer.pad_id, length)
         with torch.inference_mode():
-            states = run_windows(encoder, windows, tokenizer.pad_id, sorted({*layers, encoder.depth}))
+            states = run_windows(encoder, tokenizer, windows, sorted({*layers, encoder.depth}))
         arrays = {layer: torch2xp(state.float()) for layer, state in states.items()}
         output = ModelOutput(last_hidden_state=arrays[encoder.depth])
         if layers:

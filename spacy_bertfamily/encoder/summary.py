@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Dict, Tuple
 
+from ..adapters import describe
 from .module import Encoder
 from .trainable import group_of
 
@@ -32,8 +33,10 @@ class TrainableSummary:
 def summarize(encoder: Encoder) -> TrainableSummary:
     """RETURNS (TrainableSummary): The numbers of an encoder's parameters."""
     groups: Dict[str, Tuple[int, int]] = {}
+    family = describe(encoder.shared.config.model_type)
+    layers = family.layer_paths(encoder.backbone)
     for name, parameter in encoder.named_parameters():
-        group = group_of(name, encoder.shared.config.model_type)
+        group = group_of(name, family, layers)
         trained, total = groups.get(group, (0, 0))
         groups[group] = (trained + parameter.numel() * parameter.requires_grad, total + parameter.numel())
     trained, total = (sum(numbers) for numbers in zip(*groups.values()))

@@ -1,10 +1,10 @@
 """Which tensors and modules `trainable` names."""
 
-from typing import List, Set
+from typing import List, Sequence, Set
 
 from torch import nn
 
-from ..adapters import FAMILIES, find_family
+from ..adapters import Family, describe, find_family
 from ..errors import Errors
 from .settings import EncoderSettings
 
@@ -29,21 +29,25 @@ def thawed_modules(model: nn.Module, settings: EncoderSettings, model_type: str)
     """RETURNS (List[str]): Paths of the modules that are trained as a whole, and so have their dropout in training.
 
     `layer_norm`, `bias` and `adapter` thaw no module: what is around them is frozen, and frozen means no dropout.
+
+    RAISES (ValueError): If there are fewer layers than `top:N` names, or the type cannot be trained.
     """
+    if settings.trainable and settings.trainable != ("adapter",):
+        describe(model_type).check("train", model_type)
     if "all" in settings.trainable:
         return [path for path, _ in model.named_children()]
     paths = []
     if "embeddings" in settings.trainable:
-        paths += [path for path, _ in model.named_children() if path.startswith("embeddings")]
+        paths += [path for path, _ in model.named_children() if path.startswith(describe(model_type).embeddings)]
     if settings.top:
         family = find_family(model_type)
-        layers = family.find_layers(model)
+        layers = family.layer_paths(model)
         if settings.top > len(layers):
             raise ValueError(
                 Errors.B007.format(n=settings.top, name=settings.name, model_type=model_type, layers=len(layers))
             )
-        paths += [f"{family.layers}.{depth}" for depth in range(len(layers) - settings.top, len(layers))]
-        paths += [path for path, _ in model.named_children() if path in family.above]
+        paths += layers[-settings.top :]
+        paths += [path for path, _ in model.named_modules() if path in family.above]
     return paths
 
 
@@ -52,11 +56,18 @@ def is_norm(module: nn.Module) -> bool:
     return isinstance(module, nn.LayerNorm) or type(module).__name__.endswith("Norm")
 
 
-def group_of(name: str, model_type: str) -> str:
-    """RETURNS (str): The group under which a tensor is reported: adapter, embeddings, layer N, or other."""
-    family = FAMILIES.get(model_type)
+def group_of(name: str, family: Family, layers: Sequence[str]) -> str:
+    """Name the part of the model that a tensor belongs to.
+
+    name (str): The tensor's name.
+    family (Family): The backbone's row in the table.
+    layers (Sequence[str]): The paths of the backbone's layers.
+    RETURNS (str): adapter, embeddings, layer N, or other.
+    """
     if name.startswith(("adapter.", "adapter@")):
         return "adapter"
-    if family is not None and name.startswith(f"backbone.{family.layers}."):
-        return f"layer {name.split('.')[len(family.layers.split('.')) + 1]}"
-    return "embeddings" if name.startswith("backbone.embeddings") else "other"
+    own = name.removeprefix("backbone.")
+    for depth, path in enumerate(layers):
+        if own.startswith(f"{path}."):
+            return f"layer {depth}"
+    return "embeddings" if own.startswith(family.embeddings) else "other"

@@ -19,12 +19,24 @@ class Window:
     pieces (np.ndarray): For each position, the index of the Doc's piece that stands there, -1 for a special one.
     context (np.ndarray): For each position, the pieces of context on its poorer side, within the window's own part of
         the text; -1 for a special one. The window where this is largest speaks for the piece.
+    cls (int): The position of the piece that stands for the sequence.
+    n_first (int): The number of pieces up to the end of the first of two texts; 0 for one text.
     """
 
     ids: np.ndarray
     types: np.ndarray
     pieces: np.ndarray
     context: np.ndarray
+    cls: int = 0
+    n_first: int = 0
+
+    @property
+    def focus(self) -> np.ndarray:
+        """RETURNS (np.ndarray): The pieces that all others should see: the one that stands for the sequence, and the
+        first of two texts, such as a question; 1 or 0, `(length,)`.
+        """
+        places = np.arange(len(self))
+        return ((places < self.n_first) | (places == self.cls)).astype("int64")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -48,7 +60,7 @@ def make_windows(pieces: Pieces, tokenizer: PieceTokenizer, max_pieces: int, str
     else:
         template = tokenizer.pair
         chunks = _pair_chunks(pieces.n_first, len(pieces) - pieces.n_first, max_pieces - template.n_special, stride)
-    return [_fill(template, pieces, chunk) for chunk in chunks]
+    return [_fill(tokenizer, template, pieces, chunk) for chunk in chunks]
 
 
 def cut(length: int, room: int, overlap: int) -> List[Chunk]:
@@ -78,22 +90,25 @@ def _pair_chunks(n_first: int, n_second: int, room: int, overlap: int) -> List[T
     return [(first, (n_first + start, n_first + end)) for first, (start, end) in pairs]
 
 
-def _fill(template: Template, pieces: Pieces, chunks: Tuple[Chunk, ...]) -> Window:
+def _fill(tokenizer: PieceTokenizer, template: Template, pieces: Pieces, chunks: Tuple[Chunk, ...]) -> Window:
     ids, types, index, context = [], [], [], []
 
-    def add_special(place: int) -> None:
-        special = np.asarray(template.special[place], dtype="int64")
-        ids.append(special)
-        types.append(np.asarray(template.special_types[place], dtype="int64"))
+    def add_special(special: Tuple[int, ...], special_types: Tuple[int, ...]) -> None:
+        ids.append(np.asarray(special, dtype="int64"))
+        types.append(np.asarray(special_types, dtype="int64"))
         index.append(np.full(len(special), -1))
         context.append(np.full(len(special), -1))
 
-    add_special(0)
+    add_special(template.special[0], template.special_types[0])
     for place, (start, end) in enumerate(chunks):
         positions = np.arange(start, end)
         ids.append(pieces.ids[start:end])
         types.append(np.full(end - start, template.text_types[place]))
         index.append(positions)
         context.append(np.minimum(positions - start, end - 1 - positions))
-        add_special(place + 1)
-    return Window(*(np.concatenate(parts) for parts in (ids, types, index, context)))
+        add_special(template.special[place + 1], template.special_types[place + 1])
+    if not sum(map(len, ids)):  # a backbone cannot read nothing at all
+        add_special((tokenizer.filler,), (0,))
+    all_ids, all_types, pieces_at, contexts = (np.concatenate(parts) for parts in (ids, types, index, context))
+    n_first = len(template.special[0]) + chunks[0][1] - chunks[0][0] if len(chunks) == 2 else 0
+    return Window(all_ids, all_types, pieces_at, contexts, tokenizer.standing(all_ids, pieces_at < 0), n_first)

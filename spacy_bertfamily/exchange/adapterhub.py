@@ -18,7 +18,7 @@ CONFIG = "adapter_config.json"
 # Where the library keeps adapters inside a layer, by model type; most are like BERT.
 BERT_PLACES = {"attention": "attention.output", "ffn": "output"}
 PLACES = {
-    **dict.fromkeys(("bert", "electra", "roberta", "xlm-roberta"), BERT_PLACES),
+    **dict.fromkeys(("bert", "deberta-v2", "electra", "roberta", "xlm-roberta"), BERT_PLACES),
     # Its adapters after ALBERT's attention read the layer's input, and not the attention's output: another model.
     "albert": {"ffn": "output_adapters"},
     "distilbert": {"attention": "attention_adapters", "ffn": "output_adapters"},
@@ -107,7 +107,7 @@ def keys(settings: Adapter, modules: AdapterModules, encoder: Encoder, name: str
     if places is None:
         reason = f"the library adapters has other models than {encoder.shared.config.model_type!r}"
         raise ValueError(Errors.B072.format(name=name, format="adapterhub", reason=reason))
-    found = {}
+    found, paths = {}, encoder.family.layer_paths(encoder.backbone)
     for own in tensors_of(modules):
         _, depth, site, part, kind = own.split(".")
         if site not in places:
@@ -115,7 +115,10 @@ def keys(settings: Adapter, modules: AdapterModules, encoder: Encoder, name: str
                 f"the library adapters computes something else at the {site} of {encoder.shared.config.model_type!r}"
             )
             raise ValueError(Errors.B072.format(name=name, format="adapterhub", reason=reason))
-        found[own] = f"{encoder.family.layers}.{depth}.{places[site]}.adapters.{name}.{PARTS[part]}.{kind}"
+        if int(depth) >= len(paths):
+            reason = "the library adapters has one adapter for all depths of a layer that is called several times"
+            raise ValueError(Errors.B072.format(name=name, format="adapterhub", reason=reason))
+        found[own] = f"{paths[int(depth)]}.{places[site]}.adapters.{name}.{PARTS[part]}.{kind}"
     return found
 
 

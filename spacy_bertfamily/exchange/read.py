@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator, Optional
 
 import torch
 
@@ -12,8 +12,11 @@ from ..encoder.delta import Reference
 from ..encoder.module import Encoder
 from ..encoder.state import check_fit
 from ..errors import Errors
-from .base import tensors_of
+from .base import Stored, tensors_of
 from .formats import locate_adapter, recognise
+
+# Settings such as a seed or a scaling factor are no sizes.
+ALWAYS_ALLOWED = 4096
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,18 @@ def read_adapter(
     """
     folder = locate_adapter(source)
     reader, file = recognise(folder, format)
-    stored = reader.read(file, encoder)
-    if not force:
-        _check_backbone(file, stored.backbone, encoder, reference)
-    modules = encoder.make_adapter(stored.settings, encoder.family)
+    try:
+        stored = reader.read(file, encoder)
+        _check_sizes(stored)
+        if not force:
+            _check_backbone(file, stored.backbone, encoder, reference)
+        modules = encoder.make_adapter(stored.settings, encoder.family)
+        keys = reader.keys(stored.settings, modules, encoder, stored.name)
+    except Exception as e:  # whatever libraries make of strange settings; what is our own error stays
+        if str(e).startswith("[B"):
+            raise
+        raise ValueError(Errors.B068.format(file=str(file), reason=str(e).strip() or repr(e))) from e
     own = tensors_of(modules)
-    keys = reader.keys(stored.settings, modules, encoder, stored.name)
     problems = check_fit({keys[name]: tensor for name, tensor in own.items()}, stored.tensors)
     if problems is not None:
         raise ValueError(Errors.B066.format(file=str(file), **problems))
@@ -58,6 +67,24 @@ def read_adapter(
         for name, tensor in own.items():
             tensor.copy_(stored.tensors[keys[name]])
     return FoundAdapter(stored.name or folder.resolve().name, stored.settings, modules)
+
+
+def _check_sizes(stored: Stored) -> None:
+    """Settings may come from strangers: what they ask for is not made if the file does not hold as much."""
+    held = max((tensor.numel() for tensor in stored.tensors.values()), default=0)
+    asked = max(_numbers(stored.settings.config()), default=0)
+    if asked > max(ALWAYS_ALLOWED, held):
+        reason = f"its settings ask for {asked:,}, but its largest tensor has {held:,} numbers"
+        raise ValueError(Errors.B068.format(file=str(stored.file), reason=reason))
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    """YIELDS (int): All whole numbers in settings."""
+    if isinstance(value, int):
+        yield value
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    for part in parts:
+        yield from _numbers(part)
 
 
 def _check_backbone(file: Path, given: Dict[str, Any], encoder: Encoder, reference: Reference) -> None:

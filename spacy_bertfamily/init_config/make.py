@@ -21,7 +21,7 @@ def make_config(
     """Write a config for `spacy train`.
 
     task (str): A row of the table of tasks.
-    mode (str): How to train: `adapter`, `full`, `top:N`, `frozen` or `mix`.
+    mode (str): How to train: `adapter`, `adapter:SIZE`, `full`, `top:N`, `frozen` or `mix`.
     lang (str): The language's code.
     backbone (Optional[str]): Hub id, local folder, or `package:folder`. None for the default English one.
     path (str): Where it will be, for the command in its first lines.

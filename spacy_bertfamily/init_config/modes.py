@@ -6,7 +6,9 @@ from typing import Tuple
 
 from ..errors import Errors
 
-NAMES = ("adapter", "full", "top:N", "frozen", "mix")
+NAMES = ("adapter", "adapter:SIZE", "full", "top:N", "frozen", "mix")
+# The adapters' size where none is named
+SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -16,14 +18,14 @@ class Mode:
     trains (str): What is trained, for the first line of a config.
     trainable (Tuple[str, ...]): The transformer's setting of this name.
     rate (float): The learning rate; 0 for the task's own.
-    adapter (bool): Whether there are adapters.
+    size (int): The adapters' size; 0 for none.
     mix (bool): Whether the component learns layer weights.
     """
 
     trains: str
     trainable: Tuple[str, ...]
     rate: float
-    adapter: bool = False
+    size: int = 0
     mix: bool = False
 
 
@@ -33,17 +35,15 @@ def find_mode(name: str) -> Mode:
     if top:
         layers = "layer is" if top[1] == "1" else f"{top[1]} layers are"
         return Mode(f"the upper {layers} trained, the rest of the backbone is frozen", (name,), 5e-4)
+    adapter = re.fullmatch(r"adapter(?::([1-9]\d*))?", name)
+    if adapter:
+        trains = "the backbone is frozen, small adapters and all layer norms are trained"
+        return Mode(trains, ("adapter", "layer_norm"), 1e-3, size=int(adapter[1] or SIZE))
     modes = {
-        "adapter": Mode(
-            "the backbone is frozen, small adapters and all layer norms are trained", ("adapter", "layer_norm"), 1e-3,
-            adapter=True,
-        ),
         "full": Mode("the whole transformer is trained, for comparison", ("all",), 0.0),
         "frozen": Mode("the backbone is frozen, only the component on it is trained", (), 3e-3),
-        "mix": Mode(
-            "the backbone is frozen, the component learns which of its layers matter", (), 3e-3, mix=True,
-        ),
-    }  # fmt: skip
+        "mix": Mode("the backbone is frozen, the component learns which of its layers matter", (), 3e-3, mix=True),
+    }
     if name not in modes:
         raise ValueError(Errors.B004.format(setting="mode", value=name, allowed=f"one of {', '.join(NAMES)}"))
     return modes[name]

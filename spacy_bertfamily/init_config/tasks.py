@@ -31,6 +31,11 @@ class Task:
     full_rate: float = 2e-4
     note: str = ""
 
+    @property
+    def main_score(self) -> str:
+        """RETURNS (str): The score that weighs most."""
+        return max(self.scores, key=lambda name: self.scores[name] or 0.0)
+
 
 _ENTS = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None}
 _SPANS = {"spans_sc_f": 1.0, "spans_sc_p": 0.0, "spans_sc_r": 0.0}

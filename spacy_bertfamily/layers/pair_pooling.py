@@ -15,7 +15,7 @@ Pooled = Tuple[Array, Callable[[Array], Array]]
 def pool_windows(pooling: str) -> Model[List[TransformerData], Ragged]:
     """Build a layer that makes one vector of each window. Special pieces count as pieces, padding does not.
 
-    pooling (str): `cls` (the first piece), `mean` or `max`.
+    pooling (str): `cls` (the piece that stands for the sequence: the first one in BERT), `mean` or `max`.
     RETURNS (Model[List[TransformerData], Ragged]): `lengths[i]` rows belong to Doc i, one for each of its windows; a
         Doc without tokens has none.
     """
@@ -29,8 +29,8 @@ def forward(
     xp = model.ops.xp
     with_windows = [i for i, data in enumerate(batch) if n_windows(data)]
     pooled = [
-        pool(xp, batch[i].model_output["last_hidden_state"], xp.asarray(batch[i].wordpieces.attention_mask) > 0)
-        for i in with_windows
+        pool(xp, data.model_output["last_hidden_state"], xp.asarray(data.wordpieces.attention_mask) > 0, _cls(xp, data))
+        for data in map(batch.__getitem__, with_windows)
     ]
     vectors = xp.vstack([Y for Y, _ in pooled]) if pooled else model.ops.alloc2f(0, 0)
     lengths = [n_windows(data) for data in batch]
@@ -53,19 +53,28 @@ def n_windows(data: TransformerData) -> int:
     return 0 if state is None or not state.size else state.shape[0]
 
 
-# Each takes states (windows, pieces, width) and a mask (windows, pieces), and gives vectors (windows, width).
+def _cls(xp: Any, data: TransformerData) -> Array:
+    """RETURNS (Array): In each window the place of the piece that stands for it; the first where nobody says."""
+    layout = getattr(data.wordpieces, "layout", None)
+    return xp.zeros(n_windows(data), dtype="int64") if layout is None else xp.asarray(layout.cls)
 
 
-def _first(xp: Any, X: Array, mask: Array) -> Pooled:
+# Each takes states (windows, pieces, width), a mask (windows, pieces) and the places of the pieces that stand for the
+# windows (windows,), and gives vectors (windows, width).
+
+
+def _standing(xp: Any, X: Array, mask: Array, cls: Array) -> Pooled:
+    rows = xp.arange(len(X))
+
     def backprop(dY: Array) -> Array:
         dX = xp.zeros_like(X)
-        dX[:, 0] = dY
+        dX[rows, cls] = dY
         return dX
 
-    return X[:, 0], backprop
+    return X[rows, cls], backprop
 
 
-def _mean(xp: Any, X: Array, mask: Array) -> Pooled:
+def _mean(xp: Any, X: Array, mask: Array, cls: Array) -> Pooled:
     weights = (mask / xp.maximum(mask.sum(axis=1, keepdims=True), 1)).astype(X.dtype)[:, :, None]
 
     def backprop(dY: Array) -> Array:
@@ -74,7 +83,7 @@ def _mean(xp: Any, X: Array, mask: Array) -> Pooled:
     return (X * weights).sum(axis=1), backprop
 
 
-def _max(xp: Any, X: Array, mask: Array) -> Pooled:
+def _max(xp: Any, X: Array, mask: Array, cls: Array) -> Pooled:
     best = xp.where(mask[:, :, None], X, -xp.inf).argmax(axis=1)[:, None]  # (windows, 1, width)
 
     def backprop(dY: Array) -> Array:
@@ -83,4 +92,4 @@ def _max(xp: Any, X: Array, mask: Array) -> Pooled:
     return xp.take_along_axis(X, best, axis=1)[:, 0], backprop
 
 
-POOLINGS: Dict[str, Callable[[Any, Array, Array], Pooled]] = {"cls": _first, "mean": _mean, "max": _max}
+POOLINGS: Dict[str, Callable[[Any, Array, Array, Array], Pooled]] = {"cls": _standing, "mean": _mean, "max": _max}

@@ -14,7 +14,7 @@ from thinc.types import FloatsXd
 
 from ..backbone import Backbone, load_backbone, read_config
 from ..encoder.check import check_structure
-from ..encoder.delta import Reference, apply_delta, delta_to_bytes, read_delta
+from ..encoder.delta import NOTHING, Reference, apply_delta, delta_to_bytes, read_delta
 from ..encoder.encode import States
 from ..encoder.module import Encoder
 from ..encoder.pieces import PieceTokenizer
@@ -40,6 +40,7 @@ class EncoderShim(Shim):
         self.component = "transformer"
         self.save_backbone = False
         self.tokenizer: Optional[PieceTokenizer] = None
+        self.warned = False  # of numbers that are not finite
         # float16 gradients underflow unless they are scaled; the other precisions have float32's range
         self.scaler = PyTorchGradScaler(settings.precision == "float16")
 
@@ -67,7 +68,8 @@ class EncoderShim(Shim):
         name = source or self.settings.name
         self.settings.check_backbone(read_config(name)[1])
         backbone = load_backbone(name, dtype=self.settings.dtype, device=get_torch_default_device())
-        return Encoder(backbone, self.settings), PieceTokenizer(backbone.tokenizer)
+        encoder = Encoder(backbone, self.settings)
+        return encoder, PieceTokenizer(backbone.tokenizer, encoder.traits.causal)
 
     def reference(self) -> Reference:
         """RETURNS (Reference): The backbone, as stored with the delta."""
@@ -149,6 +151,8 @@ class EncoderShim(Shim):
 
     def delta_bytes(self) -> bytes:
         """RETURNS (bytes): The trained tensors and the reference to the backbone, as a safetensors file."""
+        if self._model is None:
+            return NOTHING
         return delta_to_bytes(self.encoder, self.reference())
 
     def load_delta(self, content: bytes, file: str, source: Optional[str] = None) -> None:
@@ -159,6 +163,8 @@ class EncoderShim(Shim):
         file (str): Its name, for errors.
         source (Optional[str]): A folder to take the backbone from instead of the configured name.
         """
+        if content == NOTHING:
+            return
         tensors, reference, adapters = read_delta(content, file)
         encoder, tokenizer = self._build(source)
         self._check_fingerprint(reference, encoder.shared)

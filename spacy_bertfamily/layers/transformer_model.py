@@ -10,6 +10,7 @@ from thinc.types import Floats3d
 from ..encoder.encode import States, encode
 from ..encoder.pieces import PieceTokenizer
 from ..encoder.settings import EncoderSettings
+from .finite import check_finite
 from .listener import LayerListener
 from .shim import EncoderShim
 from .states import kept_layers
@@ -107,6 +108,7 @@ def forward(model: TransformerModel, docs: List[Doc], is_train: bool) -> Tuple[F
     encoder = shim.encoder
     layers = kept_layers(model.attrs["layers"], encoder.depth)
     data, backward = encode(encoder, cast(PieceTokenizer, shim.tokenizer), docs, layers, is_train)
+    check_finite(shim, model.ops, docs, data, is_train)
 
     def backprop(d_batch: DocBatch) -> List[Doc]:
         backward(shim.scale([states_of(d_data, encoder.depth) for d_data in d_batch.doc_data]))

@@ -111,6 +111,8 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         # What each component mixes. listener_map loses a component that is disabled, but that may be run all the same.
         self._choices: Dict[str, LayerChoice] = {}
         self._unchecked_state: Optional[str] = None
+        # for the training log: pieces in all windows of all updates
+        self.pieces_trained = 0
 
     @property
     def shim(self) -> EncoderShim:
@@ -139,6 +141,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
             listener.register = self.add_listener
             if self.shim.loaded:
                 listener.connect(self.shim.encoder.depth, self.shim.encoder.width)
+                self.shim.encoder.check_layers(kept_layers(listener.wanted_layers, self.shim.encoder.depth))
 
     def remove_listener(self, listener: TransformerListener, component_name: str) -> bool:
         """Remove a listener for a downstream component. Usually internals."""
@@ -198,15 +201,24 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
 
     # Training
 
-    def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        adapters: Optional[Dict[str, str]] = None,
+    ) -> None:
         """Load the backbone and connect the listeners of the pipeline.
 
         get_examples (Callable[[], Iterable[Example]]): Not used: the transformer learns from its listeners.
         nlp (Language): The pipeline.
-        RAISES (ValueError): If the backbone cannot be had or does not fit the settings, or another transformer stands
-            between this one and a component that listens to it.
+        adapters (Optional[Dict[str, str]]): By name: folders or hub ids of adapters to load, from which that of the
+            config may be made. They are stored with the pipeline, which needs the folders no more.
+        RAISES (ValueError): If the backbone cannot be had or does not fit the settings, an adapter cannot be loaded or
+            is missing, or another transformer stands between this one and a component that listens to it.
         """
         self.model.initialize()
+        self._initialize_adapters(adapters or {})
         if nlp is not None:
             names = [name for name, _ in nlp.pipeline]
             for _, component in nlp.pipeline[names.index(self.name) if self.name in names else 0 :]:
@@ -251,6 +263,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         self._finish_pending()
         self.model.attrs["layers"] = self.kept_layers()
         batch, backprop = self.model.begin_update(docs)
+        self.pieces_trained += sum(sum(data.wordpieces.lengths) for data in batch.doc_data)
         listeners = self.listeners
         receive = ignore_gradients
         if listeners and self.shim.encoder.trains:
@@ -286,7 +299,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         util.to_disk(path, serialize, exclude)
 
     def _model_to_disk(self, folder: Path) -> None:
-        if self.shim.save_backbone:
+        if self.shim.save_backbone and self.shim.loaded:
             write_backbone_files(self.shim.encoder.shared, folder / BACKBONE_FOLDER)
         content = self.shim.delta_bytes()
         write_atomically(folder / DELTA_FILE, content)
@@ -322,7 +335,8 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         content = file.read_bytes()
         self.shim.load_delta(content, str(file), str(backbone) if backbone.is_dir() else None)
         self._unchecked_state = _digest(content)
-        self.model.set_dim("nO", self.shim.encoder.width)
+        if self.shim.loaded:
+            self.model.set_dim("nO", self.shim.encoder.width)
 
 
 def _digest(content: bytes) -> str:

@@ -18,7 +18,7 @@ from ..layers.shim import EncoderShim
 from ..layers.states import kept_layers
 from ..qa.choose import choose
 from ..qa.decode import EMPTY, NBest, WindowRef, decode, merge
-from ..qa.problems import find_problem
+from ..qa.problems import NOT_FINITE, find_problem
 from .qa_settings import QASettings
 from .upstream import require_shim
 
@@ -89,6 +89,7 @@ def _search(
         for owner, spans in zip(owners, best):
             found[owner] = merge(found.get(owner, EMPTY), spans, settings.n_best)
         bar.update(sum(_spoken(key) for key in keys))
+    problems += [NOT_FINITE for spans in found.values() if np.isnan(spans.null)]
     return [found.get(i, EMPTY) for i in range(len(questions))], problems
 
 

@@ -1,16 +1,12 @@
-"""Seeing what the layer mixes of a pipeline have learned: as a table, and in the training log."""
+"""Seeing what the layer mixes of a pipeline have learned."""
 
 from dataclasses import dataclass
-from typing import IO, Any, Callable, Dict, List, Optional, Tuple
+from typing import List, Tuple
 
 from spacy.language import Language
-from spacy.training.loggers import console_logger_v3
-from spacy.util import registry
 from thinc.api import Model, to_numpy
 
 from ..layers.mix import Mix, find_mixes, mix_weights
-
-Logger = Tuple[Callable[[Optional[Dict[str, Any]]], None], Callable[[], None]]
 
 
 @dataclass(frozen=True)
@@ -54,31 +50,3 @@ def _read(component: str, mix: Mix) -> MixWeights:
         return MixWeights(component, "weighted", layers, tuple(map(float, to_numpy(weights))), gamma)
     share = mix.attrs["width_factor"] / len(layers)
     return MixWeights(component, mix.attrs["choice"], layers, (share,) * len(layers), 1.0)
-
-
-@registry.loggers("spacy-bertfamily.LayerWeightsLogger.v1")
-def make_layer_weights_logger(
-    progress_bar: Optional[str] = None, console_output: bool = True, output_file: Optional[str] = None
-) -> Callable[[Language, IO, IO], Logger]:
-    """spaCy's console logger, with the weights of all learned layer mixes under each row.
-
-    progress_bar (Optional[str]): As in `spacy.ConsoleLogger.v3`: `train`, `eval`, or none.
-    console_output (bool): Whether to print at all.
-    output_file (Optional[str]): Where spaCy's own logger writes JSON lines.
-    RETURNS (Callable[[Language, IO, IO], Logger]): Sets the logger up for a pipeline.
-    """
-    setup_console = console_logger_v3(progress_bar, console_output, output_file)
-
-    def setup(nlp: Language, stdout: IO, stderr: IO) -> Logger:
-        log_console, finalize = setup_console(nlp, stdout, stderr)
-
-        def log_step(info: Optional[Dict[str, Any]]) -> None:
-            log_console(info)
-            if info is not None and console_output:
-                for mix in layer_weights(nlp):
-                    if mix.kind == "weighted":
-                        print(f"    {mix}", file=stdout, flush=True)
-
-        return log_step, finalize
-
-    return setup

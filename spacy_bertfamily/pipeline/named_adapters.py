@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
 
 from ..adapters import DEFAULT, Adapter
-from ..errors import Warnings
+from ..errors import Errors, Warnings
 from ..exchange import read_adapter, write_adapter
 from ..layers.shim import EncoderShim
 from ..registries import resolve_adapter
@@ -39,14 +39,15 @@ class HasAdapters:
         """Add an adapter, which does not act before `set_adapter`. It is stored with the pipeline.
 
         name (str): Its name: letters, digits, `_` and `-`.
-        adapter (Union[Adapter, Dict[str, Any]]): An `@adapters` block, as in a config, or what it is resolved to.
+        adapter (Union[Adapter, Dict[str, Any]]): An `@adapters` block, as in a config, or what it is resolved to. Of
+            other adapters that it names, copies are made.
         RAISES (ValueError): If the name is taken or not allowed, or the adapter does not fit the backbone.
         """
         encoder = self.shim.encoder
         encoder.check_new_name(name)
         settings = adapter if isinstance(adapter, Adapter) else resolve_adapter(adapter)
         settings.config()  # what cannot be stored is found out now
-        encoder.add_adapter(name, settings, encoder.make_adapter(settings, encoder.family))
+        encoder.new_adapter(name, settings, encoder.family)
         self._warn_of_shared_weights()
 
     def set_adapter(self, name: Optional[str]) -> None:
@@ -105,6 +106,18 @@ class HasAdapters:
         encoder.add_adapter(name, found.settings, found.modules)
         self._warn_of_shared_weights()
         return name
+
+    def _initialize_adapters(self, sources: Dict[str, str]) -> None:
+        """Load what is not there yet, and make the adapter of the config if it waits for that."""
+        encoder = self.shim.encoder
+        for name, source in sources.items():
+            if name not in self.adapters:
+                self.load_adapter(source, name=name)
+        if encoder.waits_for:
+            missing = [name for name in encoder.waits_for if name not in self.adapters]
+            if missing:
+                raise ValueError(Errors.B077.format(name=missing[0]))
+            encoder.configure_adapter()
 
     def _warn_of_shared_weights(self) -> None:
         others = [entry for entry in self.shim.settings.trainable if entry != "adapter"]

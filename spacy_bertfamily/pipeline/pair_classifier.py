@@ -95,7 +95,8 @@ class PairClassifier(Bound, TrainablePipe):
     """Classifies or scores pairs of texts; a Doc that has no second text is classified as a single text.
 
     Sets `doc.cats`: a probability for each label, or one number. Where a Doc has several windows, their logits are
-    averaged. A Doc without tokens has nothing to go by: its labels are 0, its number is the training data's mean.
+    averaged. A Doc without tokens, or without finite numbers, has nothing to go by: its labels are 0, its number is the
+    training data's mean.
 
     vocab (Vocab): The shared vocabulary.
     model (Model[List[Doc], Floats2d]): A `spacy-bertfamily.PairClassifier.v1`.
@@ -171,8 +172,9 @@ class PairClassifier(Bound, TrainablePipe):
         if not has_text.any():
             scores = ops.alloc2f(len(docs), len(self.labels))
         else:
-            scores = OUTPUTS[self.mode](ops, self.model.predict(docs))
-            scores = scores * ops.xp.asarray(has_text[:, None])
+            logits = self.model.predict(docs)
+            known = ops.xp.isfinite(logits).all(axis=1) & ops.xp.asarray(has_text)
+            scores = ops.xp.where(known[:, None], OUTPUTS[self.mode](ops, logits), 0.0)
         return scores * self.cfg["scale"] + self.cfg["mean"]
 
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:

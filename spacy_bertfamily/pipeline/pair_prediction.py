@@ -1,11 +1,12 @@
 """Predicting for texts instead of Docs."""
 
-from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.language import Language
 from spacy_transformers.pipeline_component import Transformer
 
+from ..errors import Errors
 from ..segments import join_segments
 
 
@@ -19,11 +20,20 @@ def predict_cats(
     pairs (Iterable[Tuple[str, str]]): The pairs of texts.
     batch_size (Optional[int]): The number of pairs to buffer.
     YIELDS (Dict[str, float]): `doc.cats` of each.
+    RAISES (ValueError): If something is not a pair of texts, saying which.
     """
     needless = [n for n, component in nlp.pipeline if n != name and not isinstance(component, Transformer)]
-    docs = (join_segments(nlp.make_doc(first), nlp.make_doc(second)) for first, second in pairs)
+    texts = (check_pair(name, index, pair) for index, pair in enumerate(pairs))
+    docs = (join_segments(nlp.make_doc(first), nlp.make_doc(second)) for first, second in texts)
     for doc in nlp.pipe(docs, batch_size=batch_size, disable=needless):
         yield doc.cats
+
+
+def check_pair(name: str, index: int, pair: Any) -> Tuple[str, str]:
+    """RETURNS (Tuple[str, str]): The pair. RAISES (ValueError): If it is something else."""
+    if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
+        raise ValueError(Errors.B112.format(name=name, index=index, given=pair))
+    return pair
 
 
 def rank_by(scores: Sequence[float], top_k: Optional[int]) -> List[Tuple[int, float]]:

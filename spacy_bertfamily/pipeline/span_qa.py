@@ -21,7 +21,7 @@ from ..qa.calibrate import Calibration, calibrate
 from ..qa.choose import UNANSWERED, Prediction, choose
 from ..qa.decode import EMPTY, NBest, WindowRef, decode, stack_logits
 from ..qa.metrics import METRICS
-from ..qa.problems import find_problem
+from ..qa.problems import NOT_FINITE, find_problem
 from ..qa.scorer import make_span_qa_scorer
 from ..qa.targets import keep_windows, window_loss, window_targets
 from .ask import ask
@@ -187,7 +187,6 @@ class SpanQA(Bound, TrainablePipe):
         outputs = self.model.predict(list(docs))
         self._check_layouts(docs, outputs)
         problems = [find_problem(output.layout) if len(doc) else None for doc, output in zip(docs, outputs)]
-        self._warn([problem for problem in problems if problem])
         usable: List[int] = []
         windows: List[WindowRef] = []
         for i, output in enumerate(outputs):
@@ -199,7 +198,11 @@ class SpanQA(Bound, TrainablePipe):
         found = decode(logits, windows, len(usable), settings.n_best, settings.max_answer_length)
         results = [EMPTY] * len(docs)
         for i, spans in zip(usable, found):
-            results[i] = spans
+            if np.isnan(spans.null):
+                problems[i] = NOT_FINITE
+            else:
+                results[i] = spans
+        self._warn([problem for problem in problems if problem])
         return results
 
     def set_annotations(self, docs: Iterable[Doc], predictions: Iterable[Prediction]) -> None:
@@ -248,6 +251,8 @@ class SpanQA(Bound, TrainablePipe):
     ) -> List[List[Answer]]:
         """`ask` for a list of questions."""
         settings = self.settings if top_k is None else replace(self.settings, top_k=top_k)
+        if not isinstance(context, (str, Doc)):
+            raise ValueError(Errors.B209.format(given=type(context).__name__))
         for question in questions:
             if not isinstance(question, str):
                 raise ValueError(Errors.B207.format(given=type(question).__name__))

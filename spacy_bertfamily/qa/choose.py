@@ -57,7 +57,7 @@ def choose(
     allow_overlap (bool): Whether they may overlap; otherwise the better one stays.
     RETURNS (Prediction): The answers.
     """
-    if not len(found.scores):
+    if not len(found.scores) or np.isnan(found.null):
         return UNANSWERED
     probs, null = probabilities(found.scores, found.null, temperature)
     spans = [_strip(text, int(start), int(end)) for start, end in found.chars]

@@ -22,7 +22,8 @@ class NBest(NamedTuple):
 
     chars (np.ndarray): Start and end of each in the text, `(spans, 2)`.
     scores (np.ndarray): Sums of start and end score, `(spans,)`.
-    null (float): The score of 'no answer': the least that any window gives its classification piece.
+    null (float): The score of 'no answer': the least that any window gives its classification piece; NaN for a text
+        with scores that are not finite, so that nothing can be said.
     """
 
     chars: np.ndarray
@@ -70,6 +71,9 @@ def decode(
     allowed = np.take_along_axis(rows.may_start, first[:, :, 0], 1)[:, :, None]
     allowed = allowed & np.take_along_axis(rows.may_end, last[:, 0], 1)[:, None, :]
     allowed &= (first <= last) & (last - first < max_answer_length)
+    # where no special piece stands for the window, the last one does: alone it means 'no answer'
+    cls = rows.cls[:, None, None]
+    allowed &= (first != cls) | (last != cls)
     scores = masked[line[:, None, None], first, 0] + masked[line[:, None, None], last, 1]
     scores = np.where(allowed, scores, -np.inf)  # (windows, n, n)
     width = scores.shape[2]
@@ -83,7 +87,8 @@ def decode(
     )
     owners = np.asarray([window.owner for window in windows])
     nulls = np.full(n_owners, np.inf)
-    np.minimum.at(nulls, owners, logits[line, rows.cls].sum(axis=1))
+    known = np.isfinite(np.where(rows.real[..., None], logits, 0)).all(axis=(1, 2))
+    np.minimum.at(nulls, owners, np.where(known, logits[line, rows.cls].sum(axis=1), np.nan))
     found = np.take_along_axis(scores.reshape(len(windows), -1), best, 1)
     groups = _group(np.repeat(owners, best.shape[1]), found.ravel(), n_owners, n_best)
     flat_chars, flat_scores = chars.reshape(-1, 2), found.ravel()
@@ -94,7 +99,9 @@ def merge(left: NBest, right: NBest, n_best: int) -> NBest:
     """RETURNS (NBest): The best of two lists of the same text."""
     scores = np.concatenate([left.scores, right.scores])
     order = np.argsort(-scores, kind="stable")[:n_best]
-    return NBest(np.concatenate([left.chars, right.chars])[order], scores[order], min(left.null, right.null))
+    return NBest(
+        np.concatenate([left.chars, right.chars])[order], scores[order], float(np.minimum(left.null, right.null))
+    )
 
 
 def _largest(values: np.ndarray, n: int) -> np.ndarray:

@@ -16,6 +16,8 @@ LONG_QUESTION = (
 )
 UNKNOWN_CONTEXT = "its context has nothing but characters that the backbone's vocabulary lacks"
 
+NOT_FINITE = "the transformer computed numbers that are not finite"
+
 
 def find_problem(layout: Optional[Layout]) -> Optional[str]:
     """Say why a Doc cannot be answered.

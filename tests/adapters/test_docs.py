@@ -1,4 +1,4 @@
-"""The blocks of the documentation are complete; tests/test_frame.py runs its examples."""
+"""The blocks of the documentation are complete; tests/test_docs.py runs its examples."""
 
 import re
 from pathlib import Path

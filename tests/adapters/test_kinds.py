@@ -160,7 +160,7 @@ def test_merging(make, tmp_path, kind):
     assert np.array_equal(vectors(spacy.load(tmp_path)), vectors(nlp))
 
 
-@pytest.mark.parametrize("kind", ["houlsby", "pfeiffer", "parallel", "pal", "low-rank"])
+@pytest.mark.parametrize("kind", ["houlsby", "pfeiffer", "parallel", "pal", "low-rank", "stack", "average", "fusion"])
 def test_modules_cannot_be_merged(make, kind):
     nlp, _, transformer = make(kind)
     before = vectors(nlp)

@@ -4,6 +4,7 @@ import builtins
 
 import pytest
 import torch
+from transformers import AutoModel
 
 from spacy_bertfamily.adapters import FAMILIES, Peft
 
@@ -53,7 +54,9 @@ def test_equals_pefts_own_injection(method, settings):
         ("LORA", {"target_modules": ["query"], "modules_to_save": ["pooler"]}, r"B071.*modules_to_save"),
         ("LORA", {"target_modules": ["query"], "bias": "all"}, r"B071.*'bias' in 'trainable'"),
         ("LORA", {"target_modules": ["query"], "init_lora_weights": "pissa"}, r"B071.*others share"),
-        ("PREFIX_TUNING", {"num_virtual_tokens": 4}, r"B071.*'PREFIX_TUNING'.*another way"),
+        ("PROMPT_TUNING", {"num_virtual_tokens": 4}, r"B071.*'PROMPT_TUNING'.*more pieces before each text"),
+        ("PREFIX_TUNING", {"num_virtual_tokens": 0}, r"B071.*num_virtual_tokens must be at least 1"),
+        ("PREFIX_TUNING", {"num_virtual_tokens": 4, "token_dim": 64}, r"B071.*token_dim is 64, but 32"),
     ],
 )
 def test_wrong_settings(method, settings, message):
@@ -77,3 +80,45 @@ def test_without_peft(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", fail)
     with pytest.raises(ValueError, match=r"B065.*No module named 'peft'.*pip install 'spacy-bertfamily\[peft\]'"):
         Peft("LORA")
+
+
+@needs_peft
+@pytest.mark.parametrize("projection", [False, True])
+@pytest.mark.parametrize("model_type", ["bert", "big_bird", "electra", "rembert", "roberta", "roc_bert", "splinter"])
+def test_prefix_equals_pefts_own_model(backbones, model_type, projection):
+    from peft import PeftModelForFeatureExtraction
+
+    settings = Peft("PREFIX_TUNING", {"num_virtual_tokens": 5, "prefix_projection": projection})
+    ours, theirs = (AutoModel.from_pretrained(backbones(model_type)).eval() for _ in range(2))
+    mask = torch.ones_like(IDS)
+    mask[1, 4:] = 0
+    bare = ours(IDS, attention_mask=mask).last_hidden_state
+    modules = settings.attach(ours, FAMILIES[model_type])
+    shaken(modules.named_parameters())
+    theirs = PeftModelForFeatureExtraction(theirs, settings.make_config())
+    theirs.prompt_encoder["default"].load_state_dict(modules.layers["prefix"].state_dict())
+    with torch.no_grad():
+        found = ours(input_ids=IDS, attention_mask=mask).last_hidden_state
+        expected = theirs(input_ids=IDS, attention_mask=mask).last_hidden_state
+    assert not torch.allclose(found[0], bare[0], atol=1e-2)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
+
+
+@needs_peft
+@pytest.mark.parametrize("model_type", ["albert", "deberta-v2", "distilbert", "longformer", "mpnet"])
+def test_backbones_without_a_place_for_a_prefix(backbones, model_type):
+    model = AutoModel.from_pretrained(backbones(model_type))
+    with pytest.raises(ValueError, match=rf"B071.*'{model_type}' take no keys and values from outside"):
+        Peft("PREFIX_TUNING", {"num_virtual_tokens": 5}).attach(model, FAMILIES[model_type])
+
+
+@needs_peft
+def test_a_prefix_takes_positions(make_tagger):
+    with pytest.raises(ValueError, match=r"B081.*max_pieces = 32.*33 virtual tokens.*31 or less"):
+        make_tagger(trainable=["adapter"], adapter={"@adapters": "spacy-bertfamily.PrefixTuning.v1", "tokens": 33})
+    nlp, _ = make_tagger(trainable=["adapter"])
+    transformer = nlp.get_pipe("transformer")
+    prefix = {"@adapters": "spacy-bertfamily.PrefixTuning.v1", "tokens": 33}
+    with pytest.raises(ValueError, match=r"B081"):
+        transformer.add_adapter("both", {"@adapters": "spacy-bertfamily.Stack.v1", "adapters": {"prefix": prefix}})
+    assert transformer.adapters == ["default"]

@@ -6,7 +6,7 @@ from spacy.util import fix_random_seed
 from torch.autograd.graph import saved_tensors_hooks
 
 from ..adapters.kinds import block, kinds
-from ..util import MODEL_TYPES
+from ..util import TRAINED
 
 # two windows to a forward pass, so that several are under way before the first gradient comes back
 FEW = {"max_pieces": 12, "stride": 4, "batch_pieces": 16}
@@ -35,7 +35,7 @@ def check_same(make_tagger, **model):
     assert kept_less < 0.7 * kept
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", TRAINED)
 def test_every_model_type_trained_as_a_whole_with_dropout(backbones, make_tagger, model_type):
     check_same(make_tagger, name=backbones(model_type), adapter=None, trainable=["all"])
 
@@ -44,6 +44,12 @@ def test_every_model_type_trained_as_a_whole_with_dropout(backbones, make_tagger
 def test_every_kind_of_adapter(make_tagger, kind):
     adapter = block(kind)
     check_same(make_tagger, trainable=["adapter"], adapter={k: v for k, v in adapter.items() if k != "init_scale"})
+
+
+def test_adapters_of_albert_by_depth(backbones, make_tagger):
+    """One module is called for all depths: computed again, each call still has its own adapter."""
+    adapter = {**block("pfeiffer"), "per_depth": True}
+    check_same(make_tagger, name=backbones("albert"), trainable=["adapter"], adapter=adapter)
 
 
 def test_a_model_type_that_the_table_lacks(make_tagger, tiny, monkeypatch):

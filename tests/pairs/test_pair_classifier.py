@@ -231,6 +231,10 @@ def test_rank_and_predict_pairs(trained):
         component.rank("a", ["b"])
     with pytest.raises(ValueError, match="B004.*top_k"):
         component.rank("a", ["b"], label="yes", top_k=0)
+    with pytest.raises(ValueError, match=r"B112.*None\) as pair 1"):
+        component.predict_pairs([("a", "b"), ("a", None)])
+    with pytest.raises(ValueError, match="B112.*'ab' as pair 0"):
+        component.predict_pairs(["ab"])
 
 
 def test_the_pipeline_is_not_kept_alive(make_pipeline, make_examples):

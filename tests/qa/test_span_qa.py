@@ -157,6 +157,8 @@ def test_ask_one_question_or_several(trained):
     assert qa.ask("x [SEP] [CLS] ann wrote it", "who ?")  # a context is text, whatever is in it
     with pytest.raises(ValueError, match=r"\[B207\].*there is a int"):
         qa.ask(CONTEXT, ["who ?", 3])
+    with pytest.raises(ValueError, match="B209.*is a NoneType"):
+        qa.ask(None, "who ?")
 
 
 def test_ask_keeps_few_windows_at_a_time(trained, monkeypatch):

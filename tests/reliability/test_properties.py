@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import spacy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 
@@ -18,13 +18,14 @@ from spacy_bertfamily.segments import spell_apart
 
 from ..encoder.test_encode import make_encoder, token_vectors
 
-# The same cases in each run: a new failure comes from a change in the code.
-PROPERTY = settings(max_examples=150, deadline=None, derandomize=True)
-FEW = settings(PROPERTY, max_examples=25)
 # Any Unicode, and what texts are mostly made of; no surrogates, which spaCy cannot store
-WORDS = st.sampled_from("I like green eggs unable 1920 . , ? [SEP] [CLS] </s> <pad> 你好 世界 😀 é \u200b \n \t".split(" "))
+WORDS = st.sampled_from(
+    "I like green eggs unable 1920 . , ? [SEP] [CLS] </s> <pad> 你好 世界 😀 é \u200b \n \t".split(" ")
+)
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
-TEXTS = st.lists(st.one_of(WORDS, ANY), max_size=25).flatmap(lambda parts: st.sampled_from([" ".join(parts), "".join(parts)]))
+TEXTS = st.builds(
+    lambda joint, parts: joint.join(parts), st.sampled_from(["", " "]), st.lists(WORDS | ANY, max_size=25)
+)
 LANGUAGES = {lang: spacy.blank(lang) for lang in ("en", "zh", "xx")}
 MODELS = ["bert", "roberta", "mpnet"]
 install_extension()
@@ -33,8 +34,8 @@ install_extension()
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("model_type", MODELS)
 @given(text=TEXTS, max_pieces=st.integers(6, 40), data=st.data())
-@PROPERTY
-def test_pieces_windows_and_layout(backbones, model_type, lang, text, max_pieces, data):
+def test_each_piece_stands_once_in_some_window(backbones, model_type, lang, text, max_pieces, data):
+    """The pieces are the text's, no window is too long, and each piece has one window that speaks for it."""
     stride = data.draw(st.integers(0, max_pieces - 5))
     tokenizer = PieceTokenizer(load_backbone(backbones(model_type)).tokenizer)
     doc = LANGUAGES[lang].make_doc(text)
@@ -44,7 +45,7 @@ def test_pieces_windows_and_layout(backbones, model_type, lang, text, max_pieces
         doc.text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
     )
     assert pieces.ids.tolist() == own["input_ids"]
-    assert np.array_equal(np.stack([pieces.starts, pieces.ends], axis=1).reshape(-1, 2), np.reshape(own["offset_mapping"], (-1, 2)))
+    assert list(zip(pieces.starts, pieces.ends)) == own["offset_mapping"]
     windows = make_windows(pieces, tokenizer, max_pieces, stride)
     assert all(len(window) <= max_pieces for window in windows)
     layout = make_layout(pieces, windows, tokenizer)
@@ -55,8 +56,8 @@ def test_pieces_windows_and_layout(backbones, model_type, lang, text, max_pieces
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("model_type", MODELS)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4))
-@FEW
 def test_tokens_get_the_pieces_that_touch_them_whatever_the_batch(backbones, model_type, lang, texts):
+    """Alignment leaves out no piece of a token, and vectors do not depend on what a Doc is batched with."""
     encoder, tokenizer = make_encoder(backbones(model_type))
     docs = [LANGUAGES[lang].make_doc(text) for text in texts]
     together, _ = encode(encoder, tokenizer, docs, [], False)
@@ -73,7 +74,6 @@ def test_tokens_get_the_pieces_that_touch_them_whatever_the_batch(backbones, mod
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @given(first=TEXTS, second=TEXTS)
-@PROPERTY
 def test_joined_texts_split_into_the_same_texts(lang, first, second):
     nlp = LANGUAGES[lang]
     a, b = nlp.make_doc(first), nlp.make_doc(second)
@@ -83,7 +83,6 @@ def test_joined_texts_split_into_the_same_texts(lang, first, second):
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @given(first=TEXTS, second=TEXTS)
-@PROPERTY
 def test_texts_that_are_spelled_apart_split_at_the_separator_only(lang, first, second):
     parts = [spell_apart(text)[0] for text in (first, second)]
     found = split_segments(LANGUAGES[lang].make_doc(" [SEP] ".join(parts)))
@@ -91,7 +90,6 @@ def test_texts_that_are_spelled_apart_split_at_the_separator_only(lang, first, s
 
 
 @given(text=TEXTS, data=st.data())
-@PROPERTY
 def test_answers_have_exact_characters_and_outlive_storage(text, data):
     doc = LANGUAGES["en"].make_doc(text)
     inside = st.tuples(st.integers(0, max(0, len(doc.text) - 1)), st.integers(1, 9)) if len(doc.text) else st.nothing()

@@ -1,9 +1,10 @@
-"""Many threads, several pipelines and other processes get the answers that one thread gets."""
+"""Many threads, and several pipelines on one backbone, get the answers that one thread gets."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 from thinc.api import Adam
 
 TEXTS = [f"{'the small dog likes ' * (i % 7)}green eggs {i}" for i in range(60)]
@@ -13,18 +14,18 @@ def vectors(nlp, text):
     return np.asarray(nlp(text)._.trf_data.model_output.last_hidden_state)
 
 
-def test_threads_share_a_pipeline(make_tagger):
-    for placement in ("houlsby", "parallel"):  # the latter remembers something between two hooks
-        adapter = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4, "placement": placement, "init_scale": 0.5}
-        nlp, _ = make_tagger(adapter=adapter)
-        expected = [vectors(nlp, text) for text in TEXTS]
-        with ThreadPoolExecutor(8) as pool:
-            for _ in range(3):
-                for found, vector in zip(pool.map(lambda text: vectors(nlp, text), TEXTS), expected):
-                    np.testing.assert_allclose(found, vector, atol=1e-5)
+@pytest.mark.parametrize("placement", ["houlsby", "parallel"])  # the latter remembers something between two hooks
+def test_threads_share_a_pipeline(make_tagger, placement):
+    adapter = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4, "placement": placement, "init_scale": 0.5}
+    nlp, _ = make_tagger(adapter=adapter)
+    expected = [vectors(nlp, text) for text in TEXTS]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            for found, vector in zip(pool.map(lambda text: vectors(nlp, text), TEXTS), expected):
+                np.testing.assert_allclose(found, vector, atol=1e-5)
 
 
-def test_pipelines_with_other_adapters_in_turn_and_at_once(make_tagger):
+def test_pipelines_on_one_backbone_in_turn_and_at_once(make_tagger):
     pipelines, examples = zip(*(make_tagger() for _ in range(3)))
     for steps, nlp in enumerate(pipelines):
         for _ in range(steps):

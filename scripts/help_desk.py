@@ -1,0 +1,41 @@
+"""Three pipelines on one backbone: which help page is a question about, what is the answer, and what are its words?"""
+
+import json
+from pathlib import Path
+
+import spacy
+import typer
+from wasabi import msg
+
+
+def main(tagger: Path, pairs: Path, qa: Path, pages: Path, question: str) -> None:
+    """Answer QUESTION from PAGES, in SQuAD's format, with trained pipelines of a TAGGER, a PAIRS classifier and QA."""
+    nlp_tagger, nlp_pairs, nlp_qa = spacy.load(tagger), spacy.load(pairs), spacy.load(qa)
+    print_storage({"tagger": nlp_tagger, "pairs": nlp_pairs, "qa": nlp_qa})
+    articles = json.loads(pages.read_text(encoding="utf8"))["data"]
+    contexts = {article["title"]: article["paragraphs"][0]["context"] for article in articles}
+    titles = list(contexts)
+    msg.divider("The question")
+    print("  ".join(f"{token.text}/{token.tag_}" for token in nlp_tagger(question)))
+    msg.divider("What it is about")
+    ranked = nlp_pairs.get_pipe("pair_classifier").rank(question, list(contexts.values()), label="about", top_k=3)
+    for index, score in ranked:
+        print(f"{score:6.1%}  {titles[index]}")
+    best = titles[ranked[0][0]]
+    msg.divider(f"The answer of the page '{best}'")
+    answers = nlp_qa.get_pipe("span_qa").ask(contexts[best], question)
+    print("\n".join(f"{answer.score:6.1%}  {answer.text}" for answer in answers) or "There is none.")
+
+
+def print_storage(pipelines: dict) -> None:
+    """What each pipeline stores, and that there is one backbone in memory."""
+    transformers = {name: nlp.get_pipe("transformer") for name, nlp in pipelines.items()}
+    for name, transformer in transformers.items():
+        size = len(transformer.shim.delta_bytes()) / 1e6
+        msg.text(f"{name}: {transformer.trainable_summary()}, {size:.1f} MB on disk")
+    shared = {id(transformer.shim.encoder.shared) for transformer in transformers.values()}
+    msg.good(f"{len(transformers)} transformers, {len(shared)} backbone in memory")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,52 @@
+"""What the commands share: errors without tracebacks, loading, lists of numbers."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Iterator, List, TypeVar
+
+from wasabi import msg
+
+if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring torch
+    from spacy.language import Language
+
+    from ..pipeline.adapter_transformer import AdapterTransformer
+
+Number = TypeVar("Number", int, float)
+
+
+@contextmanager
+def or_fail(title: str) -> Iterator[None]:
+    """Turn an error that the user can do something about into a message and the exit code 1.
+
+    title (str): What could not be done.
+    """
+    try:
+        yield
+    except (OSError, EOFError, ValueError, ImportError) as e:
+        msg.fail(title, str(e), exits=1)
+
+
+def load_pipeline(pipeline: str) -> "Language":
+    """RETURNS (Language): A trained pipeline. Ends the program if there is none."""
+    import spacy
+
+    with or_fail(f"Cannot load {Path(pipeline)}"):
+        return spacy.load(pipeline)
+
+
+def find_transformers(nlp: "Language") -> List["AdapterTransformer"]:
+    """RETURNS (List[AdapterTransformer]): The transformers of a pipeline, the disabled ones too."""
+    from ..pipeline.adapter_transformer import AdapterTransformer
+
+    return [component for _, component in nlp.components if isinstance(component, AdapterTransformer)]
+
+
+def split_numbers(text: str, option: str, kind: Callable[[str], Number]) -> List[Number]:
+    """RETURNS (List[Number]): Numbers above 0 with commas between them. Ends the program on anything else."""
+    try:
+        numbers = [kind(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        numbers = []
+    if (text.strip() and not numbers) or not all(number > 0 for number in numbers):
+        msg.fail(f"Cannot read {option} {text!r}", "It takes numbers above 0 with commas: 2,4,8.", exits=1)
+    return numbers

@@ -1,0 +1,41 @@
+"""`python -m spacy bertfamily train`: training that can be interrupted."""
+
+from pathlib import Path
+
+import typer
+from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
+from wasabi import msg
+
+from .shared import or_fail
+
+
+def train_command(
+    ctx: typer.Context,  # for other settings of the config
+    config_path: Path = typer.Argument(..., help="The config", exists=True, dir_okay=False),
+    output: Path = typer.Option(..., "--output", "-o", help="Folder for the pipelines and the state", file_okay=False),
+    resume: bool = typer.Option(False, "--resume", "-r", help="Go on from the state in OUTPUT"),
+    code: Path = typer.Option(None, "--code", "-c", help="Python file to import first"),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+) -> None:
+    """Train as `spacy train` does, and write at each evaluation what is needed to go on after an interruption:
+    optimizer, step, random numbers, scores. Needs as much room on the disk again as what is trained, times three.
+
+    EXAMPLE: python -m spacy bertfamily train ner.cfg --output training --paths.train train.spacy --paths.dev dev.spacy
+
+    EXAMPLE: the same with --resume
+    """
+    from spacy.training.initialize import init_nlp
+    from spacy.util import load_config
+
+    from ..resume.loop import train
+
+    overrides = parse_config_overrides(ctx.args)
+    import_code(code)
+    output.mkdir(parents=True, exist_ok=True)
+    setup_gpu(gpu_id)
+    with show_validation_error(config_path):
+        config = load_config(config_path, overrides=overrides, interpolate=False)
+        nlp = init_nlp(config, use_gpu=gpu_id)
+    with or_fail("Cannot train"):
+        train(nlp, output, resume=resume, use_gpu=gpu_id)
+    msg.good(f"Saved the pipeline to {output / 'model-last'}")

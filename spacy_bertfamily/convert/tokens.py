@@ -1,0 +1,78 @@
+"""Words with tags or entities, from CoNLL-U files and JSON lines with BIO tags."""
+
+import json
+from dataclasses import dataclass
+from typing import Iterable, Iterator, List
+
+from spacy.tokens import Doc
+from spacy.training import biluo_tags_to_spans, iob_to_biluo
+from spacy.vocab import Vocab
+
+from ..errors import Errors
+
+
+@dataclass
+class TokenReport:
+    """What happened to a file.
+
+    written (int): Sentences.
+    words (int): Their words.
+    """
+
+    written: int = 0
+    words: int = 0
+
+    def lines(self) -> List[str]:
+        """RETURNS (List[str]): The report in words."""
+        return [f"{self.written} sentences with {self.words} words written"]
+
+    def count(self, doc: Doc) -> Doc:
+        """RETURNS (Doc): The same Doc, counted."""
+        self.written += 1
+        self.words += len(doc)
+        return doc
+
+
+def convert_conllu(lines: Iterable[str], vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
+    """Read Universal Dependencies in CoNLL-U, for a tagger: one Doc a sentence, with UPOS tags as `token.tag_`.
+    For parses and morphology there is `python -m spacy convert`.
+
+    lines (Iterable[str]): The lines of the file.
+    vocab (Vocab): Of the Docs.
+    report (TokenReport): Gets what happened.
+    YIELDS (Doc): The sentences.
+    """
+    words: List[str] = []
+    spaces: List[bool] = []
+    tags: List[str] = []
+    for line in [*lines, ""]:
+        columns = line.rstrip("\r\n").split("\t")
+        if len(columns) == 10 and columns[0].isdigit():
+            words.append(columns[1])
+            tags.append(columns[3])
+            spaces.append("SpaceAfter=No" not in columns[9])
+        elif not line.strip() and words:
+            spaces[-1] = False
+            yield report.count(Doc(vocab, words=words, spaces=spaces, tags=tags))
+            words, spaces, tags = [], [], []
+
+
+def convert_bio(lines: Iterable[str], file: str, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
+    """Read JSON lines with `tokens` and BIO `tags`: one Doc a line, with entities.
+
+    lines (Iterable[str]): The lines of the file.
+    file (str): Where they are from, for errors.
+    vocab (Vocab): Of the Docs.
+    report (TokenReport): Gets what happened.
+    YIELDS (Doc): The sentences.
+    RAISES (ValueError): If a line is something else.
+    """
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+                doc = Doc(vocab, words=row["tokens"])
+                doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(row["tags"])))
+            except (ValueError, KeyError, TypeError, IndexError) as e:
+                raise ValueError(Errors.B314.format(file=file, line=number, reason=f"{type(e).__name__} {e}")) from e
+            yield report.count(doc)

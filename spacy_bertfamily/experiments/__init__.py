@@ -1,0 +1,1 @@
+"""Comparing ways to train: many runs, their results on disk, and the curve that they make."""

@@ -1,0 +1,141 @@
+"""The commands: what they print for people and for scripts, and how they end where something is wrong."""
+
+import json
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from spacy_bertfamily.cli import bertfamily_cli
+
+
+def run(*args):
+    return CliRunner().invoke(bertfamily_cli, [str(arg) for arg in args])
+
+
+def said(result):
+    """What was printed, without line breaks."""
+    return " ".join(result.output.split())
+
+
+def leaves(command, path=()):
+    for name, child in getattr(command, "commands", {}).items():
+        yield from leaves(child, (*path, name))
+    if not hasattr(command, "commands"):
+        yield path, command
+
+
+COMMANDS = dict(leaves(get_command(bertfamily_cli)))
+
+
+@pytest.fixture
+def folder(make_tagger, tmp_path):
+    nlp, _ = make_tagger(trainable=["adapter"])
+    nlp.to_disk(tmp_path / "nlp")
+    return tmp_path / "nlp"
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_has_an_example(path):
+    assert f"EXAMPLE: python -m spacy bertfamily {' '.join(path)} " in COMMANDS[path].help.replace("\n", " ")
+    assert all(parameter.help for parameter in COMMANDS[path].params if parameter.name != "ctx")
+
+
+def test_info_for_people_and_for_scripts(folder):
+    about = json.loads(run("info", folder, "--json").output)["transformer"]
+    assert about["type"] == "bert"
+    assert len(about["fingerprint"]) == 64
+    assert about["adapters"] == ["default"]
+    assert about["active_adapter"] == "default"
+    assert (
+        about["trained"]
+        == sum(part["trained"] for part in about["parts"].values())
+        == about["parts"]["adapter"]["total"]
+    )
+    assert about["stored_bytes"] == (folder / "transformer" / "delta.safetensors").stat().st_size
+    shown = said(run("info", folder))
+    assert about["fingerprint"] in shown
+    assert "default (active)" in shown
+
+
+def test_adapters_go_from_one_pipeline_to_another(folder, tmp_path):
+    exported = run("adapters", "export", folder, tmp_path / "adapter")
+    assert exported.exit_code == 0, exported.output
+    imported = run("adapters", "import", folder, tmp_path / "adapter", tmp_path / "both", "--name", "second", "-a")
+    assert imported.exit_code == 0, imported.output
+    rows = json.loads(run("adapters", "list", tmp_path / "both", "--json").output)
+    assert [(row["adapter"], row["active"]) for row in rows] == [("default", False), ("second", True)]
+    assert rows[0]["parameters"] == rows[1]["parameters"] > 0
+    assert rows[0]["kind"] == "spacy-bertfamily.Bottleneck.v1"
+    assert "second yes" in said(run("adapters", "list", tmp_path / "both"))
+    # the imported one is a copy, so that the pipeline says the same
+    text = "I like green eggs"
+    one, other = spacy.load(folder)(text), spacy.load(tmp_path / "both")(text)
+    assert (one._.trf_data.model_output.last_hidden_state == other._.trf_data.model_output.last_hidden_state).all()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["info", "{tmp}/nothing"], "Cannot load"),
+        (["layers", "{tmp}/nothing"], "Cannot load"),
+        (["adapters", "list", "{tmp}/nothing"], "Cannot load"),
+        (["adapters", "export", "{nlp}", "{tmp}/a", "--name", "other"], "B062"),
+        (["adapters", "export", "{nlp}", "{tmp}/a", "--format", "other"], "B004"),
+        (["adapters", "export", "{nlp}", "{tmp}/a", "--transformer", "other"], "no such adapter_transformer"),
+        (["adapters", "import", "{nlp}", "{nlp}", "{tmp}/a"], "B068"),
+        (["plot-log", "{tmp}/a.png", "{nlp}/meta.json"], "B313"),
+        (["convert", "{nlp}/meta.json", "{tmp}/a.spacy", "--format", "bio"], "B314"),
+        (["compare", "poetry", "{nlp}/meta.json", "{nlp}/meta.json", "-o", "{tmp}/a"], "B004"),
+        (["compare", "ner", "{nlp}/meta.json", "{nlp}/meta.json", "-o", "{tmp}/a", "--sizes", "big"], "--sizes"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_errors_have_no_traceback(folder, tmp_path, args, message):
+    result = run(*(arg.format(tmp=tmp_path, nlp=folder) for arg in args))
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert message in said(result)
+
+
+def test_which_of_several_transformers(make_tagger, tmp_path):
+    nlp, _ = make_tagger()
+    config = nlp.get_pipe_config("transformer")
+    nlp.add_pipe("adapter_transformer", name="second", config={"model": config["model"]})
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "nlp")
+    result = run("adapters", "export", tmp_path / "nlp", tmp_path / "adapter")
+    assert result.exit_code == 1
+    assert "transformer, second" in said(result)
+    assert run("adapters", "export", tmp_path / "nlp", tmp_path / "adapter", "-t", "second").exit_code == 0
+
+
+CONLLU = "# text = Eat ham!\n1\tEat\t_\tVERB\t_\t_\t_\t_\t_\t_\n2\tham\t_\tNOUN\t_\t_\t_\t_\t_\tSpaceAfter=No\n"
+BIO = '{"tokens": ["Ann", "eats", "Blue", "Ham"], "tags": ["B-PER", "O", "B-FOOD", "I-FOOD"]}\n'
+
+
+def test_convert_tags(tmp_path):
+    (tmp_path / "a.conllu").write_text(CONLLU + "3\t!\t_\tPUNCT\t_\t_\t_\t_\t_\t_\n\n" + CONLLU)
+    result = run("convert", tmp_path / "a.conllu", tmp_path / "a.spacy")
+    assert "2 sentences with 5 words written" in said(result)
+    first, second = DocBin().from_disk(tmp_path / "a.spacy").get_docs(spacy.blank("en").vocab)
+    assert first.text == "Eat ham!"
+    assert [token.tag_ for token in first] == ["VERB", "NOUN", "PUNCT"]
+    assert second.text == "Eat ham"
+
+
+def test_convert_entities(tmp_path):
+    (tmp_path / "a.jsonl").write_text(BIO)
+    assert run("convert", tmp_path / "a.jsonl", tmp_path / "a.spacy", "--format", "bio").exit_code == 0
+    (doc,) = DocBin().from_disk(tmp_path / "a.spacy").get_docs(spacy.blank("en").vocab)
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ann", "PER"), ("Blue Ham", "FOOD")]
+
+
+def test_plot_log(tmp_path):
+    rows = [{"step": s, "score": s / 10, "losses": {"tagger": 3.0 - s}, "scores": {}} for s in range(3)]
+    (tmp_path / "run.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    result = run("plot-log", tmp_path / "curves.png", tmp_path / "run.jsonl")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,58 @@
+"""Which piece stands for a sequence, and what is done with it."""
+
+import numpy as np
+import pytest
+import spacy
+
+from spacy_bertfamily.encoder.encode import encode
+from spacy_bertfamily.layers.pair_pooling import pool_windows
+from spacy_bertfamily.qa.decode import WindowRef, decode
+
+from ..util import MODEL_TYPES
+from .test_encode import make_encoder
+
+LAST = {"gpt2", "prophetnet", "t5", "xlnet"}  # [CLS] there, the last special piece, or the last piece of all
+NONE = {"reformer"}  # no special pieces, and not causal: the last piece, too
+PAIR = "who wrote it ? [SEP] ann wrote it in 1920"
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_pooling_takes_it(backbones, model_type):
+    """It is the first piece in all types but a few; gradients go back to where it is."""
+    encoder, tokenizer = make_encoder(backbones(model_type), adapter=None)
+    docs = [spacy.blank("en").make_doc(text) for text in (PAIR, "I like eggs")]
+    data, _ = encode(encoder, tokenizer, docs, [], False)
+    pooled, backprop = pool_windows("cls")(data, True)
+    gradients = backprop(pooled)
+    for doc_data, vector, gradient in zip(data, pooled.dataXd, gradients):
+        place = len(doc_data.wordpieces.strings[0]) - 1 if model_type in LAST | NONE else 0
+        state = doc_data.model_output.last_hidden_state[0]
+        assert np.array_equal(vector, state[place])
+        assert np.flatnonzero(np.abs(gradient.model_output.last_hidden_state[0]).sum(axis=1)).tolist() == [place]
+
+
+def test_a_causal_models_last_piece_has_seen_both_texts(backbones):
+    encoder, tokenizer = make_encoder(backbones("gpt2"), adapter=None)
+    docs = [spacy.blank("en").make_doc(f"{question} [SEP] ann wrote it") for question in ("who ?", "what ?")]
+    data, _ = encode(encoder, tokenizer, docs, [], False)
+    first, second = pool_windows("cls").predict(data).dataXd
+    assert np.abs(first - second).max() > 1e-3
+
+
+def test_the_null_answer_is_no_answer(backbones):
+    """Without special pieces, the last piece's score is that of 'no answer', and it alone is never the answer."""
+    encoder, tokenizer = make_encoder(backbones("gpt2"), adapter=None)
+    doc = spacy.blank("en").make_doc(PAIR)
+    (data,), _ = encode(encoder, tokenizer, [doc], [], False)
+    layout = data.wordpieces.layout
+    longest = layout.index.shape[1]
+    assert layout.cls.tolist() == [longest - 1]
+    logits = np.zeros((1, longest, 2), dtype="float32")
+    logits[0, -1] = 5.0
+    logits[0, -3] = [3.0, 1.0]
+    (found,) = decode(logits, [WindowRef(0, layout, 0)], 1, 10, 30)
+    assert found.null == 10.0
+    starts, last = layout.pieces.starts, layout.pieces.starts[-1]
+    assert last not in found.chars[:, 0]
+    assert found.chars[0].tolist() == [starts[-3], layout.pieces.ends[-1]]
+    assert found.scores[0] == 8.0

@@ -1,0 +1,111 @@
+"""The adapter curve: its runs, its numbers, and the command that draws it."""
+
+import csv
+import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+from spacy_bertfamily.cli import bertfamily_cli
+from spacy_bertfamily.experiments import runs
+from spacy_bertfamily.experiments.curve import Comparison, check_same, make_experiment, points
+from spacy_bertfamily.experiments.runs import Experiment
+from tests.conftest import TAGGED
+
+SCORES = {("full", 0): 0.8, ("full", 1): 0.9, ("top:1", 0): 0.6, ("top:1", 1): 0.5, ("adapter:8", 0): 0.85}
+TRAINED = {"full": 1000, "top:1": 100, "adapter:8": 10}
+
+
+@pytest.fixture(autouse=True)
+def _no_processes(monkeypatch):
+    """Runs have processes of their own, which take seconds to start."""
+    pool = lambda jobs, **_: ThreadPoolExecutor(1)  # noqa: E731
+    monkeypatch.setattr(runs, "ProcessPoolExecutor", pool)
+
+
+def train_one(run, threads, calls):
+    calls.append((run.mode, run.rate, run.seed))
+    return {
+        "task": run.task, "mode": run.mode, "rate": run.rate, "seed": run.seed, "dev": run.rate,
+        "test": SCORES.get((run.mode, run.seed), 0.7), "trained": TRAINED[run.mode], "total": 1000, "bytes": 1,
+        "steps": 5, "cpu_seconds": 1.0,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    calls = []
+    rates = {"full": [0.1, 0.2], "top:1": [0.1], "adapter:8": [0.1]}
+    made = Experiment({"tagger": "tag_acc"}, rates, partial(train_one, calls=calls), tmp_path / "results.jsonl")
+    return made, calls
+
+
+def test_points_are_differences_to_full_fine_tuning(experiment):
+    experiment, _ = experiment
+    experiment.run(jobs=1, seeds=2, report=lambda result: None)
+    full, top, adapter = points(experiment)
+    assert (full.score, full.difference, full.low, full.high) == (85.0, 0.0, -5.0, 5.0)
+    assert (top.difference, top.low, top.high, top.trained) == (-30.0, -35.0, -25.0, 100)
+    assert (adapter.difference, adapter.low, adapter.high, adapter.share) == (-7.5, -15.0, 0.0, 0.01)
+    assert [point.seeds for point in (full, top, adapter)] == [2, 2, 2]
+
+
+def test_the_best_rate_on_dev_gets_more_seeds_and_nothing_runs_twice(experiment):
+    experiment, calls = experiment
+    experiment.run(jobs=1, seeds=2, report=lambda result: None)
+    assert ("full", 0.2, 1) in calls
+    assert ("full", 0.1, 1) not in calls
+    before = list(calls)
+    experiment.run(jobs=1, seeds=2, report=lambda result: None)
+    assert calls == before
+
+
+def test_without_full_fine_tuning_there_is_no_zero(tmp_path):
+    experiment = make_experiment(Comparison("ner", "a", "b"), [8], [1], tmp_path / "results.jsonl")
+    assert list(experiment.rates) == ["full", "top:1", "adapter:8"]
+    with pytest.raises(ValueError, match="B311.*full fine-tuning"):
+        points(experiment)
+
+
+def test_a_folder_is_for_one_comparison(tmp_path):
+    check_same(tmp_path / "new", Comparison("ner", "a", "b"))
+    check_same(tmp_path / "new", Comparison("ner", "a", "b", gpu_id=0))
+    # results without a dev score cannot be compared with results that have one
+    with pytest.raises(ValueError, match="B312.*factors was"):
+        check_same(tmp_path / "new", Comparison("ner", "a", "b", factors=[1.0, 2.0]))
+    with pytest.raises(ValueError, match="B312.*steps was 1000, and is 5 now"):
+        check_same(tmp_path / "new", Comparison("ner", "a", "b", steps=5))
+
+
+def test_command(tiny, tmp_path):
+    """The real thing on a tiny backbone: real training, real scores, a table and a picture."""
+    nlp = spacy.blank("en")
+    docs = []
+    for text, tags in TAGGED:
+        doc = nlp.make_doc(text)
+        for token, tag in zip(doc, tags):
+            token.tag_ = tag
+        docs.append(doc)
+    corpus, out = tmp_path / "corpus.spacy", tmp_path / "out"
+    DocBin(docs=docs).to_disk(corpus)
+    args = ["compare", "tagger", corpus, corpus, "-o", out, "--backbone", tiny, "--sizes", "2,4", "--tops", "1"]
+    args += ["--steps", "2", "--seeds", "1", "--components.transformer.model.max_pieces", "32"]
+    args += ["--components.transformer.model.stride", "8"]
+    result = CliRunner().invoke(bertfamily_cli, [str(arg) for arg in args])
+    assert result.exit_code == 0, result.output
+    with (out / "curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["mode"] for row in rows] == ["full", "top:1", "adapter:2", "adapter:4"]
+    assert float(rows[0]["difference"]) == 0.0
+    trained = {row["mode"]: int(row["trained"]) for row in rows}
+    # two adapters in each of three layers: two matrices, and the biases of the smaller side
+    assert trained["adapter:4"] - trained["adapter:2"] == 6 * (2 * 2 * 32 + 2)
+    assert (out / "curve.png").read_bytes().startswith(b"\x89PNG")
+    lines = (out / "results.jsonl").read_text()
+    again = CliRunner().invoke(bertfamily_cli, [str(arg) for arg in [*args, "--json"]])
+    assert (out / "results.jsonl").read_text() == lines
+    assert [point["mode"] for point in json.loads(again.stdout)] == ["full", "top:1", "adapter:2", "adapter:4"]

@@ -1,0 +1,73 @@
+"""Chinese end to end: a tiny ALBERT with a lone vocab.txt, as Chinese ones have, and spaCy's Chinese tokenizer."""
+
+import pytest
+import spacy
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import fix_random_seed
+
+from spacy_bertfamily.answers import set_answers
+
+from ..conftest import TAGGER
+
+ADAPTER = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 8, "init_scale": 0.1, "per_depth": True}
+DATA = [  # question, text, answer, the text's words and their tags
+    ("谁写了书?", "安写了本书。", "安", ["安", "写了", "本", "书", "。"], "NVMNP"),
+    ("谁在家吃饭?", "世界在家吃饭。", "世界", ["世界", "在", "家", "吃饭", "。"], "NPNVP"),
+    ("谁写了书?", "你好在家。", "", ["你好", "在", "家", "。"], "NPNP"),
+]
+
+
+def make_pipeline(name, *components):
+    nlp = spacy.blank("zh")  # a token for each character
+    model = {"name": name, "max_pieces": 32, "stride": 8, "batch_pieces": 256, "adapter": ADAPTER}
+    model["trainable"] = ["adapter", "layer_norm"]
+    nlp.add_pipe("adapter_transformer", name="transformer", config={"model": model})
+    for component in components:
+        nlp.add_pipe(component, config=TAGGER if component == "tagger" else {})
+    return nlp
+
+
+def train(nlp, examples, steps):
+    fix_random_seed(0)
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.02
+    return [nlp.update(examples, sgd=optimizer, losses={}, drop=0.0) for _ in range(steps)]
+
+
+def test_pairs_and_answers(backbones, tmp_path):
+    nlp = make_pipeline(backbones("albert"), "pair_classifier", "span_qa")
+    examples = []
+    for question, text, answer, _, _ in DATA:
+        gold = nlp.make_doc(f"{question} [SEP] {text}")
+        start = gold.text.index(text) + text.index(answer)
+        set_answers(gold, [(start, start + len(answer))] if answer else [])
+        gold.cats = {"yes": float(bool(answer)), "no": float(not answer)}
+        examples.append(Example(nlp.make_doc(gold.text), gold))
+    losses = train(nlp, examples, 40)
+    assert losses[-1]["span_qa"] < 0.3 * losses[0]["span_qa"]
+    assert losses[-1]["pair_classifier"] < 0.3 * losses[0]["pair_classifier"]
+    nlp.to_disk(tmp_path)
+    for question, text, answer, _, _ in DATA:
+        doc = spacy.load(tmp_path)(f"{question} [SEP] {text}")
+        assert [found.text for found in doc._.answers[:1]] == ([answer] if answer else [])
+        assert max(doc.cats, key=doc.cats.get) == ("yes" if answer else "no")
+
+
+@pytest.mark.parametrize("words", [True, False], ids=["words", "characters"])
+def test_tags_of_words_and_of_characters(backbones, words):
+    """Whether a segmenter made words or a token is a character: each has the pieces of its characters."""
+    nlp = make_pipeline(backbones("albert"), "tagger")
+    examples = []
+    for _, _, _, parts, tags in DATA:
+        if not words:
+            tags = [tag for part, tag in zip(parts, tags) for _ in part]
+            parts = list("".join(parts))
+        doc = Doc(nlp.vocab, words=parts, spaces=[False] * len(parts))
+        examples.append(Example.from_dict(doc, {"tags": list(tags)}))
+    losses = train(nlp, examples, 20)
+    assert losses[-1]["tagger"] < 0.2 * losses[0]["tagger"]
+    for example in examples:
+        doc = nlp(Doc(nlp.vocab, words=[t.text for t in example.predicted], spaces=[False] * len(example.predicted)))
+        assert [token.tag_ for token in doc] == [token.tag_ for token in example.reference]
+        assert doc._.trf_data.align.lengths.tolist() == [len(token.text) for token in doc]

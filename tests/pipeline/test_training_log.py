@@ -1,0 +1,89 @@
+"""What the training log says of transformers, whichever logger writes it."""
+
+import io
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import registry
+from thinc.api import Config
+
+from spacy_bertfamily.init_config.make import make_config
+from spacy_bertfamily.pipeline.training_log import peak_memory
+from tests.conftest import TAGGED
+
+RECORDED = []
+
+
+@registry.loggers("test.Recorder.v1")
+def make_recorder():
+    """Keeps what it is given, as the loggers of W&B or MLflow send it elsewhere."""
+    return lambda nlp, stdout, stderr: (RECORDED.append, lambda: RECORDED.append("finalized"))
+
+
+@pytest.fixture
+def run(tiny, tmp_path):
+    nlp = spacy.blank("en")
+    docs = []
+    for text, tags in TAGGED:
+        doc = nlp.make_doc(text)
+        for token, tag in zip(doc, tags):
+            token.tag_ = tag
+        docs.append(doc)
+    DocBin(docs=docs).to_disk(tmp_path / "corpus.spacy")
+    (tmp_path / "out").mkdir()
+
+    def train_with(mode, logger, **settings):
+        RECORDED.clear()
+        config = Config().from_str(make_config("tagger", mode, backbone=tiny), interpolate=False)
+        config["components"]["transformer"]["model"].update(max_pieces=32, stride=8)
+        config["paths"].update(train=str(tmp_path / "corpus.spacy"), dev=str(tmp_path / "corpus.spacy"))
+        config["training"].update(max_steps=4, eval_frequency=2)
+        block = {"@loggers": "spacy-bertfamily.TransformerLogger.v1", "logger": {"@loggers": logger}}
+        config["training"]["logger"] = {**block, **settings}
+        trained, out = init_nlp(config), io.StringIO()
+        train(trained, tmp_path / "out", stdout=out)
+        return trained, out.getvalue()
+
+    return train_with
+
+
+def test_other_loggers_get_the_numbers_as_scores(run):
+    nlp, printed = run("mix", "test.Recorder.v1")
+    infos, (end,) = RECORDED[:-1], RECORDED[-1:]
+    assert end == "finalized"
+    first, no_row, second, _, third = infos
+    assert no_row is None
+    assert "pieces_per_second" not in first["other_scores"]  # before there was a step without evaluation
+    for info in (second, third):
+        scores = info["other_scores"]
+        assert scores["pieces_per_second"] > 0
+        assert scores["peak_memory_mb"] == pytest.approx(peak_memory()["peak_memory_mb"], rel=0.5)
+        assert 0 < scores["tag_acc"] <= 1
+        weights = dict(scores["layer_weights"]["tagger"])
+        assert weights.pop("gamma") != 0
+        assert sum(weights.values()) == pytest.approx(1, abs=1e-5)
+    # all of it is in the log only
+    assert not {"pieces_per_second", "peak_memory_mb", "layer_weights"} & set(nlp.meta["performance"])
+    assert "pieces per second: " in printed
+    assert "tagger (weighted)" in printed
+
+
+def test_all_pieces_of_all_updates_are_counted(run):
+    nlp, _ = run("adapter", "test.Recorder.v1")
+    lengths = [
+        len(nlp.get_pipe("transformer").predict([nlp.make_doc(t)]).doc_data[0].wordpieces.strings[0]) for t, _ in TAGGED
+    ]
+    assert nlp.get_pipe("transformer").pieces_trained == 5 * sum(lengths)
+
+
+def test_the_console_logger_prints_what_it_always_does(run):
+    _, printed = run("adapter", "spacy.ConsoleLogger.v1", speed=False, memory=False)
+    assert "LOSS TAGGER" in printed
+    assert "peak memory" not in printed
+    _, printed = run("adapter", "spacy.ConsoleLogger.v1", console_output=False)
+    assert "peak memory" not in printed
+    _, printed = run("adapter", "spacy.ConsoleLogger.v1", speed=False)
+    assert printed.count("peak memory mb: ") == 3

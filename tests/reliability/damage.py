@@ -1,0 +1,92 @@
+"""Files as nobody wants them: cut short, with other bytes, and with entries that are missing, renamed or retyped."""
+
+import copy
+import json
+import random
+from collections import Counter
+
+from spacy_bertfamily.encoder.delta import METADATA_KEY
+
+STRANGE = [None, True, -1, 0, 10**30, 0.5, float("nan"), "", "x" * 5000, "\ud800", "../../x", [], {}, [[]], {"a": 3}]
+
+
+def places(value, path=()):
+    """YIELDS (tuple): The keys that lead to each part of a JSON value."""
+    if path:
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from places(item, (*path, key))
+
+
+def spoil(value, rng):
+    """RETURNS (Any): A JSON value with something removed, renamed or retyped at up to three places."""
+    value = copy.deepcopy(value)
+    for _ in range(rng.randint(1, 3)):
+        found = list(places(value))
+        if not found:
+            return value
+        *way, key = rng.choice(found)
+        holder = value
+        for step in way:
+            holder = holder[step]
+        change = rng.randrange(3)
+        if change == 0:
+            del holder[key]
+        elif change == 1 and isinstance(holder, dict):
+            holder[f"{key}_"] = holder.pop(key)
+        else:
+            holder[key] = copy.deepcopy(rng.choice(STRANGE))
+    return value
+
+
+def damage(content, rng):
+    """RETURNS (bytes): The content cut short, or with up to four other bytes."""
+    if rng.random() < 0.5:
+        return content[: rng.randrange(len(content))]
+    spoiled = bytearray(content)
+    for _ in range(rng.randint(1, 4)):
+        spoiled[rng.randrange(len(spoiled))] = rng.randrange(256)
+    return bytes(spoiled)
+
+
+def dump(value):
+    """RETURNS (bytes): JSON, with halves of characters as bytes that are not UTF-8 every other time."""
+    return json.dumps(value, ensure_ascii=len(str(value)) % 2 == 0).encode("utf8", "surrogatepass")
+
+
+def spoil_file(path, content, rng):
+    """Write a spoiled version of a file: of JSON, and of what a safetensors file says of itself, other values."""
+    if path.suffix in (".json", ".safetensors") and rng.random() < 0.7:
+        size = int.from_bytes(content[:8], "little") if path.suffix == ".safetensors" else 0
+        header = json.loads(content[8 : 8 + size] if size else content)
+        if METADATA_KEY in header.get("__metadata__", {}):
+            about = spoil(json.loads(header["__metadata__"][METADATA_KEY]), rng)
+            header["__metadata__"][METADATA_KEY] = json.dumps(about)
+        else:
+            header = spoil(header, rng)
+        new = dump(header)
+        path.write_bytes(len(new).to_bytes(8, "little") + new + content[8 + size :] if size else new)
+    else:
+        path.write_bytes(damage(content, rng))
+
+
+def outcomes(cases, write, read, code, seed=0):
+    """Spoil and read again and again.
+
+    cases (int): How often.
+    write (Callable): Writes something spoiled, given random numbers.
+    read (Callable): Reads it, and says what it found.
+    code (str): What the messages of errors begin with; another error is not caught.
+    RETURNS (Counter): How often what was found, or which code came.
+    """
+    rng, found = random.Random(seed), Counter()
+    for _ in range(cases):
+        write(rng)
+        try:
+            found[read()] += 1
+        except ValueError as e:
+            if not str(e).startswith(code):
+                raise
+            found[str(e)[1:5]] += 1
+    return found

@@ -1,0 +1,139 @@
+"""Data sets that were cut short, renamed, retyped or made up: each error has a reason, and no memory is filled."""
+
+import gzip
+import json
+import random
+import tracemalloc
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+from spacy_bertfamily.answers import accepted_texts, get_answers, set_answers
+from spacy_bertfamily.convert.files import ALWAYS_ALLOWED
+from spacy_bertfamily.convert.pairs import PairColumns, PairReport, convert_pairs
+from spacy_bertfamily.convert.squad import Report, convert_squad
+from spacy_bertfamily.convert.tables import read_rows
+from spacy_bertfamily.qa.scorer import make_span_qa_scorer
+
+from .damage import damage, dump, outcomes, spoil
+
+CASES = 1000
+CONTEXT = "Ann wrote the book in 1920. Ben built the bridge in 1931."
+QA = {"id": "1", "question": "Who wrote it?", "answers": [{"text": "Ann", "answer_start": 0}], "is_impossible": False}
+SQUAD = {"data": [{"title": "t", "paragraphs": [{"context": CONTEXT, "qas": [QA, {**QA, "id": "2"}]}]}]}
+CMRC = [{"context_text": CONTEXT, "qas": [{"query_id": "q", "query_text": "Who?", "answers": ["Ann", "Ben"]}]}]
+FLAT = {"id": "1", "question": "Who?", "context": CONTEXT, "answers": {"text": ["Ann"], "answer_start": [0]}}
+ROWS = [
+    {"sentence1": "a dog", "sentence2": "an animal", "label": "yes"},
+    {"sentence1": "b", "sentence2": "c", "label": 3},
+]
+TABLE = "sentence1{0}sentence2{0}label\na dog{0}an animal{0}yes\nb{0}c{0}no\n"
+
+
+def write_spoiled(path, content, retyped=None):
+    """RETURNS (Callable): Writes the file spoiled, gzipped before or after if its name says so."""
+
+    def write(rng):
+        data = retyped(rng) if retyped and rng.random() < 0.6 else damage(content, rng)
+        if path.suffix == ".gz":
+            data = gzip.compress(data) if rng.random() < 0.7 else damage(gzip.compress(content), rng)
+        path.write_bytes(data)
+
+    return write
+
+
+@pytest.mark.parametrize("value", [SQUAD, CMRC, FLAT], ids=["squad", "cmrc", "flat"])
+@pytest.mark.parametrize("suffix", [".json", ".json.gz"])
+def test_question_files(tmp_path, value, suffix):
+    nlp, path = spacy.blank("en"), tmp_path / f"data{suffix}"
+
+    def read():
+        docs = list(convert_squad(path, nlp, Report()))
+        DocBin(docs=docs).to_bytes()
+        return f"{len(docs)} docs"
+
+    write = write_spoiled(path, json.dumps(value).encode(), lambda rng: dump(spoil(value, rng)))
+    found = outcomes(CASES // 2, write, read, "[B206]")
+    assert found["B206"] > 50
+    assert found[f"{2 if value is SQUAD else 1} docs"] > 5
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".csv", ".tsv"])
+@pytest.mark.parametrize("mode", ["exclusive", "multilabel", "regression"])
+def test_pair_files(tmp_path, mode, suffix):
+    nlp, columns = spacy.blank("en"), PairColumns("sentence1", "sentence2", "label", mode)
+    path = tmp_path / f"rows{suffix}"
+    as_json = "json" in suffix
+    content = b"\n".join(map(dump, ROWS)) if as_json else TABLE.format("," if suffix == ".csv" else "\t").encode()
+
+    def read():
+        report = PairReport()
+        docs = list(convert_pairs(read_rows(path), str(path), columns, nlp, report))
+        DocBin(docs=docs).to_bytes()
+        assert "\n".join(report.lines()).encode("utf8")
+        assert len(docs) + sum(map(len, report.skipped.values())) == report.read
+        return f"{len(docs)} docs"
+
+    retyped = (lambda rng: b"\n".join(dump(spoil(row, rng)) for row in ROWS)) if as_json else None
+    found = outcomes(CASES // 4, write_spoiled(path, content, retyped), read, "[B")
+    assert found.keys() & {"B120", "B321"}
+    assert found["0 docs"] + found["1 docs"] + found["2 docs"] > 5
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "1e999", "nan"])
+def test_numbers_that_are_none(tmp_path, value):
+    path, report = tmp_path / "rows.jsonl", PairReport()
+    path.write_text(f'{{"a": "x", "label": {value}}}\n'.replace("nan", "NaN"))
+    rows, columns = read_rows(path), PairColumns("a", None, "label", "regression")
+    assert list(convert_pairs(rows, str(path), columns, spacy.blank("en"), report)) == []
+    assert report.skipped == {"'label' is not a finite number": [1]}
+
+
+def test_lines_end_where_json_says(tmp_path):
+    """Inside a JSON text, other line ends than the line feed are text."""
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps({**FLAT, "context": f"{CONTEXT}\u2028\x85\u2029."}, ensure_ascii=False), encoding="utf8")
+    (doc,) = convert_squad(path, spacy.blank("en"), Report())
+    assert [answer.text for answer in get_answers(doc)] == ["Ann"]
+
+
+@pytest.mark.parametrize("name", ["bomb.json.gz", "bomb.jsonl.gz", "bomb.csv.gz"])
+@pytest.mark.parametrize("filler", [b"[", b" ", b'"'])
+def test_bombs(tmp_path, name, filler):
+    """A file of 200 KB that unpacks to 200 MB is refused long before."""
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(filler * 2_000_000, 1) * 100)
+    nlp, columns = spacy.blank("en"), PairColumns("a", None, "label")
+    if ".json." in name:
+        docs = convert_squad(path, nlp, Report())
+    else:
+        docs = convert_pairs(read_rows(path), str(path), columns, nlp, PairReport())
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"B320.*bomb"):
+        next(docs)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * ALWAYS_ALLOWED
+
+
+def test_answers_out_of_strange_docbins():
+    """Whatever a stranger put beside the answers, they can be read, and something can be scored on them."""
+    nlp, rng = spacy.blank("en"), random.Random(0)
+    doc = nlp.make_doc(f"Who wrote it? [SEP] {CONTEXT}")
+    set_answers(doc, [(20, 23), (48, 51)], [0.7, 0.2], {"unplaced": ["Anne"], "best": [20, 23], "null_diff": 0.1})
+    attrs, clean = dict(doc.spans["answers"].attrs), doc.copy()
+    score, changed = make_span_qa_scorer(), 0
+    for _ in range(CASES // 2):
+        spoiled = spoil(attrs, rng)
+        if r"\ud800" in str(spoiled) or str(10**30) in str(spoiled):
+            continue  # a DocBin cannot hold them
+        doc.spans["answers"].attrs.clear()
+        doc.spans["answers"].attrs.update(spoiled)
+        (again,) = DocBin().from_bytes(DocBin(docs=[doc]).to_bytes()).get_docs(nlp.vocab)
+        answers = get_answers(again)
+        assert all(answer.text in again.text and answer.span.text for answer in answers)
+        assert all(isinstance(text, str) for text in accepted_texts(again))
+        changed += dict(again.spans["answers"].attrs) != attrs
+        assert 0 <= score([spacy.training.Example(clean, again)])["qa_f1"] <= 1
+    assert changed > 100

@@ -1,0 +1,151 @@
+"""Backbones, adapters and pipelines with damaged or made up files: refused with a reason, or what they were."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+
+from spacy_bertfamily.backbone import load_backbone
+
+from ..adapters.kinds import block, needs_peft
+from .damage import damage, outcomes, spoil_file
+
+CASES = 100
+TEXT = "the small dog likes green eggs"
+
+
+def vectors(nlp, text=TEXT):
+    return np.asarray(nlp(text)._.trf_data.model_output.last_hidden_state)
+
+
+def change_config(folder, file="config.json", **entries):
+    (folder / file).write_text(json.dumps({**json.loads((folder / file).read_text()), **entries}))
+
+
+@pytest.fixture
+def folder(tiny, tmp_path):
+    """A copy of the tiny BERT that a test may spoil."""
+    return Path(shutil.copytree(tiny, tmp_path / "backbone"))
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"])
+def test_backbones(folder, file):
+    content, path = (folder / file).read_bytes(), folder / file
+
+    def read():
+        backbone = load_backbone(str(folder))
+        assert len(backbone.fingerprint) == 64
+        return "loaded"
+
+    found = outcomes(CASES, lambda rng: spoil_file(path, content, rng), read, "[B0")
+    assert sum(found.values()) == CASES
+    assert sum(found.values()) - found["loaded"] > 5
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_no_damaged_backbone_serves_a_pipeline(make_tagger, folder, tmp_path, file):
+    """The fingerprint tells. (Of config and tokenizer, what is left may mean something else, but it is readable.)"""
+    nlp, _ = make_tagger(name=str(folder))
+    expected = vectors(nlp)
+    nlp.to_disk(tmp_path / "saved")
+    content, path = (folder / file).read_bytes(), folder / file
+
+    def read():
+        loaded = spacy.load(tmp_path / "saved")
+        if file == "model.safetensors":
+            np.testing.assert_array_equal(vectors(loaded), expected)
+        return "loaded"
+
+    found = outcomes(10, lambda rng: path.write_bytes(damage(content, rng)), read, "[B0")
+    assert found["loaded"] < 10
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"vocab_size": 10**9}, r"B047.*32,000,025,872 numbers.*33,936"),
+        ({"hidden_size": 10**6}, r"B047.*numbers"),
+        ({"max_position_embeddings": 10**9}, r"B047.*numbers"),
+        ({"num_hidden_layers": 10**7}, r"B047.*10000000 layers.*55 tensors"),
+        ({"num_hidden_layers": 0}, r"B047.*0 layers"),
+        ({"num_attention_heads": 0}, r"B046.*modulo by zero"),
+        ({"num_attention_heads": 7}, r"B046.*not a multiple"),
+        ({"hidden_act": "evil"}, r"B046.*evil"),
+        ({"layer_norm_eps": "small"}, r"B046.*layer_norm_eps = 'small', where others have 1e-12"),
+        ({"layer_norm_eps": [1]}, r"B046.*layer_norm_eps = \[1\]"),
+        ({"hidden_act": 3}, r"B046.*hidden_act = 3, where others have 'gelu'"),
+    ],
+)
+def test_configs_that_would_cost_memory_or_fail_later(folder, entries, message):
+    change_config(folder, **entries)
+    with pytest.raises(ValueError, match=message):
+        load_backbone(str(folder))
+
+
+def test_labels_and_storage_types_of_a_config_play_no_part(tiny, folder):
+    change_config(folder, num_labels=10**9, torch_dtype="evil", problem_type="evil", id2label=3)
+    assert load_backbone(str(folder)) is load_backbone(tiny)
+
+
+def test_tokenizer_of_another_backbone(backbones, folder):
+    for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(Path(backbones("roberta")) / file, folder / file)
+    with pytest.raises(ValueError, match=r"B048.*pieces up to number 2\d\d, but the weights have 256 embeddings"):
+        load_backbone(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("kind", "format", "files"),
+    [
+        ("houlsby", "native", ["spacy_adapter.safetensors"]),
+        ("houlsby", "adapterhub", ["adapter.safetensors", "adapter_config.json"]),
+        pytest.param("lora", "peft", ["adapter_model.safetensors", "adapter_config.json"], marks=needs_peft),
+    ],
+)
+def test_adapters(make_tagger, tmp_path, kind, format, files):
+    nlp, _ = make_tagger(trainable=["adapter"], adapter=block(kind))
+    transformer = nlp.get_pipe("transformer")
+    transformer.save_adapter(tmp_path, format=format)
+    before = vectors(nlp)
+
+    def read():
+        name = transformer.load_adapter(tmp_path, name="strange", format=format)
+        transformer.delete_adapter(name)
+        return "loaded"
+
+    for file in files:
+        content, path = (tmp_path / file).read_bytes(), tmp_path / file
+        found = outcomes(CASES, lambda rng, p=path, c=content: spoil_file(p, c, rng), read, "[B0")
+        assert sum(found.values()) - found["loaded"] > 5
+        path.write_bytes(content)
+    np.testing.assert_array_equal(vectors(nlp), before)
+
+
+@pytest.mark.parametrize("file", ["transformer/delta.safetensors", "tagger/model", "config.cfg", "meta.json"])
+def test_pipelines(make_tagger, tmp_path, file):
+    """A damaged pipeline does not load, or it is the same pipeline; only a changed config may ask for another one."""
+    nlp, _ = make_tagger()
+    expected = vectors(nlp)
+    nlp.to_disk(tmp_path)
+    path, content, found = tmp_path / file, (tmp_path / file).read_bytes(), Counter()
+
+    def read():
+        try:
+            loaded = spacy.load(tmp_path)
+        except ValueError:
+            raise
+        except Exception as e:  # the readers of spaCy's own files raise many kinds
+            raise ValueError(f"[B0 not ours] {type(e).__name__}") from e
+        if "transformer" in loaded.pipe_names and file != "config.cfg":
+            np.testing.assert_array_equal(vectors(loaded), expected)
+        return "loaded"
+
+    code = "[B0" if file.startswith("transformer") else ""
+    found = outcomes(15, lambda rng: path.write_bytes(damage(content, rng)), read, code)
+    assert found["loaded"] < 15
+    if file.startswith("transformer"):
+        assert found.keys() <= {"B042", "B045", "loaded"}

@@ -1,0 +1,110 @@
+"""Numbers: those that are none are found, training repeats to the bit, and results depend on nothing but the text."""
+
+import hashlib
+import random
+import warnings
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.training import Example
+
+from spacy_bertfamily.answers import get_answers
+
+from ..conftest import TAGGED
+
+TEXTS = [f"{'the small dog likes ' * (i % 9)}green eggs {'[SEP] i eat ham' * (i % 2)}" for i in range(40)] + ["", " "]
+
+
+def break_weights(nlp, value):
+    """Put a number where the transformer computes with it."""
+    encoder = nlp.get_pipe("transformer").shim.encoder
+    with torch.no_grad():
+        next(parameter for parameter in encoder.parameters() if parameter.requires_grad).fill_(value)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])
+def test_numbers_that_are_none_are_told_once_with_their_doc(make_tagger, precision, value):
+    nlp, _ = make_tagger(precision=precision)
+    break_weights(nlp, value)
+    with pytest.warns(UserWarning, match=rf"W320.*'transformer'.*{precision}.*for 3 of 4.*'Eat blue ham'"):
+        list(nlp.pipe(["", "Eat blue ham", "I like eggs", "I like blue ham"], batch_size=4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(nlp.pipe(["Eat blue ham", "I like eggs"]))
+
+
+def test_numbers_that_are_none_are_an_error_in_training(make_tagger):
+    nlp, examples = make_tagger()
+    break_weights(nlp, float("nan"))
+    with pytest.raises(ValueError, match=r"B322.*'transformer'.*3 of 3.*'I like green eggs'.*learning rate"):
+        nlp.update(examples, sgd=nlp.create_optimizer())
+
+
+@pytest.fixture
+def make_heads(tiny):
+    """Makes a pipeline with both of our heads."""
+
+    def make(mode="exclusive"):
+        nlp = spacy.blank("en")
+        model = {"name": tiny, "max_pieces": 32, "stride": 8, "batch_pieces": 256}
+        nlp.add_pipe("adapter_transformer", name="transformer", config={"model": model})
+        nlp.add_pipe("pair_classifier", config={"mode": mode})
+        nlp.add_pipe("span_qa", config={"null_threshold": None})
+        examples = []
+        for number, text in enumerate(["who likes eggs ? [SEP] the small dog", "who eats ? [SEP] i eat blue ham"]):
+            gold = nlp.make_doc(text)
+            gold.cats = {"yes": number, "no": 1 - number} if mode == "exclusive" else {"grade": number + 1}
+            gold.spans["answers"] = [gold[-2:]]
+            examples.append(Example(nlp.make_doc(text), gold))
+        nlp.initialize(lambda: examples)
+        return nlp
+
+    return make
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("exclusive", {"yes": 0, "no": 0}), ("regression", {"grade": 1.5})])
+def test_a_doc_without_numbers_is_unlabelled_and_unanswered(make_heads, mode, expected):
+    nlp = make_heads(mode)
+    text = "who likes eggs ? [SEP] the small dog"
+    assert get_answers(nlp(text))
+    assert nlp(text).cats != expected
+    assert nlp.get_pipe("span_qa").ask("the small dog", "who likes eggs ?")
+    break_weights(nlp, float("nan"))
+    with pytest.warns(UserWarning, match=r"B205.*not finite"):
+        doc = nlp(text)
+    assert get_answers(doc) == []
+    assert doc.cats == expected
+    with pytest.warns(UserWarning, match=r"B205.*not finite"):
+        assert nlp.get_pipe("span_qa").ask("the small dog", "who likes eggs ?") == []
+
+
+def results(docs):
+    return [([t.tag_ for t in doc], doc._.trf_data.model_output.get("last_hidden_state", np.zeros(0))) for doc in docs]
+
+
+@pytest.mark.parametrize("settings", [{"batch_size": 1}, {"batch_size": 7}, {"n_process": 2, "batch_size": 11}])
+def test_results_depend_on_nothing_but_the_text(make_tagger, settings):
+    nlp, _ = make_tagger()
+    expected = results(nlp.pipe(TEXTS))
+    order = random.Random(1).sample(range(len(TEXTS)), len(TEXTS))
+    found = results(nlp.pipe([TEXTS[i] for i in order], **settings))
+    for i, (tags, vectors) in zip(order, found):
+        assert tags == expected[i][0]
+        np.testing.assert_allclose(vectors, expected[i][1], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_training_repeats_to_the_bit(spacy_train, tmp_path):
+    """Two processes, with other hash seeds, and with dropout."""
+    runs = [spacy_train(tmp_path / name, steps=4) for name in ("one", "two")]
+    for process in runs:
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+    for file in ("transformer/delta.safetensors", "tagger/model"):
+        one, two = (hashlib.sha256((tmp_path / n / "model-last" / file).read_bytes()).digest() for n in ("one", "two"))
+        assert one == two, file
+    loaded = spacy.load(tmp_path / "one" / "model-best")
+    assert [token.tag_ for token in loaded(TAGGED[0][0])]

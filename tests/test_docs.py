@@ -1,0 +1,107 @@
+"""The documentation is true: its Python runs, its configs parse, its commands exist and have the options shown."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+from thinc.api import Config
+from typer.main import get_command
+from weasel.cli.document import project_document
+
+from spacy_bertfamily.cli import bertfamily_cli
+from spacy_bertfamily.errors import Errors
+
+ROOT = Path(__file__).parents[1]
+PAGES = {path.stem: path.read_text(encoding="utf8") for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]}
+
+
+def blocks(page: str, language: str) -> List[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.DOTALL | re.MULTILINE)
+
+
+def pages_with(language: str) -> List[str]:
+    return sorted(page for page in PAGES if blocks(page, language))
+
+
+def commands() -> Dict[str, List[str]]:
+    """Our commands in all pages: the words after `bertfamily`, by page and command."""
+    found = {}
+    for page, text in PAGES.items():
+        for number, line in enumerate(re.findall(r"python -m spacy bertfamily (.*?)(?:`|\n|\"$)", text)):
+            found[f"{page}-{number}"] = line.split()
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_python_runs(page, tmp_path):
+    """All Python blocks of a page, one after the other; a comment below a `print` is what it prints."""
+    code = "\n".join(blocks(page, "python"))
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    for expected in re.findall(r"^ *print\(.*\).*\n *# (.*)$", code, re.MULTILINE):
+        assert expected in result.stdout
+
+
+def with_parents(block: str) -> str:
+    """A block is a part of a config: the sections around it are left out."""
+    known, lines = set(), []
+    for line in block.splitlines():
+        if line.startswith("["):
+            parts = line.strip("[]").split(".")
+            sections = [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
+            lines += [f"[{section}]" for section in sections if section not in known]
+            known.update(sections)
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("page", pages_with("ini"))
+def test_configs_parse(page):
+    for block in blocks(page, "ini"):
+        assert Config().from_str(with_parents(block), interpolate=False)
+
+
+@pytest.mark.parametrize("words", commands().values(), ids=commands().keys())
+def test_commands_exist(words):
+    command = get_command(bertfamily_cli)
+    while hasattr(command, "commands") and words and words[0] in command.commands:
+        command, words = command.commands[words[0]], words[1:]
+    assert not hasattr(command, "commands") or not words, f"there is no command {words}"
+    known = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
+    given = {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)}
+    assert given <= known | {"-"}
+
+
+def test_troubleshooting_quotes_real_errors():
+    quoted = re.findall(r"\[(B\d+)\] ([^`]*)`", PAGES["troubleshooting"])
+    assert len(quoted) > 15
+    for code, text in quoted:
+        message = re.sub(r"\{.*?\}", "\0", getattr(Errors, code))
+        parts = [part.strip() for part in re.split(r"\.\.\.|'[^']*'|\b\d+\b", text) if len(part.strip()) > 3]
+        plain = re.sub(r"'[^']*'|\b\d+\b", "\0", message)
+        for part in parts:
+            assert part in message or part in plain, f"{code} does not say {part!r}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    folder = ROOT if page == "README" else ROOT / "docs"
+    for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", PAGES[page]):
+        # spaCy's part of the page on workflows is written for a README beside project.yml
+        assert not target or (folder / target).exists() or target == "project.yml", target
+
+
+def test_the_readme_is_short():
+    assert len(PAGES["README"].splitlines()) < 300
+
+
+def test_the_workflows_page_is_what_spacy_writes(tmp_path):
+    """`python -m spacy project document . --output docs/workflows.md` would change nothing."""
+    (tmp_path / "workflows.md").write_text(PAGES["workflows"], encoding="utf8")
+    project_document(ROOT, tmp_path / "workflows.md")
+    assert (tmp_path / "workflows.md").read_text(encoding="utf8") == PAGES["workflows"]
