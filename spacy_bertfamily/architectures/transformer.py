@@ -43,7 +43,7 @@ def make_adapter_transformer_model(
         computes the layers below them in the first epoch only. 0 for none, and no sharing of them with other
         transformers on the same backbone.
     gradient_checkpointing (bool): Keep only the input of each layer in training and compute the layer again on the way
-        back: less memory, about a third more time, the same gradients.
+        back: less memory for one more forward pass, the same gradients.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     RAISES (ValueError): On settings that are not allowed or do not fit together, before anything is loaded.
     """

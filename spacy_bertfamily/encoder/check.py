@@ -10,14 +10,14 @@ from .trainable import trained_names
 
 
 def check_structure(config: PretrainedConfig, settings: EncoderSettings) -> None:
-    """Go through the settings on a model without weights.
+    """Go through the settings on a model without weights. A pipeline that is loaded went through this when it was made:
+    what somebody changed since then is found out by the encoder itself, if later.
 
     config (PretrainedConfig): The backbone's config.
     settings (EncoderSettings): The settings.
-    RAISES (ValueError): On `top:N` with too large an N, adapters or gradient checkpointing for a
-            model type that the table of families lacks, unknown layers.
+    RAISES (ValueError): On `top:N` with too large an N, unknown layers, adapters or gradient checkpointing for a model
+        type that the table of families lacks.
     """
-    settings.check_backbone(config)
     with torch.device("meta"):
         model = make_model(config)
         trained_names(model, settings, config.model_type)

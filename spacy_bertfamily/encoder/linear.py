@@ -1,5 +1,5 @@
-"""Dense layers computed by oneDNN. Torch brings it, but computes products in float32 with another library, which leaves
-half of an AMD processor's vector units idle; forward and backward, this one takes half the time there.
+"""Dense layers computed by oneDNN. Torch brings it, but computes products in float32 with another library, which gets
+less than half out of an AMD processor of what it can, forward and backward.
 """
 
 import platform

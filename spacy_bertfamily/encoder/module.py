@@ -53,7 +53,8 @@ class Encoder(NamedAdapters):
         names = trained_names(self.backbone, settings, model_type)
         self._thawed = [self.backbone.get_submodule(p) for p in thawed_modules(self.backbone, settings, model_type)]
         _replace_by_copies(self.backbone, names)
-        self._accelerate(self.backbone)
+        for model in (self.backbone, shared.model):  # the latter computes what several have in common
+            self._accelerate(model)
         if settings.gradient_checkpointing:
             recompute(self.family.find_layers(self.backbone))
         self.trains_adapter = "adapter" in settings.trainable or "all" in settings.trainable

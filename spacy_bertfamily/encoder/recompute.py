@@ -1,5 +1,5 @@
 """Layers that keep only their input in training and are computed again on the way back (Chen et al. 2016,
-https://arxiv.org/abs/1604.06174): less memory for a third more time.
+https://arxiv.org/abs/1604.06174): less memory for one more forward pass.
 """
 
 from contextlib import nullcontext

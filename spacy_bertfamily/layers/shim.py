@@ -60,12 +60,13 @@ class EncoderShim(Shim):
 
         source (Optional[str]): A folder to take it from instead of the configured name.
         """
+        check_structure(read_config(source or self.settings.name)[1], self.settings)
         encoder, tokenizer = self._build(source)
         self._model, self.tokenizer = encoder, tokenizer
 
     def _build(self, source: Optional[str]) -> tuple:
         name = source or self.settings.name
-        check_structure(read_config(name)[1], self.settings)
+        self.settings.check_backbone(read_config(name)[1])
         backbone = load_backbone(name, dtype=self.settings.dtype, device=get_torch_default_device())
         encoder = Encoder(backbone, self.settings)
         return encoder, PieceTokenizer(backbone.tokenizer, encoder.traits.causal)
