@@ -19,7 +19,7 @@ demo: $(VENV)/installed  ## train three adapters on bundled text, and ask the he
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m spacy project run demo . --vars.question "$(TEXT)"
 
 test: $(VENV)/installed  ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(VENV)/installed  ## check style and types
 	$(BIN)/ruff check .

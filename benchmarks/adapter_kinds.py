@@ -98,11 +98,14 @@ def train_one(run: Run, threads: int, steps: int, questions: int, learned: Path)
 
 
 def table(results: List[Dict]) -> str:
-    """RETURNS (str): Scores, sizes and speed, as Markdown. A step's seconds are those of one thread."""
-    titles = [f"{task.title} | s/step" for task in TASKS.values()]
+    """RETURNS (str): Scores, sizes and speed, as Markdown, of the tasks that have been run. A step's seconds are those
+    of one thread.
+    """
+    tasks = [task for task in TASKS if any(r["task"] == task for r in results)]
+    titles = [f"{TASKS[task].title} | s/step" for task in tasks]
     lines = [
         f"| adapter | learning rate | trained parameters | stored | {' | '.join(titles)} |",
-        "| --- " * (4 + 2 * len(TASKS)) + "|",
+        "| --- " * (4 + 2 * len(tasks)) + "|",
     ]
     for kind, (rate, _) in KINDS.items():
         rows = {r["task"]: r for r in results if r["mode"] == kind}
@@ -111,7 +114,7 @@ def table(results: List[Dict]) -> str:
                 f"{100 * rows[task]['test']:.1f} | {rows[task]['cpu_seconds'] / rows[task]['steps']:.2f}"
                 if task in rows
                 else " | "
-                for task in TASKS
+                for task in tasks
             ]
             first = next(iter(rows.values()))
             sizes = f"{first['trained']:,} | {first['bytes'] / 1e6:.1f} MB"

@@ -38,7 +38,7 @@ def draw_answer(pipeline: Path, path: Path) -> None:
 
 
 def read_mixes(path: Path) -> List[MixWeights]:
-    """RETURNS (List[MixWeights]): What `benchmarks/layer_mix_quality.py` has learned, at the larger rate with seed 0."""
+    """RETURNS (List[MixWeights]): What `benchmarks/layer_mix_quality.py` has learned, at rate 0.01 with seed 0."""
     rows: List[Dict[str, Any]] = [row for row in load_results(path) if (row["rate"], row["seed"]) == (0.01, 0)]
     return [
         MixWeights(row["task"], "weighted", tuple(range(len(row["weights"]))), tuple(row["weights"]), row["gamma"])

@@ -113,6 +113,10 @@ class Errors:
         "[B048] The backbone {name!r}: its tokenizer has pieces up to number {highest}, but the weights have {rows} "
         "embeddings. They do not belong together. Use the files of one checkpoint."
     )
+    B049 = (
+        "[B049] {file!r} is a link to {target!r}, outside of the backbone's folder, and could lead to any file of "
+        "yours. If it is what it should be, put a copy in its place."
+    )
 
     # Training
     B050 = "[B050] The gradients that reached the transformer {name!r} are of {given} Docs; its batch has {expected}."

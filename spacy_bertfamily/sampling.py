@@ -30,7 +30,7 @@ def make_sampled_corpora(
         An example is annotated for its own task only; components leave out what is not annotated.
     scheme (Union[str, float]): A corpus of N examples has a part of each epoch that is proportional to N to the power
         of this number. `proportional` is 1, `square_root` 0.5, `equal` 0; `annealed` goes from 1 in the first epoch to
-        0.2 in the last.
+        0.2 in the last. `all` gives each example of each corpus once, in order: for dev data.
     epochs (int): When `annealed` has arrived.
     seed (int): Of the order.
     RETURNS (SampledCorpora): The reader. Each call of it gives the next epoch, of as many examples as all corpora have.
@@ -51,8 +51,8 @@ class SampledCorpora:
     ):
         if not corpora:
             raise ValueError(Errors.B004.format(setting="corpora", value=dict(corpora), allowed="at least one reader"))
-        if scheme not in (*POWERS, "annealed") and not (isinstance(scheme, (int, float)) and 0 <= scheme <= 1):
-            names = ", ".join((*POWERS, "annealed"))
+        if scheme not in (*POWERS, "annealed", "all") and not (isinstance(scheme, (int, float)) and 0 <= scheme <= 1):
+            names = ", ".join((*POWERS, "annealed", "all"))
             allowed = f"one of {names}, or a number from 0 to 1"
             raise ValueError(Errors.B004.format(setting="scheme", value=scheme, allowed=allowed))
         if epochs < 1:
@@ -75,13 +75,17 @@ class SampledCorpora:
         """Draw the examples of one epoch.
 
         nlp (Language): The pipeline.
-        YIELDS (Example): In random order. No example of a corpus comes again before all others of it have come.
+        YIELDS (Example): In random order, but for `all`. No example of a corpus comes again before all others of it
+            have come.
         RAISES (ValueError): If a corpus is empty.
         """
         examples = {name: list(corpus(nlp)) for name, corpus in self.corpora.items()}
         for name, found in examples.items():
             if not found:
                 raise ValueError(Errors.B075.format(name=name))
+        if self.scheme == "all":
+            yield from (example for found in examples.values() for example in found)
+            return
         weights = [len(found) ** self.power() for found in examples.values()]
         self.epoch += 1
         total = sum(map(len, examples.values()))

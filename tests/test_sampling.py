@@ -1,19 +1,20 @@
 """Several corpora as one: the parts that the paper gives them, and training with them."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import spacy
-from spacy.tokens import Doc, DocBin, Span
-from spacy.training import Example
+from spacy.tokens import Doc, DocBin
+from spacy.training import Corpus, Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
-from spacy.util import registry
-from thinc.api import Config
+from spacy.util import load_config, registry
 
-from spacy_bertfamily.init_config.make import make_config
+from spacy_bertfamily import join_segments
 from spacy_bertfamily.sampling import SampledCorpora
 
+CONFIG = Path(__file__).parents[1] / "configs" / "multitask_pal.cfg"
 SIZES = {"large": 900, "small": 100}
 
 
@@ -82,7 +83,7 @@ def test_the_seed_decides():
     ("settings", "message"),
     [
         ({"corpora": {}}, "corpora = {} is not allowed: at least one reader"),
-        ({"scheme": "fair"}, "scheme = 'fair' is not allowed: one of proportional, square_root, equal, annealed"),
+        ({"scheme": "fair"}, "scheme = 'fair' is not allowed: one of proportional, square_root, equal, annealed, all"),
         ({"scheme": 1.5}, "scheme = 1.5 is not allowed"),
         ({"epochs": 0}, "epochs = 0 is not allowed: at least 1"),
     ],
@@ -98,35 +99,52 @@ def test_an_empty_corpus_is_named():
         list(SampledCorpora(corpora(a=3, b=0), "equal", epochs=1, seed=0)(spacy.blank("en")))
 
 
-def test_training_three_tasks(tiny, tmp_path):
-    """Tags, entities and categories from three files, each annotated for one task only, on one transformer."""
-    vocab = spacy.blank("en").vocab
-    words = ["Ann", "likes", "green", "eggs"]
-    made = {name: [Doc(vocab, words=words) for _ in range(8)] for name in ("tagger", "ner", "textcat")}
+def test_all_for_dev():
+    nlp, sampled = spacy.blank("en"), SampledCorpora(corpora(a=3, b=2), "all", epochs=1, seed=0)
+    expected = ["a 0", "a 1", "a 2", "b 0", "b 1"]
+    assert [[example.reference.text.strip() for example in sampled(nlp)] for _ in range(2)] == [expected] * 2
+
+
+WORDS = ["Ann", "likes", "green", "eggs"]
+
+
+def three_tasks(nlp):
+    """RETURNS (Dict[str, List[Doc]]): Docs that are annotated with tags, with entities, or as pairs."""
+    tags, entities, pairs = [], [], []
     for i in range(8):
-        for token, tag in zip(made["tagger"][i], ["N", "V", "J", "N"]):
-            token.tag_ = tag
-        made["ner"][i].set_ents([Span(made["ner"][i], 0, 1, label="PERSON")])
-        made["textcat"][i].cats = {"A": float(i % 2), "B": float(1 - i % 2)}
-    config = Config().from_str(make_config("tagger", backbone=tiny), interpolate=False)
-    readers = {}
-    for name, docs in made.items():
-        DocBin(docs=docs).to_disk(tmp_path / f"{name}.spacy")
-        readers[name] = {"@readers": "spacy.Corpus.v1", "path": str(tmp_path / f"{name}.spacy"), "gold_preproc": False}
-        block = Config().from_str(make_config(name, backbone=tiny), interpolate=False)
-        config["components"][name] = block["components"][name]
-    config["nlp"]["pipeline"] = ["transformer", *made]
-    sampled = {"@readers": "spacy-bertfamily.SampledCorpora.v1", "corpora": readers, "scheme": "square_root"}
-    config["corpora"] = {"train": sampled, "dev": sampled}
-    config["components"]["transformer"]["model"].update(max_pieces=32, stride=8)
-    config["training"].update(max_steps=60, eval_frequency=30)
-    config["training"]["optimizer"]["learn_rate"].update(warmup_steps=1, initial_rate=0.01)
-    config["training"]["score_weights"] = {"tag_acc": 0.5, "ents_f": 0.5, "cats_score": 0.0}
+        tags.append(Doc(nlp.vocab, words=WORDS, tags=["N", "V", "J", "N"]))
+        entities.append(Doc(nlp.vocab, words=WORDS, ents=["B-PERSON", "O", "O", "O"]))
+        pairs.append(
+            join_segments(nlp.make_doc("Ann likes eggs"), nlp.make_doc("he ate" if i % 2 else "she likes ham"))
+        )
+        pairs[-1].cats = {"A": float(i % 2), "B": float(1 - i % 2)}
+    return {"tags": tags, "entities": entities, "pairs": pairs}
+
+
+def test_the_config_of_three_tasks_trains(tiny, tmp_path):
+    """`configs/multitask_pal.cfg`, on three files, each annotated for one task only."""
+    overrides = {
+        "components.transformer.model.name": tiny, "components.transformer.model.max_pieces": 32,
+        "components.transformer.model.stride": 8, "components.transformer.model.adapter.size": 24,
+        "training.max_steps": 60, "training.eval_frequency": 60, "training.dropout": 0.0,
+        "training.optimizer.learn_rate.warmup_steps": 1, "training.optimizer.learn_rate.initial_rate": 0.01,
+    }  # fmt: skip
+    for name, docs in three_tasks(spacy.blank("en")).items():
+        (tmp_path / name).mkdir()
+        overrides[f"paths.{name}"] = str(tmp_path / name)
+        for split in ("train", "dev"):
+            DocBin(docs=docs).to_disk(tmp_path / name / f"{split}.spacy")
+    config = load_config(CONFIG, overrides=overrides)
     nlp = init_nlp(config)
+    before = nlp.get_pipe("transformer").fingerprint
     (tmp_path / "out").mkdir()
     with open(tmp_path / "log", "w") as log:
         train(nlp, tmp_path / "out", stdout=log)
-    doc = spacy.load(tmp_path / "out" / "model-last")(" ".join(words))
-    assert [token.tag_ for token in doc] == ["N", "V", "J", "N"]
-    assert [ent.text for ent in doc.ents] == ["Ann"]
-    assert set(doc.cats) == {"A", "B"}
+    loaded = spacy.load(tmp_path / "out" / "model-last")
+    assert loaded.get_pipe("transformer").fingerprint == before
+    read = registry.resolve({"dev": config.interpolate()["corpora"]["dev"]})["dev"]
+    together = loaded.evaluate(list(read(loaded)))
+    for name, score in {"tags": "tag_acc", "entities": "ents_f", "pairs": "cats_score"}.items():
+        alone = loaded.evaluate(list(Corpus(tmp_path / name / "dev.spacy")(loaded)))
+        # examples of the other tasks neither help nor harm
+        assert together[score] == pytest.approx(alone[score]) == 1.0, name

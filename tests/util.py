@@ -1,8 +1,10 @@
 """Tiny random backbones: a config, random weights and a tokenizer with a small vocabulary."""
 
 from pathlib import Path
+from typing import Dict
 
 import torch
+from safetensors.torch import load_file
 from transformers import CONFIG_MAPPING, MODEL_MAPPING
 
 from spacy_bertfamily.adapters import FAMILIES
@@ -100,3 +102,8 @@ def make_backbone(model_type: str, folder: Path) -> Path:
     make_model(model_type).save_pretrained(folder)
     make_tokenizer(MODEL_TYPES[model_type][1], folder)
     return folder
+
+
+def load_tensors(path: Path) -> Dict[str, torch.Tensor]:
+    """Read a safetensors file that may be written anew: the tensors of `load_file` are the file itself."""
+    return {name: tensor.clone() for name, tensor in load_file(path).items()}

@@ -5,7 +5,7 @@ from .bottleneck import Bottleneck
 from .combined import Average, Frozen, Stack
 from .families import FAMILIES, describe, find_family, register_family
 from .fusion import Fusion
-from .hooks import StandIn, after, recall
+from .hooks import Remembered, StandIn, after, recall
 from .named import DEFAULT, NamedAdapters, replace_parameters
 from .pal import PAL
 from .peft import Peft
@@ -26,6 +26,7 @@ __all__ = [
     "NamedAdapters",
     "PAL",
     "Peft",
+    "Remembered",
     "Site",
     "Stack",
     "StandIn",

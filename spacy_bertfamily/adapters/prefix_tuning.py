@@ -4,7 +4,6 @@ are learned stand before each layer's own.
 peft calls the model with them as past keys and values. A hook does the same, so that the model stays what it is.
 """
 
-import inspect
 from typing import Any, Dict, Set, Tuple
 
 import torch
@@ -14,6 +13,12 @@ from .base import AdapterModules
 
 METHOD = "PREFIX_TUNING"
 PAST = "past_key_values"
+# Their models take past keys and values, and count them among the positions, as peft expects. Others take none (ALBERT,
+# DeBERTa, DistilBERT, ...), or in another form or with other positions (GPT-2, NEZHA, T5).
+TYPES = frozenset((
+    "bert", "big_bird", "camembert", "data2vec-text", "electra", "ernie", "megatron-bert", "rembert", "roberta",
+    "roc_bert", "splinter", "xlm-roberta",
+))  # fmt: skip
 
 
 class PrefixModules(AdapterModules):
@@ -54,8 +59,9 @@ def attach_prefix(config: Any, model: nn.Module) -> PrefixModules:
     from peft import PrefixEncoder
 
     backbone: Any = model.config
-    if PAST not in inspect.signature(model.forward).parameters:
-        raise ValueError(f"backbones of type {backbone.model_type!r} take no keys and values from outside")
+    if backbone.model_type not in TYPES:
+        types = ", ".join(sorted(TYPES))
+        raise ValueError(f"backbones of type {backbone.model_type!r} take no such prefix, but only {types}")
     complete(config, backbone)
     modules = PrefixModules(PrefixEncoder(config), config)
 

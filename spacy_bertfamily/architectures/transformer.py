@@ -40,7 +40,8 @@ def make_adapter_transformer_model(
     separator (Optional[str]): Set off by whitespace, it splits the text of a Doc in two segments; None for never.
     adapter (Optional[Adapter]): An `@adapters` block, or None.
     cache_mb (int): Megabytes of main memory for the hidden states beneath all that is trained, so that training
-        computes the layers below them in the first epoch only. 0 for none.
+        computes the layers below them in the first epoch only. 0 for none, and no sharing of them with other
+        transformers on the same backbone.
     gradient_checkpointing (bool): Keep only the input of each layer in training and compute the layer again on the way
         back: less memory, about a third more time, the same gradients.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.

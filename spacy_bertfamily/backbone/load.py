@@ -27,7 +27,7 @@ from ..errors import Errors
 from .fingerprint import fingerprint
 from .locate import locate
 from .plausible import check_pieces, check_size, check_types
-from .safety import clean_config, read_json, read_tokenizer_files, read_weights
+from .safety import check_links, clean_config, read_json, read_tokenizer_files, read_weights
 
 # Live backbones, by the files they came from and by what they turned out to be. Weak: the last pipeline that lets go of
 # a backbone frees it.
@@ -109,6 +109,7 @@ def read_config(name: str) -> Tuple[Path, PretrainedConfig]:
     folder = locate(name)
     if not (folder / "config.json").is_file():
         raise ValueError(Errors.B024.format(folder=str(folder), missing="config.json"))
+    check_links(folder)
     content = clean_config(read_json(folder / "config.json"))
     model_type = str(content.get("model_type"))
     if model_type not in CONFIG_MAPPING or CONFIG_MAPPING[model_type] not in MODEL_MAPPING:
@@ -202,6 +203,7 @@ def _build_model(name: str, config: PretrainedConfig, weights: Dict[str, torch.T
         )
     if any(key.startswith("pooler.") for key in info["missing_keys"]):
         model.pooler = None  # it would hold random weights
+    model.config.use_cache = False  # of keys and values, for a next token that never comes
     return _encoder_of(model).requires_grad_(False).eval()
 
 

@@ -52,6 +52,20 @@ def clean_config(config: Dict[str, Any]) -> Dict[str, Any]:
     return clean
 
 
+def check_links(folder: Path) -> None:
+    """Refuse links to files elsewhere: they would become part of a pipeline that is saved with its backbone.
+
+    RAISES (ValueError): If a file that may be read is such a link. Those of the hub's cache, where each file is a link
+        to its content, are not.
+    """
+    home = folder.resolve()
+    for path in folder.iterdir():
+        if path.is_symlink() and (path.name in TOKENIZER_FILES or path.suffix in (".json", ".safetensors", ".bin")):
+            target = path.resolve()
+            if not target.is_relative_to(home) and not target.is_relative_to(home.parent.parent / "blobs"):
+                raise ValueError(Errors.B049.format(file=str(path), target=str(target)))
+
+
 def read_tokenizer_files(folder: Path) -> Dict[str, bytes]:
     """Read a tokenizer's files, with the entries removed that name code or other files.
 
@@ -98,7 +112,8 @@ def read_tensors(path: Path) -> Dict[str, torch.Tensor]:
     """Read a safetensors or .bin file. RAISES (ValueError): If it is broken or holds anything else than tensors."""
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            # Copies: the tensors of load_file are the file itself, and change, or crash the process, when that does.
+            return {name: tensor.clone() for name, tensor in load_file(path).items()}
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # UnpicklingError, SafetensorError, RuntimeError, EOFError, ...
         raise ValueError(

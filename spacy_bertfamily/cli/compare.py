@@ -57,7 +57,7 @@ def compare_command(
     with or_fail("Cannot compare"):
         new_figure(1, 1)  # a missing matplotlib is found out before the first run, not after the last
         comparison = Comparison(
-            task, str(train), str(dev), str(test) if test else None, score, steps, lang, backbone, gpu_id,
+            task, str(train), str(dev), str(test) if test else None, score, steps, factors, lang, backbone, gpu_id,
             parse_config_overrides(ctx.args),
         )  # fmt: skip
         config = comparison.config("full")
@@ -65,7 +65,7 @@ def compare_command(
             numbers["--tops"] = all_layers(config["components"]["transformer"]["model"]["name"])
         check_same(output, comparison)
         results = output / "results.jsonl"
-        experiment = make_experiment(comparison, numbers["--sizes"], numbers["--tops"], factors, results)
+        experiment = make_experiment(comparison, numbers["--sizes"], numbers["--tops"], results)
         run_all(experiment, jobs, seeds, show=not as_json)
         found = points(experiment)
     write_csv(found, output / "curve.csv")

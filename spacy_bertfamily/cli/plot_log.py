@@ -15,7 +15,7 @@ def plot_log_command(
     logs: List[Path] = typer.Argument(..., help="Files that spaCy's console logger has written", exists=True),
 ) -> None:
     """Draw the scores and losses of training runs. The logs come from `spacy train` with
-    --training.logger.@loggers spacy.ConsoleLogger.v3 --training.logger.output_file training/log.jsonl
+    --training.logger.output_file log.jsonl, where the config's logger is spacy.ConsoleLogger.v3.
 
     EXAMPLE: python -m spacy bertfamily plot-log curves.png training/adapter.jsonl training/full.jsonl
     """

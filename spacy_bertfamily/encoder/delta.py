@@ -16,6 +16,8 @@ from .state import adapter_state, check_fit
 
 METADATA_KEY = "spacy-bertfamily"
 CHECKSUM = "checksum"
+# The delta of a transformer that has no backbone yet: it is there, unlike that of a save that was interrupted.
+NOTHING = save({}, metadata={METADATA_KEY: "null"})
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from transformers.modeling_outputs import ModelOutput
 
 from .align import align_tokens
 from .batching import pack
-from .cache import StateCache
+from .common import Source, find_source
 from .layout import LaidOutWordpieces, make_layout
 from .module import Encoder
 from .pieces import Pieces, PieceTokenizer
@@ -73,17 +73,18 @@ def encode(
             batches.append(_Batch(owners, {j: state for j, state in states.items() if state.requires_grad}))
         return states
 
-    kept = encoder.prefix.kept(wanted) if is_train and settings.cache_mb else ()
-    known, unknown = _look_up(encoder.cache, windows, kept)
+    source = find_source(encoder, wanted, is_train)
+    known, unknown = _look_up(source, windows)
     for owners in _pack_windows(encoder, unknown):
-        states = run(owners, sorted({*wanted, *kept}))
-        for row, (doc, i, length) in enumerate(owners if kept else ()):
-            encoder.cache.put(windows[doc][i], {j: states[j][row, :length] for j in kept})
+        states = run(owners, sorted({*wanted, *source.kept}))
+        for row, (doc, i, length) in enumerate(owners if source.kept else ()):
+            source.put(windows[doc][i], {j: states[j][row, :length] for j in source.kept})
     for owner, of_window in known.items():
-        _write(outputs, [owner], {j: of_window[j][None] for j in kept if j in wanted})
-    above = [j for j in wanted if kept and j > kept[-1]]
+        _write(outputs, [owner], {j: of_window[j][None] for j in source.wanted if j in wanted})
+    above = [j for j in wanted if j > source.number]
     for owners in _pack_windows(encoder, list(known)) if above else ():
-        with encoder.prefix.skip(_pad_states(encoder, [known[owner][kept[-1]] for owner in owners])):
+        state = _pad_states(encoder, [known[owner][source.number] for owner in owners])
+        with source.prefix.skip(state, source.number):
             run(owners, above)
     data = [
         _doc_data(encoder, tokenizer, doc, p, doc_windows, output, bool(layers))
@@ -105,19 +106,17 @@ def encode(
     return data, backprop
 
 
-def _look_up(
-    cache: StateCache, windows: List[List[Window]], kept: Sequence[int]
-) -> Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]:
+def _look_up(source: Source, windows: List[List[Window]]) -> Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]:
     """Sort windows.
 
-    RETURNS (Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]): Those whose states are cached, with the states,
+    RETURNS (Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]): Those whose states are known, with the states,
         each `(pieces, width)`; and those that must be computed.
     """
     known, unknown = {}, []
     for doc, doc_windows in enumerate(windows):
         for i, window in enumerate(doc_windows):
             owner = (doc, i, len(window))
-            states = cache.get(window, kept) if kept else None
+            states = source.get(window)
             if states is None:
                 unknown.append(owner)
             else:

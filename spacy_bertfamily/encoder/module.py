@@ -2,9 +2,10 @@
 
 import inspect
 import os
+import threading
 from contextlib import nullcontext
 from itertools import chain
-from typing import Any, Dict, Iterable, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
@@ -23,8 +24,9 @@ from ..adapters import (
 from ..backbone import Backbone
 from ..errors import Errors
 from .cache import StateCache
+from .common import join
 from .linear import use_onednn
-from .prefix import Prefix, find_prefix
+from .prefix import Prefix, find_prefix, find_unchanged
 from .recompute import recompute
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
@@ -59,9 +61,13 @@ class Encoder(NamedAdapters):
         if settings.gradient_checkpointing:
             recompute(self.family.find_layers(self.backbone))
         self.trains_adapter = "adapter" in settings.trainable or "all" in settings.trainable
+        self._prefixes: Dict[str, Prefix] = {}
+        self._finding = threading.Lock()
         self.forget()
         self._process = os.getpid()
         self.set_training(False)
+        self.wanted: Tuple[int, ...] = ()
+        self.common = join(self)
         # the adapters that the configured one is made of, where they have to come first
         self.waits_for = () if settings.adapter is None else settings.adapter.names
         if not self.waits_for:
@@ -104,14 +110,25 @@ class Encoder(NamedAdapters):
     def forget(self) -> None:
         """Forget hidden states, which were computed with another adapter, and which layers they belong to."""
         self.cache = StateCache(self.settings.cache_mb * 2**20)
-        self._prefix: Optional[Prefix] = None
+        while self._prefixes:
+            self._prefixes.popitem()[1].remove()
 
     @property
     def prefix(self) -> Prefix:
         """RETURNS (Prefix): The layers beneath all that is trained, whose result can be kept in training."""
-        if self._prefix is None:
-            self._prefix = find_prefix(self)
-        return self._prefix
+        return self._find("trained", lambda: find_prefix(self))
+
+    @property
+    def unchanged(self) -> Prefix:
+        """RETURNS (Prefix): The layers beneath all in which this differs from the bare backbone."""
+        return self._find("own", lambda: find_unchanged(self))
+
+    def _find(self, beneath: str, find: Callable[[], Prefix]) -> Prefix:
+        if beneath not in self._prefixes:
+            with self._finding:  # one thread at a time says what needs gradients
+                if beneath not in self._prefixes:
+                    self._prefixes[beneath] = find()
+        return self._prefixes[beneath]
 
     @property
     def device(self) -> torch.device:
@@ -185,6 +202,7 @@ class Encoder(NamedAdapters):
         token_type_ids: torch.Tensor,
         layers: Iterable[int],
         focus: Optional[torch.Tensor] = None,
+        bare: bool = False,
     ) -> Dict[int, torch.Tensor]:
         """Run a batch of windows of equal padded length.
 
@@ -192,6 +210,7 @@ class Encoder(NamedAdapters):
             types does not see them.
         layers (Iterable[int]): The hidden states that are wanted: 0 is the embeddings' output, `depth` the last.
         focus (Optional[torch.Tensor]): 1 for the pieces that see all others, in a backbone with such global attention.
+        bare (bool): Run the shared backbone as it came.
         RETURNS (Dict[int, torch.Tensor]): The hidden states by layer.
         *Shape:* inputs `(windows, pieces)`, each output `(windows, pieces, width)`.
         """
@@ -205,8 +224,9 @@ class Encoder(NamedAdapters):
         around = self.traits.around or (lambda model, length: nullcontext())
         inner = any(layer != self.depth for layer in layers)
         autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=self.settings.precision != "float32")
-        with autocast, around(self.backbone, input_ids.shape[1]):
-            output = self.backbone(**inputs, output_hidden_states=inner, output_attentions=False, return_dict=True)
+        model = self.shared.model if bare else self.backbone
+        with autocast, around(model, input_ids.shape[1]):
+            output = model(**inputs, output_hidden_states=inner, output_attentions=False, return_dict=True)
         return {j: output.last_hidden_state if j == self.depth else output.hidden_states[j] for j in layers}
 
 

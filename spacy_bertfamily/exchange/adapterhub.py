@@ -107,7 +107,7 @@ def keys(settings: Adapter, modules: AdapterModules, encoder: Encoder, name: str
     if places is None:
         reason = f"the library adapters has other models than {encoder.shared.config.model_type!r}"
         raise ValueError(Errors.B072.format(name=name, format="adapterhub", reason=reason))
-    found = {}
+    found, paths = {}, encoder.family.layer_paths(encoder.backbone)
     for own in tensors_of(modules):
         _, depth, site, part, kind = own.split(".")
         if site not in places:
@@ -115,7 +115,10 @@ def keys(settings: Adapter, modules: AdapterModules, encoder: Encoder, name: str
                 f"the library adapters computes something else at the {site} of {encoder.shared.config.model_type!r}"
             )
             raise ValueError(Errors.B072.format(name=name, format="adapterhub", reason=reason))
-        found[own] = f"{encoder.family.layers}.{depth}.{places[site]}.adapters.{name}.{PARTS[part]}.{kind}"
+        if int(depth) >= len(paths):
+            reason = "the library adapters has one adapter for all depths of a layer that is called several times"
+            raise ValueError(Errors.B072.format(name=name, format="adapterhub", reason=reason))
+        found[own] = f"{paths[int(depth)]}.{places[site]}.adapters.{name}.{PARTS[part]}.{kind}"
     return found
 
 

@@ -29,6 +29,7 @@ class Comparison:
     test (Optional[str]): What is scored; None for dev.
     score (Optional[str]): The score to compare by; None for the task's main one.
     steps (int): Updates of each run.
+    factors (List[float]): Each mode is trained at its learning rate times each of these; the best on dev counts.
     lang (str): The language's code.
     backbone (Optional[str]): As in `make_config`.
     gpu_id (int): -1 for the CPU.
@@ -41,6 +42,7 @@ class Comparison:
     test: Optional[str] = None
     score: Optional[str] = None
     steps: int = 1000
+    factors: List[float] = field(default_factory=lambda: [1.0])
     lang: str = "en"
     backbone: Optional[str] = None
     gpu_id: int = -1
@@ -55,7 +57,7 @@ class Comparison:
         return Config().from_str(text, interpolate=False, overrides=overrides)
 
 
-def train_point(run: Run, threads: int, comparison: Comparison, scored_dev: bool) -> Dict:
+def train_point(run: Run, threads: int, comparison: Comparison) -> Dict:
     """RETURNS (Dict): One result: the run, its scores, its sizes."""
     import spacy
     import torch
@@ -69,7 +71,9 @@ def train_point(run: Run, threads: int, comparison: Comparison, scored_dev: bool
     configure(config, run, comparison.steps, find_mode(run.mode).trainable)
     nlp, sizes = fit(config)
     score = comparison.score or TASKS[comparison.task].main_score
-    paths = {"test": comparison.test or comparison.dev, **({"dev": comparison.dev} if scored_dev else {})}
+    paths = {"test": comparison.test or comparison.dev}
+    if len(comparison.factors) > 1:
+        paths["dev"] = comparison.dev
     return {
         **asdict(run),
         **{name: evaluate(nlp, Path(path), score, **corpus) for name, path in paths.items()},
@@ -77,26 +81,23 @@ def train_point(run: Run, threads: int, comparison: Comparison, scored_dev: bool
     }
 
 
-def make_experiment(
-    comparison: Comparison, sizes: Sequence[int], tops: Sequence[int], factors: Sequence[float], results: Path
-) -> Experiment:
+def make_experiment(comparison: Comparison, sizes: Sequence[int], tops: Sequence[int], results: Path) -> Experiment:
     """Set up the runs of a curve.
 
     comparison (Comparison): What they have in common.
     sizes (Sequence[int]): Of adapters.
     tops (Sequence[int]): Numbers of top layers.
-    factors (Sequence[float]): Each mode is trained at its learning rate times each of these; the best on dev counts.
     results (Path): Where results are kept.
     RETURNS (Experiment): The runs.
     RAISES (ValueError): On an unknown task, mode or language.
     """
     modes = [FULL, *(f"top:{n}" for n in tops), *(f"adapter:{size}" for size in sizes)]
     comparison.config(FULL)
-    full_rate = TASKS[comparison.task].full_rate
+    rates = {mode: find_mode(mode).rate or TASKS[comparison.task].full_rate for mode in modes}
     return Experiment(
         scores={comparison.task: comparison.score or TASKS[comparison.task].main_score},
-        rates={mode: [(find_mode(mode).rate or full_rate) * factor for factor in factors] for mode in modes},
-        train_one=partial(train_point, comparison=comparison, scored_dev=len(factors) > 1),
+        rates={mode: [rate * factor for factor in comparison.factors] for mode, rate in rates.items()},
+        train_one=partial(train_point, comparison=comparison),
         results=results,
     )
 

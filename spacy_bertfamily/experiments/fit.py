@@ -38,7 +38,8 @@ def fit(config: Any) -> Tuple[Any, Dict[str, float]]:
         started, cpu_started = time.perf_counter(), time.process_time()
         train(nlp, Path(folder), stdout=null)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu_started
-        summary = nlp.get_pipe("transformer").trainable_summary()
+        transformer: Any = nlp.get_pipe("transformer")
+        summary = transformer.trainable_summary()
         stored = Path(folder) / "model-last"
         delta = stored / "transformer" / "delta.safetensors"
         nlp = spacy.load(stored)

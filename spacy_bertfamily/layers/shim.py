@@ -14,7 +14,7 @@ from thinc.types import FloatsXd
 
 from ..backbone import Backbone, load_backbone, read_config
 from ..encoder.check import check_structure
-from ..encoder.delta import Reference, apply_delta, delta_to_bytes, read_delta
+from ..encoder.delta import NOTHING, Reference, apply_delta, delta_to_bytes, read_delta
 from ..encoder.encode import States
 from ..encoder.module import Encoder
 from ..encoder.pieces import PieceTokenizer
@@ -150,6 +150,8 @@ class EncoderShim(Shim):
 
     def delta_bytes(self) -> bytes:
         """RETURNS (bytes): The trained tensors and the reference to the backbone, as a safetensors file."""
+        if self._model is None:
+            return NOTHING
         return delta_to_bytes(self.encoder, self.reference())
 
     def load_delta(self, content: bytes, file: str, source: Optional[str] = None) -> None:
@@ -160,6 +162,8 @@ class EncoderShim(Shim):
         file (str): Its name, for errors.
         source (Optional[str]): A folder to take the backbone from instead of the configured name.
         """
+        if content == NOTHING:
+            return
         tensors, reference, adapters = read_delta(content, file)
         encoder, tokenizer = self._build(source)
         self._check_fingerprint(reference, encoder.shared)

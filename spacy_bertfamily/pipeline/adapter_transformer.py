@@ -299,7 +299,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         util.to_disk(path, serialize, exclude)
 
     def _model_to_disk(self, folder: Path) -> None:
-        if self.shim.save_backbone:
+        if self.shim.save_backbone and self.shim.loaded:
             write_backbone_files(self.shim.encoder.shared, folder / BACKBONE_FOLDER)
         content = self.shim.delta_bytes()
         write_atomically(folder / DELTA_FILE, content)
@@ -335,7 +335,8 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         content = file.read_bytes()
         self.shim.load_delta(content, str(file), str(backbone) if backbone.is_dir() else None)
         self._unchecked_state = _digest(content)
-        self.model.set_dim("nO", self.shim.encoder.width)
+        if self.shim.loaded:
+            self.model.set_dim("nO", self.shim.encoder.width)
 
 
 def _digest(content: bytes) -> str:

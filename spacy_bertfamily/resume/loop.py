@@ -3,7 +3,7 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import IO, Any, Callable, Dict, Iterable, List, Optional, Tuple, cast
 
 import numpy as np
 from spacy.language import Language
@@ -136,7 +136,7 @@ def steps(replay: Replay, config: Any, settings: Dict[str, Any]) -> Any:
     batches = spacy_loop.create_train_batches(
         replay.nlp,
         lambda _: replay.read(corpus),
-        lambda examples: batcher(replay.order(examples)),
+        lambda examples: batcher(replay.order(cast(List[Example], examples))),
         settings["max_epochs"],
     )
     return spacy_loop.train_while_improving(

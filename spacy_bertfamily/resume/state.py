@@ -5,7 +5,7 @@ import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Tuple, cast
 
 import numpy as np
 import torch
@@ -74,7 +74,7 @@ def save_state(folder: Path, nlp: Language, optimizer: Optimizer, progress: Prog
     about = {
         "folder": current.name, "step": progress.step, "scores": progress.scores, "config": comparable(nlp),
         "updates": {names[key]: count for key, count in optimizer.nr_update.items()},
-        "numpy": np.random.get_state()[2:],
+        "numpy": _numpy_state()[2:],
     }  # fmt: skip
     write_atomically(folder / FILE, json.dumps(about).encode("utf8"))
     for other in folder.glob("step-*"):
@@ -116,8 +116,7 @@ def restore(folder: Path, nlp: Language, optimizer: Optimizer) -> None:
         for kind in MOMENTS:
             if f"{kind}/{name}" in tensors:
                 getattr(optimizer, kind)[key] = ops.asarray(tensors[f"{kind}/{name}"])
-    version, internal = 3, tuple(int(n) for n in tensors["random/python"])
-    random.setstate((version, internal, None))
+    random.setstate((random.getstate()[0], tuple(int(n) for n in tensors["random/python"]), None))
     np.random.set_state(("MT19937", tensors["random/numpy"], *about["numpy"]))
     torch.set_rng_state(torch.from_numpy(tensors["random/torch"].copy()))
     if "random/cuda" in tensors:
@@ -135,10 +134,14 @@ def _keys_of_names(nlp: Language) -> Dict[str, Tuple[int, Any]]:
     return keys
 
 
+def _numpy_state() -> Tuple:
+    return cast(Tuple, np.random.get_state())
+
+
 def _random_states() -> Dict[str, np.ndarray]:
     states = {
         "python": np.array(random.getstate()[1], dtype="int64"),
-        "numpy": np.asarray(np.random.get_state()[1]),
+        "numpy": np.asarray(_numpy_state()[1]),
         "torch": torch.get_rng_state().numpy(),
     }
     return {**states, "cuda": torch.cuda.get_rng_state().numpy()} if torch.cuda.is_initialized() else states

@@ -6,10 +6,11 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from spacy_bertfamily.exchange.adapterhub import reduction_factor
 
+from ..util import load_tensors
 from .kinds import block, needs_peft
 from .test_kinds import train, vectors
 
@@ -44,7 +45,7 @@ def change_config(folder, **changes):
 
 
 def change_tensors(folder, change):
-    tensors = load_file(folder / HUB)
+    tensors = load_tensors(folder / HUB)
     change(tensors)
     save_file(tensors, folder / HUB)
 
@@ -92,7 +93,7 @@ def test_names_are_those_of_adapterhub(make, backbones, tmp_path, model_type, at
     """The names are those that adapters 1.2.0 writes; benchmarks/adapter_parity.py compares with the library itself."""
     nlp, _ = make(name=backbones(model_type))
     nlp.get_pipe("transformer").save_adapter(tmp_path, format="adapterhub")
-    names = set(load_file(tmp_path / HUB))
+    names = set(load_tensors(tmp_path / HUB))
     for place in (attention, ffn):
         for part in ("adapter_down.0", "adapter_up"):
             assert {f"{place}.default.{part}.weight", f"{place}.default.{part}.bias"} <= names
@@ -104,7 +105,11 @@ def test_names_for_albert(make, backbones, tmp_path):
     nlp, _ = make("pfeiffer", name=backbones("albert"))
     nlp.get_pipe("transformer").save_adapter(tmp_path, format="adapterhub")
     parts = ("adapter_down.0.weight", "adapter_down.0.bias", "adapter_up.weight", "adapter_up.bias")
-    assert set(load_file(tmp_path / HUB)) == {f"{place}.{part}" for part in parts}
+    assert set(load_tensors(tmp_path / HUB)) == {f"{place}.{part}" for part in parts}
+    transformer = nlp.get_pipe("transformer")
+    transformer.add_adapter("deep", {**block("pfeiffer"), "per_depth": True})
+    with pytest.raises(ValueError, match=r"B072.*one adapter for all depths"):
+        transformer.save_adapter(tmp_path, name="deep", format="adapterhub")
     nlp, _ = make("houlsby", name=backbones("albert"))
     with pytest.raises(ValueError, match=r"B072.*something else at the attention of 'albert'"):
         nlp.get_pipe("transformer").save_adapter(tmp_path, format="adapterhub")
@@ -114,11 +119,11 @@ def test_old_files(saved):
     """An AdapterHub file of an early version: other names, from a model with a head, in a .bin file."""
     folder, nlp = saved
     old = {}
-    for name, tensor in load_file(folder / HUB).items():
+    for name, tensor in load_tensors(folder / HUB).items():
         name = name.replace("attention.output.adapters", "attention.output.attention_text_task_adapters")
         old["bert." + name.replace(".output.adapters", ".output.layer_text_task_adapters")] = tensor
     torch.save(old, folder / "pytorch_adapter.bin")
-    expected = load_file(folder / HUB)
+    expected = load_tensors(folder / HUB)
     (folder / HUB).unlink()
     content = json.loads((folder / "adapter_config.json").read_text())
     del content["version"]
@@ -141,7 +146,7 @@ def test_names_are_those_of_peft(make, tmp_path):
     nlp, _ = make("lora")
     transformer = nlp.get_pipe("transformer")
     transformer.save_adapter(tmp_path, format="peft")
-    names = set(load_file(tmp_path / FILES["peft"]))
+    names = set(load_tensors(tmp_path / FILES["peft"]))
     assert "base_model.model.encoder.layer.0.attention.self.query.lora_A.weight" in names
     theirs = PeftModel.from_pretrained(transformer.shim.encoder.shared.share(), tmp_path)
     loaded = {name: p for name, p in theirs.named_parameters() if "lora_" in name}
@@ -224,7 +229,7 @@ def test_another_backbones_name(make, tmp_path):
     """Files of peft say nothing of the backbone but its name."""
     nlp, empty = make("lora")
     nlp.get_pipe("transformer").save_adapter(tmp_path, format="peft")
-    save_file(load_file(tmp_path / FILES["peft"]), tmp_path / FILES["peft"])  # not written by us
+    save_file(load_tensors(tmp_path / FILES["peft"]), tmp_path / FILES["peft"])  # not written by us
     transformer = empty.get_pipe("transformer")
     assert transformer.load_adapter(tmp_path, name="a") == "a"
     change_config(tmp_path, base_model_name_or_path="some/other-base")

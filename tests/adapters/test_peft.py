@@ -6,7 +6,8 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from spacy_bertfamily.adapters import FAMILIES, Peft
+from spacy_bertfamily.adapters import FAMILIES, Peft, find_family
+from spacy_bertfamily.backbone import load_backbone
 
 from .kinds import needs_peft
 from .test_bottleneck import make_bert
@@ -105,11 +106,13 @@ def test_prefix_equals_pefts_own_model(backbones, model_type, projection):
 
 
 @needs_peft
-@pytest.mark.parametrize("model_type", ["albert", "deberta-v2", "distilbert", "longformer", "mpnet"])
+@pytest.mark.parametrize(
+    "model_type", ["albert", "deberta-v2", "distilbert", "gpt2", "longformer", "mpnet", "nezha", "t5"]
+)
 def test_backbones_without_a_place_for_a_prefix(backbones, model_type):
-    model = AutoModel.from_pretrained(backbones(model_type))
-    with pytest.raises(ValueError, match=rf"B071.*'{model_type}' take no keys and values from outside"):
-        Peft("PREFIX_TUNING", {"num_virtual_tokens": 5}).attach(model, FAMILIES[model_type])
+    model = load_backbone(backbones(model_type)).model
+    with pytest.raises(ValueError, match=rf"B071.*'{model_type}' take no such prefix, but only bert, big_bird"):
+        Peft("PREFIX_TUNING", {"num_virtual_tokens": 5}).attach(model, find_family(model_type))
 
 
 @needs_peft

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from spacy_bertfamily.backbone import load_backbone, read_config
 from spacy_bertfamily.backbone.safety import clean_config
+
+from ..util import load_tensors
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def change_config(folder, file="config.json", **entries):
 
 
 def to_bin(folder):
-    weights = load_file(folder / "model.safetensors")
+    weights = load_tensors(folder / "model.safetensors")
     torch.save(weights, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
 
@@ -108,7 +110,7 @@ def test_shards_cannot_name_files_outside(folder, tmp_path):
 
 
 def test_shards(tiny, folder):
-    weights = load_file(folder / "model.safetensors")
+    weights = load_tensors(folder / "model.safetensors")
     names = sorted(weights)
     halves = {"one.safetensors": names[::2], "two.safetensors": names[1::2]}
     for file, part in halves.items():
@@ -135,7 +137,7 @@ def test_broken_files(folder, file, spoil):
 
 
 def test_missing_and_misshapen_weights(folder):
-    weights = load_file(folder / "model.safetensors")
+    weights = load_tensors(folder / "model.safetensors")
     name = "encoder.layer.1.attention.self.query.weight"
     save_file({key: value for key, value in weights.items() if key != name}, folder / "model.safetensors")
     with pytest.raises(ValueError, match=rf"B028.*{name}"):
@@ -146,14 +148,14 @@ def test_missing_and_misshapen_weights(folder):
 
 
 def test_missing_pooler_is_left_out(folder):
-    weights = load_file(folder / "model.safetensors")
+    weights = load_tensors(folder / "model.safetensors")
     weights = {key: value for key, value in weights.items() if not key.startswith("pooler.")}
     save_file(weights, folder / "model.safetensors")
     assert load_backbone(str(folder)).model.pooler is None
 
 
 def test_heads_of_a_checkpoint_are_ignored(tiny, folder):
-    weights = load_file(folder / "model.safetensors")
+    weights = load_tensors(folder / "model.safetensors")
     renamed = {f"bert.{key}": value for key, value in weights.items()}
     save_file({**renamed, "cls.predictions.bias": torch.zeros(5)}, folder / "model.safetensors")
     assert load_backbone(str(folder)).fingerprint == load_backbone(tiny).fingerprint

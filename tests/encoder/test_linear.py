@@ -90,3 +90,11 @@ def test_an_encoder_uses_it_in_backbone_and_adapter_and_leaves_the_shared_backbo
     encoder = make_tagger()[0].get_pipe("transformer").shim.encoder
     assert {type(m) for m in encoder.modules() if isinstance(m, nn.Linear)} == {OneDNNLinear}
     assert {type(m) for m in encoder.shared.model.modules() if isinstance(m, nn.Linear)} == {nn.Linear}
+
+
+def test_finding_out_draws_no_common_random_numbers():
+    """Else the first pipeline of a process would begin with other weights than the next, with the same seed."""
+    is_available.cache_clear()
+    before = torch.get_rng_state()
+    is_available()
+    assert torch.equal(before, torch.get_rng_state())

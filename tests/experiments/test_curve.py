@@ -65,7 +65,7 @@ def test_the_best_rate_on_dev_gets_more_seeds_and_nothing_runs_twice(experiment)
 
 
 def test_without_full_fine_tuning_there_is_no_zero(tmp_path):
-    experiment = make_experiment(Comparison("ner", "a", "b"), [8], [1], [1.0], tmp_path / "results.jsonl")
+    experiment = make_experiment(Comparison("ner", "a", "b"), [8], [1], tmp_path / "results.jsonl")
     assert list(experiment.rates) == ["full", "top:1", "adapter:8"]
     with pytest.raises(ValueError, match="B311.*full fine-tuning"):
         points(experiment)
@@ -74,6 +74,9 @@ def test_without_full_fine_tuning_there_is_no_zero(tmp_path):
 def test_a_folder_is_for_one_comparison(tmp_path):
     check_same(tmp_path / "new", Comparison("ner", "a", "b"))
     check_same(tmp_path / "new", Comparison("ner", "a", "b", gpu_id=0))
+    # results without a dev score cannot be compared with results that have one
+    with pytest.raises(ValueError, match="B312.*factors was"):
+        check_same(tmp_path / "new", Comparison("ner", "a", "b", factors=[1.0, 2.0]))
     with pytest.raises(ValueError, match="B312.*steps was 1000, and is 5 now"):
         check_same(tmp_path / "new", Comparison("ner", "a", "b", steps=5))
 

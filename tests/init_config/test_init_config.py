@@ -95,6 +95,14 @@ def test_configs_are_complete(task, mode):
     load_model_from_config(config, auto_fill=False, validate=True)
 
 
+def test_the_size_of_adapters():
+    sizes = [
+        Config().from_str(make_config("ner", mode))["components"]["transformer"]["model"]["adapter"]["size"]
+        for mode in ("adapter", "adapter:8")
+    ]
+    assert sizes == [64, 8]
+
+
 @pytest.mark.parametrize("lang", ["de", "zh", "fr"])
 def test_languages_have_their_tokenizers(lang, tiny):
     config = Config().from_str(make_config("ner", lang=lang, backbone=tiny))
@@ -124,7 +132,7 @@ def test_the_configs_of_the_repository_are_made_by_it(name):
 
 
 def test_all_configs_of_the_repository_are_tested():
-    assert {path.stem for path in (ROOT / "configs").glob("*.cfg")} == set(make_configs.CONFIGS)
+    assert {path.stem for path in (ROOT / "configs").glob("*.cfg")} == {*make_configs.CONFIGS, *make_configs.WRITTEN}
 
 
 def test_command(tmp_path):

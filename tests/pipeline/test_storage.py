@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import spacy
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from thinc.api import Adam
 
 from spacy_bertfamily.encoder.delta import CHECKSUM, METADATA_KEY, checksum
+
+from ..util import load_tensors
 
 TEXT = "The small dog likes green eggs"
 DELTA = "transformer/delta.safetensors"
@@ -62,7 +64,7 @@ def test_round_trip(make_tagger, tmp_path, trainable, save_backbone):
 
 
 def test_only_what_was_trained_is_stored(trained, saved):
-    names = set(load_file(saved / DELTA))
+    names = set(load_tensors(saved / DELTA))
     encoder = trained.get_pipe("transformer").shim.encoder
     assert names == {name for name, p in encoder.named_parameters() if p.requires_grad}
     assert not (saved / "transformer" / "backbone").exists()
@@ -81,6 +83,18 @@ def test_self_contained_without_the_original(make_tagger, tiny, tmp_path):
     loaded.to_disk(tmp_path / "again")
     assert np.array_equal(expected, vectors(spacy.load(tmp_path / "again")))
     assert np.array_equal(expected, vectors(spacy.blank("en").from_config(nlp.config).from_bytes(content)))
+
+
+@pytest.mark.parametrize("save_backbone", [False, True])
+def test_before_initialization(make_tagger, tmp_path, save_backbone):
+    """As with spacy-transformers: what is saved is the pipeline's config, and it can be initialized when loaded."""
+    nlp, examples = make_tagger(initialize=False, save_backbone=save_backbone)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    with pytest.raises(ValueError, match="B011"):
+        loaded(TEXT)
+    loaded.initialize(lambda: examples)
+    assert loaded(TEXT)._.trf_data.model_output.last_hidden_state.any()
 
 
 def test_missing_backbone(make_tagger, tiny, tmp_path):
@@ -103,7 +117,7 @@ def test_moved_backbone_is_found_by_its_new_name(make_tagger, tiny, tmp_path):
 
 def test_wrong_backbone(saved, tiny, tmp_path):
     other = Path(shutil.copytree(tiny, tmp_path / "other"))
-    weights = load_file(other / "model.safetensors")
+    weights = load_tensors(other / "model.safetensors")
     weights["encoder.layer.0.output.dense.bias"][0] += 1e-3
     save_file(weights, other / "model.safetensors")
     overrides = {"components": {"transformer": {"model": {"name": str(other)}}}}
@@ -117,7 +131,7 @@ def change_tensors(change, keep_checksum=False):
         content = path.read_bytes()
         size = int.from_bytes(content[:8], "little")
         metadata = json.loads(content[8 : 8 + size])["__metadata__"]
-        tensors = load_file(path)
+        tensors = load_tensors(path)
         change(tensors)
         if not keep_checksum:
             about = json.loads(metadata[METADATA_KEY])

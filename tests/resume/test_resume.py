@@ -135,6 +135,10 @@ def test_command(config, tmp_path):
     assert result.exit_code == 1
     assert "no training to resume" in " ".join(result.output.split())
     assert CliRunner().invoke(bertfamily_cli, arguments).exit_code == 0
-    result = CliRunner().invoke(bertfamily_cli, [*arguments, "--resume", "--training.max_steps", "6"])
+    more = ["--resume", "--training.max_steps", "6", "--training.logger.output_file", str(tmp_path / "log.jsonl")]
+    result = CliRunner().invoke(bertfamily_cli, [*arguments, *more])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "training-state" / "step-6").is_dir()
+    # the log that it wrote can be drawn
+    result = CliRunner().invoke(bertfamily_cli, ["plot-log", str(tmp_path / "a.png"), str(tmp_path / "log.jsonl")])
+    assert result.exit_code == 0, result.output

@@ -1,0 +1,264 @@
+"""What strangers could try with files, names and texts; docs/security.md lists the tests of other files too."""
+
+import gzip
+import importlib
+import json
+import pickle
+import re
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+
+from spacy_bertfamily.adapters import Peft
+from spacy_bertfamily.backbone import load_backbone
+from spacy_bertfamily.cli.convert import convert_command
+from spacy_bertfamily.encoder.pieces import PieceTokenizer
+
+from ..adapters.kinds import block, needs_peft
+
+ROOT = Path(__file__).parents[2]
+TEXT = "the small dog likes green eggs"
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Makes any attempt to reach another machine an error that nobody expects."""
+
+    def refuse(self, address, *args):
+        raise AssertionError(f"network: {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: refuse(None, args))
+
+
+@pytest.fixture
+def folder(tiny, tmp_path):
+    """A copy of the tiny BERT that a test may spoil."""
+    return Path(shutil.copytree(tiny, tmp_path / "backbone"))
+
+
+def test_no_network_unless_a_hub_id_is_named(make_tagger, tmp_path, no_network):
+    """Made, trained, saved, loaded, and its adapter exchanged."""
+    nlp, examples = make_tagger(save_backbone=True)
+    nlp.update(examples, sgd=nlp.create_optimizer())
+    nlp.to_disk(tmp_path / "saved")
+    transformer = spacy.load(tmp_path / "saved").get_pipe("transformer")
+    transformer.save_adapter(tmp_path / "adapter")
+    assert transformer.load_adapter(tmp_path / "adapter", name="again") == "again"
+    assert spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())(TEXT)[0].tag_
+    with pytest.raises(ValueError, match=r"B023.*network"):  # the guard works
+        load_backbone("stranger/no-such-model")
+
+
+def test_offline_is_respected(tmp_path, monkeypatch, no_network):
+    import huggingface_hub.constants as constants
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # it is read when the library is imported
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ValueError, match=r"B023.*HF_HUB_OFFLINE is set"):
+        load_backbone("stranger/no-such-model")
+
+
+def test_only_data_is_fetched_from_the_hub(monkeypatch, tiny):
+    """Not the repository's Python files, and pickled weights only where there are no others."""
+    import huggingface_hub
+
+    asked = []
+
+    def download(name, allow_patterns, ignore_patterns):
+        asked.extend(allow_patterns)
+        return tiny
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    load_backbone("stranger/model")
+    assert not any(re.fullmatch(pattern.replace("*", ".*"), file) for pattern in asked for file in ("a.py", "a.bin"))
+
+
+@pytest.mark.parametrize("place", ["backbone", "delta", "adapter"])
+def test_pickled_code_in_a_pipelines_folder_never_runs(make_tagger, tmp_path, place):
+    nlp, _ = make_tagger(save_backbone=True)
+    nlp.to_disk(tmp_path)
+    marker, content = tmp_path / "exploded", pickle.dumps({"weight": Bomb(tmp_path / "exploded")})
+    transformer = tmp_path / "transformer"
+    if place == "backbone":
+        (transformer / "backbone" / "model.safetensors").unlink()
+        (transformer / "backbone" / "pytorch_model.bin").write_bytes(content)
+    elif place == "delta":
+        (transformer / "delta.safetensors").write_bytes(content)
+    else:
+        (tmp_path / "strange").mkdir()
+        (tmp_path / "strange" / "adapter_model.bin").write_bytes(content)
+        (tmp_path / "strange" / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    load = nlp.get_pipe("transformer").load_adapter if place == "adapter" else spacy.load
+    with pytest.raises(ValueError, match=r"B025|B042"):
+        load(tmp_path / "strange" if place == "adapter" else tmp_path)
+    assert not marker.exists()
+
+
+def test_a_pipelines_backbone_is_as_little_trusted_as_any(make_tagger, tmp_path):
+    """`save_backbone`: code that its config names is not imported, and other weights are found out."""
+    nlp, _ = make_tagger(save_backbone=True)
+    nlp.to_disk(tmp_path)
+    backbone = tmp_path / "transformer" / "backbone"
+    (backbone / "evil.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nclass Model: pass\n")
+    config = json.loads((backbone / "config.json").read_text())
+    strange = {"auto_map": {"AutoModel": "evil.Model"}, "_attn_implementation": "stranger/kernels"}
+    (backbone / "config.json").write_text(json.dumps({**config, **strange}))
+    assert spacy.load(tmp_path)(TEXT)[0].tag_
+    assert not (tmp_path / "imported").exists()
+    assert "evil" not in sys.modules
+    content = (backbone / "model.safetensors").read_bytes()
+    (backbone / "model.safetensors").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ValueError, match="B040"):
+        spacy.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../evil.json", "/etc/evil.json", "a/../../evil.json", "..\\evil.json"])
+def test_names_in_a_pipelines_bytes_stay_in_their_folder(make_tagger, tmp_path, monkeypatch, name):
+    import tempfile
+
+    import srsly
+
+    nlp, _ = make_tagger(save_backbone=True)
+    shim = nlp.get_pipe("transformer").shim
+    content = srsly.msgpack_loads(shim.to_bytes())
+    content["backbone"][name] = b"{}"
+    inner = tmp_path / "deep" / "inside"
+    inner.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(inner))
+    before = set(tmp_path.rglob("*"))
+    shim.from_bytes(srsly.msgpack_dumps(content))
+    assert set(tmp_path.rglob("*")) == before
+    assert not Path("/etc/evil.json").exists()
+
+
+@pytest.mark.parametrize("name", ["vocab.txt", "added_tokens.json", "config.json", "pytorch_model.bin"])
+def test_links_to_files_elsewhere(folder, tmp_path, name):
+    """They would be copied into a pipeline that is saved with its backbone."""
+    (tmp_path / "secret.txt").write_text("secret")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(ValueError, match=rf"B049.*{name}.*secret\.txt"):
+        load_backbone(str(folder))
+
+
+def test_links_of_the_hubs_cache(tiny, tmp_path):
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "abc"
+    shutil.copytree(tiny, blobs)
+    snapshot.mkdir(parents=True)
+    for path in blobs.iterdir():
+        (snapshot / path.name).symlink_to(path)
+    assert load_backbone(str(snapshot)) is load_backbone(tiny)
+
+
+def test_saving_replaces_links_instead_of_writing_through_them(make_tagger, tmp_path):
+    nlp, _ = make_tagger(save_backbone=True)
+    outside = tmp_path / "outside"
+    (outside / "backbone").mkdir(parents=True)
+    (outside / "keep").write_text("keep")
+    saved = tmp_path / "saved" / "transformer"
+    saved.mkdir(parents=True)
+    (saved / "delta.safetensors").symlink_to(outside / "keep")
+    nlp.to_disk(tmp_path / "saved")
+    assert (outside / "keep").read_text() == "keep"
+    assert not (saved / "delta.safetensors").is_symlink()
+
+
+@needs_peft
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("LORA", {"megatron_config": {"a": 1}, "megatron_core": "antigravity"}),
+        ("LORA", {"megatron_core": "antigravity"}),
+        ("LORA", {"corda_config": {"cache_file": "evil.pt"}}),
+        ("LORA", {"eva_config": {}, "loftq_config": {"loftq_bits": 4}}),
+        ("XLORA", {"adapters": {"1": "stranger/adapter"}}),
+    ],
+)
+def test_peft_settings_that_name_code_or_files(monkeypatch, no_network, method, settings):
+    imported = []
+    original = importlib.import_module
+    monkeypatch.setattr(importlib, "import_module", lambda name, *args: imported.append(name) or original(name, *args))
+    with pytest.raises(ValueError, match=r"B071.*can make peft run code or read other files"):
+        Peft(method, settings)
+    assert "antigravity" not in imported
+
+
+@needs_peft
+def test_an_adapters_config_cannot_name_modules(make_tagger, tmp_path):
+    nlp, _ = make_tagger(trainable=["adapter"], adapter=block("lora"))
+    nlp.get_pipe("transformer").save_adapter(tmp_path, format="peft")
+    path = tmp_path / "adapter_config.json"
+    strange = {"megatron_config": {"a": 1}, "megatron_core": "antigravity"}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **strange}))
+    with pytest.raises(ValueError, match=r"B071.*'megatron_core' can make|B071.*'megatron_config' can make"):
+        nlp.get_pipe("transformer").load_adapter(tmp_path, name="strange")
+    assert "antigravity" not in sys.modules
+
+
+def test_settings_in_a_file_ask_for_no_more_than_it_holds(make_tagger, tmp_path):
+    nlp, _ = make_tagger(trainable=["adapter"])
+    nlp.get_pipe("transformer").save_adapter(tmp_path)
+    path = tmp_path / "spacy_adapter.safetensors"
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + size].replace(b'\\"size\\": 64', b'\\"size\\": 10000000000')
+    assert header != content[8 : 8 + size]
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + size :])
+    with pytest.raises(ValueError, match=r"B068.*ask for 10,000,000,000"):
+        nlp.get_pipe("transformer").load_adapter(tmp_path, name="large")
+
+
+@pytest.mark.parametrize("model_type", ["bert", "roberta", "mpnet"])
+def test_user_text_makes_no_special_piece(backbones, model_type):
+    tokenizer = PieceTokenizer(load_backbone(backbones(model_type)).tokenizer)
+    special = tokenizer.tokenizer
+    forbidden = set(special.all_special_ids) - {special.unk_token_id}
+    nlp = spacy.blank("xx")
+    for token in special.all_special_tokens:
+        for text in (token, f"a{token}b", f" {token} {token}", f"x [SEP] {token} [SEP] y", token.lower()):
+            (pieces,) = tokenizer([nlp.make_doc(text)], "[SEP]")
+            assert not forbidden & set(pieces.ids.tolist()), text
+
+
+def test_converting_a_bomb_ends_with_a_reason(tmp_path, capsys):
+    path = tmp_path / "bomb.jsonl.gz"
+    path.write_bytes(gzip.compress(b" " * 2_000_000, 1) * 100)
+    with pytest.raises(SystemExit):
+        convert_command(
+            path, tmp_path / "out.spacy", text_a="a", text_b=None, label="label", mode="exclusive", labels="",
+            names="", label_separator="|", format=None, inside_words=False, lang="en", separator="[SEP]",
+        )  # fmt: skip
+    assert "B320" in capsys.readouterr().out
+    assert not (tmp_path / "out.spacy").exists()
+
+
+def test_nothing_is_evaluated_or_unpickled_here():
+    """The package's own code has no door for code: no eval, no pickle, no torch.load but with weights_only."""
+    doors = re.compile(r"\b(eval|exec|__import__|pickle\.loads?|cPickle|marshal|yaml\.load|os\.system|shell=True)\b")
+    for path in (ROOT / "spacy_bertfamily").rglob("*.py"):
+        code = path.read_text(encoding="utf8")
+        assert not re.search(r"(?<![.\w])" + doors.pattern + r"\(", code), path
+        assert all("weights_only=True" in call for call in re.findall(r"torch\.load\(.*", code)), path
+
+
+def test_each_test_that_the_threat_model_names_exists():
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    assert len(named) > 20
+    for file, test in named:
+        assert re.search(rf"^def {test}\(", (ROOT / file).read_text(encoding="utf8"), re.MULTILINE), f"{file}::{test}"
