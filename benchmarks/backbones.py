@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import spacy
-from corpora import read_jsonl, read_ud_tags
+from corpora import open_text, read_ud_tags
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import fix_random_seed
@@ -53,7 +53,7 @@ def read_docs(task: str, path: Path, nlp: spacy.Language) -> Iterator[Doc]:
     if task == "tags":
         yield from read_ud_tags(path, nlp.vocab)
     elif task == "pairs":
-        for row in read_jsonl(path):
+        for row in map(json.loads, open_text(path)):
             doc = nlp.make_doc(f"{row['sentence1']} [SEP] {row['sentence2']}")
             doc.cats = {"same": float(row["label"] == 1), "other": float(row["label"] == 0)}
             yield doc

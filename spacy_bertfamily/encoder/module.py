@@ -5,10 +5,11 @@ import os
 import threading
 from contextlib import nullcontext
 from itertools import chain
-from typing import Callable, Dict, Iterable, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
+from transformers import PretrainedConfig
 
 from ..adapters import (
     DEFAULT,
@@ -47,7 +48,10 @@ class Encoder(NamedAdapters):
         self.shared = shared
         self.backbone = shared.share()
         self.traits = describe(shared.config.model_type)
-        self.has_token_types = _has_token_types(self.backbone, self.traits)
+        accepted = inspect.signature(self.backbone.forward).parameters
+        self.has_token_types = _has_token_types(self.traits, shared.config, "token_type_ids" in accepted)
+        # keys and values for pieces still to come: there are none
+        self._no_cache = {"use_cache": False} if "use_cache" in accepted else {}
         self.piece_inputs = {key: table.to(self.device) for key, table in shared.piece_inputs().items()}
         model_type = shared.config.model_type
         names = trained_names(self.backbone, settings, model_type)
@@ -212,7 +216,7 @@ class Encoder(NamedAdapters):
         *Shape:* inputs `(windows, pieces)`, each output `(windows, pieces, width)`.
         """
         layers = tuple(layers)
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        inputs: Dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask, **self._no_cache}
         if self.has_token_types:
             inputs["token_type_ids"] = token_type_ids
         if self.traits.global_attention and focus is not None:
@@ -227,12 +231,11 @@ class Encoder(NamedAdapters):
         return {j: output.last_hidden_state if j == self.depth else output.hidden_states[j] for j in layers}
 
 
-def _has_token_types(model: nn.Module, traits: Family) -> bool:
+def _has_token_types(traits: Family, config: PretrainedConfig, accepted: bool) -> bool:
     """RETURNS (bool): Whether a backbone tells two segments apart by token type ids."""
     if traits.token_types is not None:
         return traits.token_types
-    accepted = "token_type_ids" in inspect.signature(model.forward).parameters
-    return accepted and getattr(model.config, "type_vocab_size", 0) > 1
+    return accepted and getattr(config, "type_vocab_size", 0) > 1
 
 
 def _replace_by_copies(model: nn.Module, names: Iterable[str]) -> None:
