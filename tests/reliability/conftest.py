@@ -1,5 +1,7 @@
+import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from hypothesis import settings
@@ -28,6 +30,10 @@ def spacy_train(make_tagger, tmp_path):
     def start(output, steps):
         command = [sys.executable, "-m", "spacy", "train", str(tmp_path / "config.cfg"), "--output", str(output)]
         steps = ["--training.max_steps", str(steps), "--training.max_epochs", "0"]
-        return subprocess.Popen([*command, *steps], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        # Where the tests run in the background, SIGINT is ignored, and so it would be in the child.
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        return subprocess.Popen(
+            [*command, *steps], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heed
+        )
 
     return start
