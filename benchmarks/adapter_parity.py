@@ -2,6 +2,7 @@
 the other's files?
 
     python -m venv adapterhub && adapterhub/bin/pip install -e . && adapterhub/bin/pip install --no-deps adapters==1.2.0
+    adapterhub/bin/pip install transformers==4.51.3  # the one that its models with heads work with
     adapterhub/bin/python benchmarks/adapter_parity.py
 
 On small random backbones: an adapter that they wrote is loaded here, and one that we wrote is loaded there; and two
@@ -22,6 +23,8 @@ import argparse
 import sys
 import tempfile
 import warnings
+from contextlib import redirect_stdout
+from io import StringIO
 from logging import ERROR, getLogger
 from pathlib import Path
 
@@ -57,16 +60,23 @@ COMBINATIONS = {
     ),
     "fusion": (Fusion(dict(zip(MEMBERS, MEMBERS))), composition.Fuse(*MEMBERS)),
 }
-# Its arguments there, and the component with its settings here.
+# Its config there, and the component with its settings here.
+WIDE = {"hidden_size": 32}
 HEADS = {
-    "classification, 1 layer": ({"num_labels": 3, "layers": 1}, "pair_classifier", {}),
-    "classification, 2 layers": ({"num_labels": 3}, "pair_classifier", {"model": {"hidden_size": 32}}),
-    "regression": ({"num_labels": 1, "layers": 1, "bias": False}, "pair_classifier", {"mode": "regression"}),
-    "multilabel_classification": (
-        {"num_labels": 3}, "pair_classifier", {"mode": "multilabel", "model": {"hidden_size": 32}}
+    "1 layer": ({"head_type": "classification", "num_labels": 3, "layers": 1}, "pair_classifier", {}),
+    "2 layers": ({"head_type": "classification", "num_labels": 3}, "pair_classifier", {"model": WIDE}),
+    "regression": (
+        {"head_type": "classification", "num_labels": 1, "layers": 1, "bias": False},
+        "pair_classifier",
+        {"mode": "regression"},
     ),
-    "question_answering": ({}, "span_qa", {}),
-}  # fmt: skip
+    "multilabel": (
+        {"head_type": "multilabel_classification", "num_labels": 3},
+        "pair_classifier",
+        {"mode": "multilabel", "model": WIDE},
+    ),
+    "question answering": ({"head_type": "question_answering", "num_labels": 2}, "span_qa", {}),
+}
 LABELS = ["entailed", "neutral", "contradicted"]
 TEXT = "I like green eggs and the small blue dog"
 LIMIT = 1e-5
@@ -191,7 +201,8 @@ def pipeline(folder, factory, config, adapter):
     nlp = spacy.blank("en")
     model = {"name": str(folder), "trainable": ["adapter"] if adapter else [], "adapter": adapter, "max_pieces": 32}
     transformer = nlp.add_pipe("adapter_transformer", config={"model": {**model, "stride": 8}})
-    nlp.initialize()
+    with redirect_stdout(StringIO()):  # what is trained
+        nlp.initialize()
     return nlp, transformer, nlp.add_pipe(factory, config=config)
 
 
@@ -210,15 +221,11 @@ def logits(nlp, component, model):
 
 def head_from_theirs(folder, head, place):
     """RETURNS (float): Largest difference with their adapter and head loaded here."""
-    arguments, factory, config = HEADS[head]
+    theirs, factory, config = HEADS[head]
     model = adapters.AutoAdapterModel.from_pretrained(folder)
     model.add_adapter("task", config="seq_bn")
-    if factory == "span_qa":
-        model.add_qa_head("task")
-    else:
-        names = dict(enumerate(LABELS[: arguments["num_labels"]]))
-        multilabel = head.startswith("multilabel")
-        model.add_classification_head("task", **arguments, id2label=names, multilabel=multilabel)
+    labels = {"id2label": dict(enumerate(LABELS[: theirs["num_labels"]]))} if factory == "pair_classifier" else {}
+    model.add_prediction_head_from_config("task", {**theirs, **labels})
     model.set_active_adapters("task")
     shake((name, p) for name, p in model.named_parameters() if ".task." in name)
     model.save_adapter(str(place), "task", with_head=True)
@@ -232,17 +239,18 @@ def head_from_theirs(folder, head, place):
 
 def head_from_ours(folder, head, place):
     """RETURNS (float): Largest difference with our adapter and head loaded there."""
-    _, factory, config = HEADS[head]
+    theirs, factory, config = HEADS[head]
     adapter = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 5, "placement": "pfeiffer"}
     nlp, transformer, component = pipeline(folder, factory, config, adapter)
     shake(transformer.shim.encoder.adapter.named_parameters())
-    n_labels = HEADS[head][0].get("num_labels", 2)
+    n_labels, layers = theirs["num_labels"], component.head_layers()
     if factory == "pair_classifier":
         for label in LABELS[:n_labels]:
             component.add_label(label)
-        component.cfg.update(mean=2.5, scale=3.0) if head == "regression" else None
+        if head == "regression":
+            component.cfg.update(mean=2.5, scale=3.0)
     width = transformer.shim.encoder.width
-    for layer, size in zip(component.head_layers(), [width] * (len(component.head_layers()) - 1) + [n_labels]):
+    for layer, size in zip(layers, [width] * (len(layers) - 1) + [n_labels]):
         put_linear(layer, torch.randn(size, width).numpy() * 0.3, torch.randn(size).numpy())
     transformer.save_adapter(place, format="adapterhub")
     component.save_head(place)
@@ -254,7 +262,7 @@ def head_from_ours(folder, head, place):
     here, there = logits(nlp, component, model)
     if factory == "pair_classifier":
         here = here * component.cfg["scale"] + component.cfg["mean"]
-        assert model.get_labels() == LABELS[:n_labels]
+        assert model.get_labels_dict() == dict(enumerate(LABELS[:n_labels]))
     return float((here - there).abs().max())
 
 

@@ -62,7 +62,7 @@ def read_head(
     if file is None:
         raise ValueError(Errors.B068.format(file=str(folder), reason=f"it holds none of {', '.join(HEAD_FILES)}"))
     path = folder / HEAD_CONFIG
-    content = read_json(path)
+    content, tensors = read_json(path), read_tensors(file)
     name, config = content.get("name"), content.get("config")
     if not isinstance(config, dict) or not isinstance(name, str):
         raise ValueError(Errors.B068.format(file=str(path), reason="it has no 'config' or no 'name'"))
@@ -73,7 +73,7 @@ def read_head(
         check_backbone(file, backbone_of(file, content), encoder, reference)
     return Head(
         type=config["head_type"],
-        layers=_layers(file, name, config, encoder.width),
+        layers=_layers(file, tensors, name, config, encoder.width),
         labels=_labels(path, config),
         use_pooler=bool(config.get("use_pooler")),
     )
@@ -109,8 +109,10 @@ def _labels(path: Path, config: Dict[str, Any]) -> Tuple[str, ...]:
     return tuple(sorted(numbers, key=lambda label: int(numbers[label])))
 
 
-def _layers(file: Path, name: str, config: Dict[str, Any], width: int) -> List[Linear]:
-    tensors, keys = read_tensors(file), _keys(name, config["layers"])
+def _layers(
+    file: Path, tensors: Dict[str, torch.Tensor], name: str, config: Dict[str, Any], width: int
+) -> List[Linear]:
+    keys = _keys(name, config["layers"])
     sizes = [width] * (len(keys) - 1) + [config["num_labels"]]
     expected = {}
     for size, (weight, bias) in zip(sizes, keys):
