@@ -91,9 +91,9 @@ def get_linear(layer: Model) -> Tuple[np.ndarray, np.ndarray]:
     return W, b
 
 
-def put_linear(layer: Model, W: np.ndarray, b: np.ndarray) -> None:
+def put_linear(layer: Model, W: Any, b: Any) -> None:
     """Set weights and bias of a layer, whether or not it is initialized."""
     for dim, size in zip(("nO", "nI"), W.shape):
         layer.set_dim(dim, size)
-    for param, value in zip(("W", "b"), (W, b)):
-        layer.set_param(param, layer.ops.asarray(value, dtype="float32"))  # a copy
+    layer.set_param("W", layer.ops.asarray2f(W))
+    layer.set_param("b", layer.ops.asarray1f(b))
