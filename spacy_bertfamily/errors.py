@@ -122,7 +122,7 @@ class Errors:
     B050 = "[B050] The gradients that reached the transformer {name!r} are of {given} Docs; its batch has {expected}."
 
     # Adapters
-    B060 = "[B060] {name!r} is not a name for an adapter. Allowed are letters, digits, '_' and '-'."
+    B060 = "[B060] {name!r} is not a name for an adapter or a head. Allowed are letters, digits, '_' and '-'."
     B061 = (
         "[B061] There is an adapter named {name!r} already (adapters: {known}). Choose another name, or delete that "
         "one first with delete_adapter()."
@@ -148,10 +148,10 @@ class Errors:
         "another shape: {mismatched}. Is it complete, and is it for this backbone?"
     )
     B067 = (
-        "[B067] The adapter in {file!r} is for another backbone: its {what} is {given!r}, here it is {expected!r}. "
+        "[B067] What {file!r} holds is for another backbone: its {what} is {given!r}, here it is {expected!r}. "
         "Its outputs would be wrong, so it is not loaded. If you know better: force = True."
     )
-    B068 = "[B068] {file!r} cannot be read as an adapter: {reason}."
+    B068 = "[B068] {file!r} cannot be read as an adapter, or as the head beside one: {reason}."
     B069 = (
         "[B069] Adapters of the kind {kind!r} cannot be stored by name: the class does not say under which name in "
         "@adapters it can be made again. Set its class attribute 'registered'."
@@ -197,6 +197,11 @@ class Errors:
     B081 = (
         "[B081] max_pieces = {max_pieces} leaves no room for the adapter, whose {taken} virtual tokens take as many "
         "of the backbone's positions. Set max_pieces to {left} or less, or num_virtual_tokens lower."
+    )
+    B090 = "[B090] {name!r} cannot take over the head in {file!r}: {reason}."
+    B091 = (
+        "[B091] The head of {name!r} cannot be written as one of the library adapters: {reason}. Store the pipeline "
+        "instead, with nlp.to_disk()."
     )
 
     # Pairs and single texts, classified

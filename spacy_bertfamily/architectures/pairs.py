@@ -73,7 +73,8 @@ def make_pair_classifier_model(
     if mix is not None:
         attach_mix(tok2vec, mix)
     model: Model[List[Doc], Floats2d] = chain(tok2vec, head) if mix is None else chain(tok2vec, mix, head)
-    for ref in ("pooler", "output"):
+    for ref in ("pooler", "hidden", "output"):
         model.set_ref(ref, head.maybe_get_ref(ref))
-    model.attrs["dropout"] = dropout
+    model.set_ref("mix", mix)
+    model.attrs.update(dropout=dropout, pooling=pooling)
     return model

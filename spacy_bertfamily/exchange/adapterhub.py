@@ -15,6 +15,8 @@ from .base import Stored, read_about, tensors_of, write_json, write_tensors
 
 FILES = ("adapter.safetensors", "pytorch_adapter.bin")
 CONFIG = "adapter_config.json"
+HEAD_FILES = ("model_head.safetensors", "pytorch_model_head.bin")
+HEAD_CONFIG = "head_config.json"
 # Where the library keeps adapters inside a layer, by model type; most are like BERT.
 BERT_PLACES = {"attention": "attention.output", "ffn": "output"}
 PLACES = {
@@ -52,13 +54,17 @@ def read(file: Path, encoder: Encoder) -> Stored:
         raise ValueError(Errors.B068.format(file=str(path), reason="it has no 'config' or no 'name'"))
     tensors = {_current_key(key, encoder): tensor for key, tensor in read_tensors(file).items()}
     settings = _settings(path, config, tensors, encoder, old="version" not in content)
-    backbone = {
+    return Stored(file, name, settings, tensors, backbone_of(file, content))
+
+
+def backbone_of(file: Path, content: Dict[str, Any]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What the files of an adapter or a head say of the backbone, as `Stored` has it."""
+    return {
         "fingerprint": read_about(file).get("fingerprint"),
         "model_type": content.get("model_type"),
         "hidden_size": content.get("hidden_size"),
         "name": content.get("model_name"),
     }
-    return Stored(file, name, settings, tensors, backbone)
 
 
 def _current_key(key: str, encoder: Encoder) -> str:
@@ -141,7 +147,13 @@ def write(folder: Path, name: str, settings: Adapter, encoder: Encoder, referenc
         "scaling": settings.scaling,
         "leave_out": [] if settings.layers is None else [i for i in range(depth) if i not in settings.layers],
     }
-    about = {
+    write_tensors(folder / FILES[0], named, reference)
+    write_json(folder / CONFIG, describe(name, config, encoder, reference))
+
+
+def describe(name: str, config: Dict[str, Any], encoder: Encoder, reference: Reference) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What the library wants to know of an adapter or a head."""
+    return {
         "config": config,
         "name": name,
         "hidden_size": encoder.width,
@@ -150,8 +162,6 @@ def write(folder: Path, name: str, settings: Adapter, encoder: Encoder, referenc
         "model_class": type(encoder.backbone).__name__,
         "version": "adapters.1.2.0",  # of the format
     }
-    write_tensors(folder / FILES[0], named, reference)
-    write_json(folder / CONFIG, about)
 
 
 def reduction_factor(width: int, size: int) -> float:

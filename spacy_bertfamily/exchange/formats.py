@@ -54,6 +54,7 @@ def locate_adapter(source: str) -> Path:
     from huggingface_hub import snapshot_download
 
     files = ["adapter_config.json", *(file for format in FORMATS.values() for file in format.FILES)]
+    files += [adapterhub.HEAD_CONFIG, *adapterhub.HEAD_FILES]
     try:
         return Path(snapshot_download(source, allow_patterns=files))
     except Exception as e:  # the hub's client raises many kinds: network, HTTP, cache, permissions

@@ -52,7 +52,7 @@ def read_adapter(
         stored = reader.read(file, encoder)
         _check_sizes(stored)
         if not force:
-            _check_backbone(file, stored.backbone, encoder, reference)
+            check_backbone(file, stored.backbone, encoder, reference)
         modules = encoder.make_adapter(stored.settings, encoder.family)
         keys = reader.keys(stored.settings, modules, encoder, stored.name)
     except Exception as e:  # whatever libraries make of strange settings; what is our own error stays
@@ -87,7 +87,13 @@ def _numbers(value: Any) -> Iterator[int]:
         yield from _numbers(part)
 
 
-def _check_backbone(file: Path, given: Dict[str, Any], encoder: Encoder, reference: Reference) -> None:
+def check_backbone(file: Path, given: Dict[str, Any], encoder: Encoder, reference: Reference) -> None:
+    """Check that files are for an encoder's backbone.
+
+    file (Path): For the error.
+    given (Dict[str, Any]): As in `Stored.backbone`.
+    RAISES (ValueError): If they say that they are for another one.
+    """
     expected = {
         "model_type": reference.model_type,
         "hidden_size": encoder.width,

@@ -29,8 +29,9 @@ def build_pair_head(pooling: str, hidden_size: Optional[int], dropout: float) ->
     pooler = tanh_dense() if pooling == "pooler" else None
     if pooler is not None:
         dense.append(pooler)
-    if hidden_size is not None:
-        dense += [Dropout(dropout), tanh_dense(hidden_size)]
+    hidden = None if hidden_size is None else tanh_dense(hidden_size)
+    if hidden is not None:
+        dense += [Dropout(dropout), hidden]
     output: OnVectors = Linear(init_W=normal_init)
     dense += [Dropout(dropout), output]
     on_windows: Model[Ragged, Ragged] = with_array(chain(*dense))
@@ -38,6 +39,7 @@ def build_pair_head(pooling: str, hidden_size: Optional[int], dropout: float) ->
         pool_windows("cls" if pooling == "pooler" else pooling), on_windows, reduce_mean()
     )
     head.set_ref("pooler", pooler)
+    head.set_ref("hidden", hidden)
     head.set_ref("output", output)
     return head
 

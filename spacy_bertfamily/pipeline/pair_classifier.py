@@ -16,8 +16,9 @@ from ..errors import Errors
 from ..layers.pair_loss import LOSSES, OUTPUTS
 from ..scorers import pair_classifier_score
 from ..segments import DEFAULT_SEPARATOR
-from .bound import Bound
+from .head_files import put_linear
 from .pair_examples import MODES, ExampleChecker, is_annotated, truths
+from .pair_head_files import PairHeadFiles
 from .pair_labels import ClassWeights, check_labels, label_weights
 from .pair_prediction import predict_cats, rank_by
 from .upstream import find_shim
@@ -91,7 +92,7 @@ def make_pair_classifier(
     return component
 
 
-class PairClassifier(Bound, TrainablePipe):
+class PairClassifier(PairHeadFiles, TrainablePipe):
     """Classifies or scores pairs of texts; a Doc that has no second text is classified as a single text.
 
     Sets `doc.cats`: a probability for each label, or one number. Where a Doc has several windows, their logits are
@@ -280,12 +281,10 @@ class PairClassifier(Bound, TrainablePipe):
 
     def _copy_pooler(self, shim: Any) -> None:
         weights = None if shim is None else pooler_weights(shim.encoder)
-        layer = self.model.get_ref("pooler")
         if weights is None:
             reason = "there is no adapter_transformer" if shim is None else f"{shim.settings.name!r} has none"
             raise ValueError(Errors.B109.format(name=self.name, reason=reason))
-        for param, value in zip(("W", "b"), weights):
-            layer.set_param(param, self._array(value))
+        put_linear(self.model.get_ref("pooler"), *weights)
 
     def _array(self, array: Any) -> Any:
         return self.model.ops.asarray(array, dtype="float32")

@@ -16,7 +16,9 @@ from thinc.types import Floats3d
 
 from ..answers import ANSWERS_KEY, Answer, accepted_texts, install_extension, set_answers
 from ..errors import Errors
+from ..exchange.heads import QUESTION_ANSWERING, Head
 from ..layers.qa_head import WindowLogits
+from ..layers.shim import EncoderShim
 from ..qa.calibrate import Calibration, calibrate
 from ..qa.choose import UNANSWERED, Prediction, choose
 from ..qa.decode import EMPTY, NBest, WindowRef, decode, stack_logits
@@ -25,7 +27,7 @@ from ..qa.problems import NOT_FINITE, find_problem
 from ..qa.scorer import make_span_qa_scorer
 from ..qa.targets import keep_windows, window_loss, window_targets
 from .ask import ask
-from .bound import Bound
+from .head_files import HeadFiles, get_linear, put_linear
 from .qa_golds import check_examples, example_golds
 from .qa_settings import QASettings
 from .upstream import find_transformer, require_shim, upstream_name
@@ -118,7 +120,7 @@ def make_span_qa(
     return component
 
 
-class SpanQA(Bound, TrainablePipe):
+class SpanQA(HeadFiles, TrainablePipe):
     """Finds the answer to a Doc's question in its context, and sets `doc.spans["answers"]` and `doc._.answers`.
 
     vocab (Vocab): The shared vocabulary.
@@ -127,6 +129,8 @@ class SpanQA(Bound, TrainablePipe):
     settings (QASettings): How to train and decode.
     scorer (Optional[Callable]): The scoring method.
     """
+
+    head_types = (QUESTION_ANSWERING,)
 
     def __init__(
         self,
@@ -269,6 +273,23 @@ class SpanQA(Bound, TrainablePipe):
     def _warn(self, problems: Sequence[str]) -> None:
         if problems:
             warnings.warn(Errors.B205.format(count=len(problems), name=self.name, reason=problems[0]), stacklevel=3)
+
+    # The head in files
+
+    def head_layers(self) -> List[Model]:
+        return [self.model.get_ref("head")]
+
+    def head_settings(self) -> Dict[str, Any]:
+        return {"mix": self.model.maybe_get_ref("mix")}
+
+    def settings_for(self, head: Head) -> Dict[str, Any]:
+        return {"mix": None}
+
+    def get_head(self, shim: EncoderShim) -> Head:
+        return Head(QUESTION_ANSWERING, [get_linear(layer) for layer in self.head_layers()])
+
+    def put_head(self, head: Head, shim: EncoderShim, source: str) -> None:
+        put_linear(self.model.get_ref("head"), *head.layers[0])
 
     # Training
 
