@@ -1,6 +1,7 @@
 """Quality of pair classification, by what is trained, beside the same backbone fine-tuned with Hugging Face's own head.
 
     python benchmarks/pair_quality.py --data DATA [--tasks mrpc rte] [--chinese NAME] [--jobs 2] [--seeds 3]
+    python benchmarks/pair_quality.py --table
 
 DATA holds a folder of JSON lines `{train,dev,test}.jsonl.gz` for each task. Where there is no test file, the odd rows
 of dev are the test data and the even ones dev. All modes train for the same steps (an epoch; two of MRPC and RTE)
@@ -124,7 +125,8 @@ def train_one(run: Run, threads: int, corpus: Path, steps: Optional[int], chines
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds the corpora")
+    parser.add_argument("--data", type=Path, help="folder that holds the corpora")
+    parser.add_argument("--table", action="store_true", help="run nothing, print the table of what has been run")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="where results are kept")
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS), help="all by default")
     parser.add_argument("--modes", nargs="+", choices=list(MODES), default=list(MODES), help="all by default")
@@ -134,11 +136,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--seeds", type=int, default=3, help="seeds at the best learning rate")
     args = parser.parse_args()
-    tasks = [name for name in args.tasks if args.chinese or TASKS[name].lang == "en"]
+    if args.data is None and not args.table:
+        parser.error("give the folder that holds the corpora with --data, or --table")
+    tasks = [name for name in args.tasks if args.table or args.chinese or TASKS[name].lang == "en"]
     for name in set(args.tasks) - set(tasks):
         print(f"Left out: {name}, which needs --chinese with the name of a Chinese backbone.")
     corpus = ROOT / "corpus" / "benchmarks"
-    prepare(args.data, corpus, tasks)
     experiment = Experiment(
         scores={name: TASKS[name].score for name in tasks},
         rates={mode: MODES[mode][1] if args.grid else MODES[mode][1][:1] for mode in args.modes},
@@ -151,7 +154,9 @@ def main() -> None:
         ),
         results=args.out / "pair_quality.jsonl",
     )
-    experiment.run(args.jobs, args.seeds)
+    if not args.table:
+        prepare(args.data, corpus, tasks)
+        experiment.run(args.jobs, args.seeds)
     print(experiment.table())
 
 
