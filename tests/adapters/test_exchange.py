@@ -299,7 +299,7 @@ def test_a_prefix_in_pefts_files(make, tmp_path):
     theirs.save_pretrained(tmp_path / "theirs")
     other.load_adapter(tmp_path / "theirs", force=True)
     other.set_adapter("theirs")
-    np.testing.assert_allclose(vectors(empty), vectors(nlp), atol=1e-6)
+    np.testing.assert_allclose(vectors(empty), vectors(nlp), atol=1e-5)
     other.save_adapter(tmp_path / "ours", format="peft")
     again = PeftModelForFeatureExtraction.from_pretrained(other.shim.encoder.shared.share(), tmp_path / "ours")
     prefix = other.shim.encoder.modules_of("theirs").layers["prefix"]
