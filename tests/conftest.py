@@ -6,6 +6,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import spacy
 import torch
+from spacy.tokens import DocBin
 from spacy.training import Example
 
 from .util import make_backbone
@@ -18,6 +19,14 @@ LISTENER = {
     "pooling": {"@layers": "reduce_mean.v1"},
 }
 TAGGER = {"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": LISTENER}}
+MIXED = {
+    "@architectures": "spacy.Tagger.v2",
+    "tok2vec": {
+        "@architectures": "spacy-bertfamily.WeightedLayerListener.v1",
+        "mix": {"@layers": "spacy-bertfamily.LayerMix.v1"},
+        "pooling": {"@layers": "reduce_mean.v1"},
+    },
+}
 TAGGED = [
     ("I like green eggs", ["N", "V", "J", "N"]),
     ("Eat blue ham", ["V", "J", "N"]),
@@ -59,3 +68,13 @@ def make_tagger(tiny):
         return nlp, examples
 
     return make
+
+
+@pytest.fixture
+def tagged_corpus(tmp_path):
+    """A file of the tagged sentences."""
+    nlp = spacy.blank("en")
+    examples = [Example.from_dict(nlp.make_doc(text), {"tags": tags}) for text, tags in TAGGED]
+    path = tmp_path / "corpus.spacy"
+    DocBin(docs=[example.reference for example in examples]).to_disk(path)
+    return path

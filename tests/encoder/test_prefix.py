@@ -12,16 +12,8 @@ from spacy_bertfamily.adapters import find_family
 
 from ..adapters.kinds import block, kinds
 from ..adapters.test_kinds import vectors
+from ..conftest import MIXED
 from ..util import TRAINED
-
-MIX = {
-    "@architectures": "spacy.Tagger.v2",
-    "tok2vec": {
-        "@architectures": "spacy-bertfamily.WeightedLayerListener.v1",
-        "mix": {"@layers": "spacy-bertfamily.LayerMix.v1"},
-        "pooling": {"@layers": "reduce_mean.v1"},
-    },
-}
 
 
 def train(make_tagger, cache_mb, steps=4, head=None, **model):
@@ -80,7 +72,7 @@ def test_peft_in_the_upper_layers(make_tagger, kind):
 
 
 def test_mixed_layers_below_and_above(make_tagger):
-    assert check_same(make_tagger, adapter=None, trainable=["top:1"], head=MIX) == 2
+    assert check_same(make_tagger, adapter=None, trainable=["top:1"], head=MIXED) == 2
 
 
 @pytest.mark.parametrize("trainable", [["adapter"], ["embeddings"], ["layer_norm"], ["all"], ["top:3"]])

@@ -6,15 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-import spacy
-from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.experiments import runs
 from spacy_bertfamily.experiments.curve import Comparison, check_same, make_experiment, points
 from spacy_bertfamily.experiments.runs import Experiment
-from tests.conftest import TAGGED
 
 SCORES = {("full", 0): 0.8, ("full", 1): 0.9, ("top:1", 0): 0.6, ("top:1", 1): 0.5, ("adapter:8", 0): 0.85}
 TRAINED = {"full": 1000, "top:1": 100, "adapter:8": 10}
@@ -81,17 +78,9 @@ def test_a_folder_is_for_one_comparison(tmp_path):
         check_same(tmp_path / "new", Comparison("ner", "a", "b", steps=5))
 
 
-def test_command(tiny, tmp_path):
+def test_command(tiny, tagged_corpus, tmp_path):
     """The real thing on a tiny backbone: real training, real scores, a table and a picture."""
-    nlp = spacy.blank("en")
-    docs = []
-    for text, tags in TAGGED:
-        doc = nlp.make_doc(text)
-        for token, tag in zip(doc, tags):
-            token.tag_ = tag
-        docs.append(doc)
-    corpus, out = tmp_path / "corpus.spacy", tmp_path / "out"
-    DocBin(docs=docs).to_disk(corpus)
+    corpus, out = tagged_corpus, tmp_path / "out"
     args = ["compare", "tagger", corpus, corpus, "-o", out, "--backbone", tiny, "--sizes", "2,4", "--tops", "1"]
     args += ["--steps", "2", "--seeds", "1", "--components.transformer.model.max_pieces", "32"]
     args += ["--components.transformer.model.stride", "8"]

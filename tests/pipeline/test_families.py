@@ -10,7 +10,7 @@ from spacy.util import fix_random_seed
 from spacy_bertfamily.adapters import FAMILIES
 from spacy_bertfamily.answers import set_answers
 
-from ..conftest import TAGGER
+from ..conftest import MIXED, TAGGER
 from ..util import MODEL_TYPES
 
 ADAPTER = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 8, "init_scale": 0.1}
@@ -86,22 +86,12 @@ def test_saved_with_its_backbone(backbones, tmp_path, model_type):
         assert np.array_equal(before[0], after[0])
 
 
-MIX = {
-    "@architectures": "spacy.Tagger.v2",
-    "tok2vec": {
-        "@architectures": "spacy-bertfamily.WeightedLayerListener.v1",
-        "mix": {"@layers": "spacy-bertfamily.LayerMix.v1"},
-        "pooling": {"@layers": "reduce_mean.v1"},
-    },
-}
-
-
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
 def test_layer_mix(backbones, model_type):
     nlp = make_pipeline(model_type, backbones(model_type))
     for name in ("tagger", "pair_classifier", "span_qa"):
         nlp.remove_pipe(name)
-    nlp.add_pipe("tagger", config={"model": MIX})
+    nlp.add_pipe("tagger", config={"model": MIXED})
     examples = make_examples(nlp)
     if FAMILIES[model_type].why_not("mix") is not None:
         with pytest.raises(ValueError, match=rf"B012.*{model_type!r}.*layer mixes"):

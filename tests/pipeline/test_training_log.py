@@ -3,8 +3,6 @@
 import io
 
 import pytest
-import spacy
-from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.util import registry
@@ -24,22 +22,14 @@ def make_recorder():
 
 
 @pytest.fixture
-def run(tiny, tmp_path):
-    nlp = spacy.blank("en")
-    docs = []
-    for text, tags in TAGGED:
-        doc = nlp.make_doc(text)
-        for token, tag in zip(doc, tags):
-            token.tag_ = tag
-        docs.append(doc)
-    DocBin(docs=docs).to_disk(tmp_path / "corpus.spacy")
+def run(tiny, tagged_corpus, tmp_path):
     (tmp_path / "out").mkdir()
 
     def train_with(mode, logger, **settings):
         RECORDED.clear()
         config = Config().from_str(make_config("tagger", mode, backbone=tiny), interpolate=False)
         config["components"]["transformer"]["model"].update(max_pieces=32, stride=8)
-        config["paths"].update(train=str(tmp_path / "corpus.spacy"), dev=str(tmp_path / "corpus.spacy"))
+        config["paths"].update(train=str(tagged_corpus), dev=str(tagged_corpus))
         config["training"].update(max_steps=4, eval_frequency=2)
         block = {"@loggers": "spacy-bertfamily.TransformerLogger.v1", "logger": {"@loggers": logger}}
         config["training"]["logger"] = {**block, **settings}
