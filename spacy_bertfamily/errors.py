@@ -254,6 +254,10 @@ class Errors:
     B121 = "[B121] {file!r} has the unknown format {format!r}. Allowed are {formats}; give one with --format."
 
     # Question answering
+    B113 = (
+        "[B113] An example does not say which corpus it is from, so nothing can be sampled. The batcher "
+        "'spacy-bertfamily.SampledBatches.v1' needs the reader 'spacy-bertfamily.NamedCorpora.v1' for the training corpus."
+    )
     B200 = (
         "[B200] The component {name!r} cannot be trained on this example: {reason}. Correct it or leave it out. The "
         "example is: {text!r}"

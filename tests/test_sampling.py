@@ -8,11 +8,11 @@ import spacy
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
 from spacy.training.initialize import init_nlp
-from spacy.training.loop import train
+from spacy.training.loop import create_train_batches, train
 from spacy.util import load_config, registry
 
 from spacy_bertfamily import join_segments
-from spacy_bertfamily.sampling import SampledCorpora
+from spacy_bertfamily.sampling import NamedCorpora, SampledBatches
 
 CONFIG = Path(__file__).parents[1] / "configs" / "multitask_pal.cfg"
 SIZES = {"large": 900, "small": 100}
@@ -29,8 +29,19 @@ def corpora(**sizes):
     return {name: reader(name, size) for name, size in sizes.items()}
 
 
-def parts(sampled, nlp):
-    counts = Counter(example.reference[0].text for example in sampled(nlp))
+def one_by_one(examples):
+    return ([example] for example in examples)
+
+
+def sampler(scheme, epochs=2, seed=0, **sizes):
+    """RETURNS (Callable[[], List[Doc]]): Each call draws an epoch."""
+    examples = list(NamedCorpora(corpora(**(sizes or SIZES)))(spacy.blank("en")))
+    batches = SampledBatches(one_by_one, scheme, epochs, seed)
+    return lambda: [batch[0].reference for batch in batches(examples)]
+
+
+def parts(draw):
+    counts = Counter(doc[0].text for doc in draw())
     assert sum(counts.values()) == sum(SIZES.values())
     return counts["small"] / sum(counts.values())
 
@@ -42,28 +53,26 @@ def parts(sampled, nlp):
      ("annealed", [0.1, 0.3919])],
 )  # fmt: skip
 def test_parts(scheme, expected):
-    nlp = spacy.blank("en")
-    sampled = SampledCorpora(corpora(**SIZES), scheme, epochs=2, seed=0)
+    draw = sampler(scheme)
     # four standard deviations of a share of 1,000 draws
-    assert [parts(sampled, nlp) for _ in expected] == pytest.approx(expected, abs=4 * (0.25 / 1000) ** 0.5)
+    assert [parts(draw) for _ in expected] == pytest.approx(expected, abs=4 * (0.25 / 1000) ** 0.5)
 
 
 def test_annealing_stops_at_its_end():
-    sampled = SampledCorpora(corpora(**SIZES), "annealed", epochs=3, seed=0)
-    powers = []
+    batches, powers = SampledBatches(one_by_one, "annealed", epochs=3, seed=0), []
+    examples = list(NamedCorpora(corpora(**SIZES))(spacy.blank("en")))
     for _ in range(5):
-        powers.append(sampled.power())
-        list(sampled(spacy.blank("en")))
+        powers.append(batches.power())
+        list(batches(examples))
     assert powers == pytest.approx([1.0, 0.6, 0.2, 0.2, 0.2])
 
 
 def test_every_example_comes_before_any_comes_again():
-    nlp = spacy.blank("en")
-    sampled = SampledCorpora(corpora(a=7, b=5), "equal", epochs=1, seed=1)
+    draw = sampler("equal", seed=1, a=7, b=5)
     seen = {"a": [], "b": []}
     for _ in range(10):
-        for example in sampled(nlp):
-            seen[example.reference[0].text].append(example.reference[1].text)
+        for doc in draw():
+            seen[doc[0].text].append(doc[1].text)
     for size, texts in ((7, seen["a"]), (5, seen["b"])):
         assert len(texts) > 2 * size
         for start in range(0, len(texts) - size + 1, size):
@@ -71,38 +80,57 @@ def test_every_example_comes_before_any_comes_again():
 
 
 def test_the_seed_decides():
-    def draw(seed):
-        sampled = SampledCorpora(corpora(**SIZES), "annealed", epochs=2, seed=seed)
-        return [example.reference.text for _ in range(2) for example in sampled(spacy.blank("en"))]
+    def texts(seed):
+        draw = sampler("annealed", seed=seed)
+        return [doc.text for _ in range(2) for doc in draw()]
 
-    assert draw(0) == draw(0)
-    assert draw(0) != draw(1)
+    assert texts(0) == texts(0)
+    assert texts(0) != texts(1)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"corpora": {}}, "corpora = {} is not allowed: at least one reader"),
-        ({"scheme": "fair"}, "scheme = 'fair' is not allowed: one of proportional, square_root, equal, annealed, all"),
+        ({"scheme": "fair"}, "scheme = 'fair' is not allowed: one of proportional, square_root, equal, annealed, or a"),
         ({"scheme": 1.5}, "scheme = 1.5 is not allowed"),
         ({"epochs": 0}, "epochs = 0 is not allowed: at least 1"),
     ],
 )
 def test_bad_settings(settings, message):
-    make = registry.readers.get("spacy-bertfamily.SampledCorpora.v1")
+    make = registry.batchers.get("spacy-bertfamily.SampledBatches.v1")
     with pytest.raises(ValueError, match=message):
-        make(**{"corpora": corpora(**SIZES), **settings})
+        make(**{"batcher": one_by_one, **settings})
+
+
+def test_no_corpora():
+    with pytest.raises(ValueError, match="corpora = {} is not allowed: at least one reader"):
+        registry.readers.get("spacy-bertfamily.NamedCorpora.v1")({})
 
 
 def test_an_empty_corpus_is_named():
     with pytest.raises(ValueError, match=r"B075.*'b' has no examples"):
-        list(SampledCorpora(corpora(a=3, b=0), "equal", epochs=1, seed=0)(spacy.blank("en")))
+        list(NamedCorpora(corpora(a=3, b=0))(spacy.blank("en")))
 
 
-def test_all_for_dev():
-    nlp, sampled = spacy.blank("en"), SampledCorpora(corpora(a=3, b=2), "all", epochs=1, seed=0)
+def test_examples_of_another_reader():
+    examples = list(reader("a", 3)(spacy.blank("en")))
+    with pytest.raises(ValueError, match=r"B113.*needs the reader 'spacy-bertfamily.NamedCorpora.v1'"):
+        SampledBatches(one_by_one, "equal", epochs=1, seed=0)(examples)
+
+
+def test_the_reader_gives_each_example_once():
+    nlp, read = spacy.blank("en"), NamedCorpora(corpora(a=3, b=2))
     expected = ["a 0", "a 1", "a 2", "b 0", "b 1"]
-    assert [[example.reference.text.strip() for example in sampled(nlp)] for _ in range(2)] == [expected] * 2
+    assert [[example.reference.text.strip() for example in read(nlp)] for _ in range(2)] == [expected] * 2
+
+
+def test_spacys_loop_anneals():
+    """It reads a corpus once and calls the batcher for each epoch; a reader that sampled would sample once."""
+    batches = SampledBatches(one_by_one, "annealed", epochs=2, seed=0)
+    drawn = create_train_batches(spacy.blank("en"), NamedCorpora(corpora(**SIZES)), batches, max_epochs=2)
+    counts = Counter((epoch, batch[0].reference[0].text) for epoch, batch in drawn)
+    shares = [counts[epoch, "small"] / sum(SIZES.values()) for epoch in range(2)]
+    assert shares == pytest.approx([0.1, 0.3919], abs=4 * (0.25 / 1000) ** 0.5)
 
 
 WORDS = ["Ann", "likes", "green", "eggs"]

@@ -28,6 +28,9 @@ def convert_command(
         None, "--format", "-f", help="tsv, csv, jsonl, squad, conllu or bio; by default the suffix"
     ),
     inside_words: bool = typer.Option(False, "--inside-words", help="squad: keep answers inside words, for scoring"),
+    negatives: float = typer.Option(
+        0.0, "--negatives", help="squad: add this part of the questions beside a paragraph without their answer", min=0, max=1
+    ),
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),
     separator: str = typer.Option("[SEP]", "--separator", "-s", help="As in the transformer's config"),
 ) -> None:
@@ -36,7 +39,7 @@ def convert_command(
 
     EXAMPLE: python -m spacy bertfamily convert train.jsonl train.spacy --text-a premise --text-b hypothesis
 
-    EXAMPLE: python -m spacy bertfamily convert train-v2.0.json train.spacy --format squad
+    EXAMPLE: python -m spacy bertfamily convert train-v1.1.json train.spacy --format squad --negatives 0.5
 
     EXAMPLE: python -m spacy bertfamily convert en_ewt-ud-train.conllu train.spacy
     """
@@ -57,7 +60,7 @@ def convert_command(
         nlp = spacy.blank(lang)
         if format == "squad" or (format is None and ".json" in source.suffixes):
             report = Report()
-            docs = DocBin(docs=convert_squad(source, nlp, report, separator, inside_words))
+            docs = DocBin(docs=convert_squad(source, nlp, report, separator, inside_words, negatives))
         elif format in ("bio", "conllu") or (format is None and ".conllu" in source.suffixes):
             report = TokenReport()
             with open_text(source) as lines:

@@ -1,10 +1,11 @@
 """Question answering data: SQuAD 1.1 and 2.0, CMRC 2018 and DRCD as JSON, and flat questions as JSON lines."""
 
 import json
+import random
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -16,16 +17,21 @@ from .files import is_text, open_text, printable
 
 # How far an offset may be off and still be put right
 NEAR = 3
+# Ends the id of a question that `add_negatives` made
+ELSEWHERE = "-elsewhere"
 
 
 class Question(NamedTuple):
-    """One question as it is in a file: answers are `(text, start)`, with None for an unknown start."""
+    """One question as it is in a file: answers are `(text, start)`, with None for an unknown start. The article is
+    what its context is a paragraph of, where the file says so.
+    """
 
     id: str
     question: str
     context: str
     answers: List[Tuple[str, Optional[int]]]
     impossible: bool
+    article: Optional[str] = None
 
 
 @dataclass
@@ -33,6 +39,7 @@ class Report:
     """What happened to a file.
 
     read, written, unanswerable (int): Numbers of questions.
+    negatives (int): How many of those are the file's own questions once more, beside another paragraph.
     repaired (Counter): How often an answer was put right, by what was wrong.
     separators (int): How many separators inside the texts were spelled apart.
     skipped_answers, skipped (List[Tuple[str, str]]): Answers and questions that were left out: question id and reason.
@@ -41,6 +48,7 @@ class Report:
     read: int = 0
     written: int = 0
     unanswerable: int = 0
+    negatives: int = 0
     repaired: Counter = field(default_factory=Counter)
     separators: int = 0
     skipped_answers: List[Tuple[str, str]] = field(default_factory=list)
@@ -50,6 +58,8 @@ class Report:
         """RETURNS (List[str]): The report in words, one fact a line."""
         lines = [f"{self.written} of {self.read} questions written, {self.unanswerable} of them unanswerable"]
         lines += [f"{count} answer(s) repaired: {what}" for what, count in sorted(self.repaired.items())]
+        if self.negatives:
+            lines.append(f"{self.negatives} of the questions made, beside a paragraph without their answer")
         if self.separators:
             lines.append(f"{self.separators} separator(s) inside the texts spelled apart")
         lines += [f"answer left out, question {id_}: {reason}" for id_, reason in self.skipped_answers]
@@ -58,7 +68,13 @@ class Report:
 
 
 def convert_squad(
-    path: Path, nlp: Language, report: Report, separator: str = "[SEP]", inside_words: bool = False
+    path: Path,
+    nlp: Language,
+    report: Report,
+    separator: str = "[SEP]",
+    inside_words: bool = False,
+    negatives: float = 0.0,
+    seed: int = 0,
 ) -> Iterator[Doc]:
     """Read a file into Docs 'question [SEP] context' with `doc.spans["answers"]`. Every offset is checked; what is
     obviously wrong is repaired, the rest serves for scoring only, and the report says so.
@@ -69,11 +85,15 @@ def convert_squad(
     separator (str): The transformer's separator.
     inside_words (bool): Keep answers that begin and end inside a word: mistakes in the data, such as 'men' in
         'government', which training refuses. For official dev sets, where they count.
+    negatives (float): The part of the answerable questions that is written once more, without an answer: see
+        `add_negatives`.
+    seed (int): Which those are.
     YIELDS (Doc): One for each question that can be used.
     RAISES (ValueError): If the file is something else.
     """
-    for item in read_questions(path):
+    for item in add_negatives(read_questions(path), negatives, seed) if negatives else read_questions(path):
         report.read += 1
+        report.negatives += item.id.endswith(ELSEWHERE)
         if not all(map(is_text, (item.question, item.context, *(text for text, _ in item.answers)))):
             report.skipped.append((item.id, "it has halves of characters, which are no text"))
             continue
@@ -95,6 +115,34 @@ def convert_squad(
         report.written += 1
         report.unanswerable += not golds
         yield doc
+
+
+def add_negatives(questions: Iterable[Question], rate: float, seed: int = 0) -> Iterator[Question]:
+    """Add questions without an answer: a part of the answerable ones once more, beside another paragraph of the same
+    article (or of the file, where it names no articles) that does not contain the text of any of their answers. They
+    teach a reader, as SQuAD 2.0's unanswerable questions do, that a text about the same thing need not hold the answer.
+
+    questions (Iterable[Question]): The questions of a file.
+    rate (float): How many to add for each answerable question, from 0 to 1.
+    seed (int): Decides which, and beside what.
+    YIELDS (Question): Each question, and behind it the one that is made of it, if any.
+    """
+    questions = list(questions)
+    paragraphs: Dict[Optional[str], Dict[str, str]] = {}
+    for item in questions:
+        paragraphs.setdefault(item.article, {})[item.context] = item.context.lower()
+    rng = random.Random(seed)
+    for item in questions:
+        yield item
+        if item.answers and rng.random() < rate:
+            answers = [text.strip().lower() for text, _ in item.answers]
+            others = [
+                context
+                for context, lowered in paragraphs[item.article].items()
+                if context != item.context and not any(answer in lowered for answer in answers)
+            ]
+            if others:
+                yield item._replace(id=item.id + ELSEWHERE, context=rng.choice(others), answers=[], impossible=True)
 
 
 def read_questions(path: Path) -> Iterator[Question]:
@@ -126,7 +174,7 @@ def _walk(loaded: Any) -> Iterator[Question]:
         for article in loaded["data"]:
             for paragraph in article["paragraphs"]:
                 for qa in paragraph["qas"]:
-                    yield _question(qa, paragraph["context"])
+                    yield _question({"title": article.get("title"), **qa}, paragraph["context"])
     else:
         for number, row in enumerate(loaded, start=1):
             if "qas" in row:  # CMRC's own style, without offsets
@@ -143,7 +191,9 @@ def _question(qa: Dict[str, Any], context: str) -> Question:
         given = [{"text": t, "answer_start": s} for t, s in zip(given["text"], given["answer_start"])]
     answers = [(answer["text"], answer.get("answer_start")) for answer in given]
     impossible = bool(qa.get("is_impossible", not answers))
-    return _checked(qa["id"], qa["question"], context, [] if impossible else answers, impossible)
+    checked = _checked(qa["id"], qa["question"], context, [] if impossible else answers, impossible)
+    title = qa.get("title")
+    return checked._replace(article=title if isinstance(title, str) else None)
 
 
 def _checked(

@@ -1,0 +1,25 @@
+"""Keeps articles of a file in SQuAD's format out of training.
+
+python scripts/hold_out.py SOURCE NUMBER TRAIN HELD_OUT
+
+The last NUMBER articles of SOURCE, gzipped or not, go to HELD_OUT, the others to TRAIN.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from spacy_bertfamily.convert.files import open_text
+
+
+def hold_out(source: Path, number: int, train: Path, held_out: Path) -> None:
+    """See above."""
+    with open_text(source) as file:
+        content = json.load(file)
+    for path, articles in ((train, content["data"][:-number]), (held_out, content["data"][-number:])):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**content, "data": articles}), encoding="utf8")
+
+
+if __name__ == "__main__":
+    hold_out(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))
