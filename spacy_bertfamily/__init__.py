@@ -10,6 +10,7 @@ _PUBLIC = {
     "Answer": "answers",
     "join_segments": "segments",
     "layer_weights": "pipeline.layer_weights",
+    "load": "released",
     "split_segments": "segments",
 }
 

@@ -258,6 +258,14 @@ class Errors:
         "[B113] An example does not say which corpus it is from, so nothing can be sampled. The batcher "
         "'spacy-bertfamily.SampledBatches.v1' needs the reader 'spacy-bertfamily.NamedCorpora.v1' for the training corpus."
     )
+    B114 = (
+        "[B114] No pipeline {name!r} comes with spacy-bertfamily. There are: {allowed}. Load a pipeline of your own with "
+        "spacy.load."
+    )
+    B115 = (
+        "[B115] The settings of {name!r} cannot be changed while it is loaded, because it is put together of other "
+        "pipelines. Load these with your settings, and combine them with nlp.add_pipe(..., source=...)."
+    )
     B200 = (
         "[B200] The component {name!r} cannot be trained on this example: {reason}. Correct it or leave it out. The "
         "example is: {text!r}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring
 
     from ..pipeline.adapter_transformer import AdapterTransformer
 
-PIPELINE = typer.Argument(..., help="Folder or package of a trained pipeline")
+PIPELINE = typer.Argument(..., help="Folder, package or released name of a trained pipeline")
 TRANSFORMER = typer.Option(None, "--transformer", "-t", help="The component, if there are several transformers")
 
 adapters_cli = typer.Typer(name="adapters", help="List, export and import the adapters of a pipeline.")

@@ -14,7 +14,7 @@ SHOWN_AROUND = 120
 
 
 def ask_command(
-    pipeline: str = typer.Argument(..., help="Folder or package of a trained pipeline with a span_qa"),
+    pipeline: str = typer.Argument(..., help="Folder, package or released name of a trained pipeline with a span_qa"),
     questions: List[str] = typer.Argument(..., help="One question or several"),
     context: str = typer.Option(..., "--context", "-c", help="Text file with the context, - for standard input"),
     top_k: int = typer.Option(1, "--top-k", "-k", min=1, help="The most answers to each question"),

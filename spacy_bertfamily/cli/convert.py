@@ -31,6 +31,7 @@ def convert_command(
     negatives: float = typer.Option(
         0.0, "--negatives", help="squad: add this part of the questions beside a paragraph without their answer", min=0, max=1
     ),
+    xpos: bool = typer.Option(False, "--xpos", help="conllu: the treebank's own tags instead of the universal ones"),
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),
     separator: str = typer.Option("[SEP]", "--separator", "-s", help="As in the transformer's config"),
 ) -> None:
@@ -65,7 +66,7 @@ def convert_command(
             report = TokenReport()
             with open_text(source) as lines:
                 bio = convert_bio(lines, str(source), nlp.vocab, report)
-                docs = DocBin(docs=bio if format == "bio" else convert_conllu(lines, nlp.vocab, report))
+                docs = DocBin(docs=bio if format == "bio" else convert_conllu(lines, nlp.vocab, report, xpos))
         else:
             report = PairReport()
             rows = read_rows(source, format)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring
 
 
 def info_command(
-    pipeline: str = typer.Argument(..., help="Folder or package of a trained pipeline"),
+    pipeline: str = typer.Argument(..., help="Folder, package or released name of a trained pipeline"),
     as_json: bool = typer.Option(False, "--json", "-j", help="Print JSON instead of tables"),
 ) -> None:
     """Show what the transformers of a pipeline consist of: backbone, fingerprint, adapters, and what was trained.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring
 
 
 def layers_command(
-    pipeline: str = typer.Argument(..., help="Folder or package of a trained pipeline"),
+    pipeline: str = typer.Argument(..., help="Folder, package or released name of a trained pipeline"),
     plot: Optional[Path] = typer.Option(None, "--plot", help="Draw the weights into this file (.png, .svg, .pdf)"),
     as_json: bool = typer.Option(False, "--json", "-j", help="Print JSON instead of a table"),
 ) -> None:

@@ -27,11 +27,13 @@ def or_fail(title: str) -> Iterator[None]:
 
 
 def load_pipeline(pipeline: str) -> "Language":
-    """RETURNS (Language): A trained pipeline. Ends the program if there is none."""
+    """RETURNS (Language): A trained pipeline, or one that comes with this package. Ends the program if there is none."""
     import spacy
 
+    from .. import released
+
     with or_fail(f"Cannot load {Path(pipeline)}"):
-        return spacy.load(pipeline)
+        return released.load(pipeline) if pipeline in (*released.RELEASED, released.COMBINED) else spacy.load(pipeline)
 
 
 def find_transformers(nlp: "Language") -> List["AdapterTransformer"]:

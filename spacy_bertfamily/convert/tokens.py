@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Iterable, Iterator, List
 
+from spacy.parts_of_speech import IDS as POS
 from spacy.tokens import Doc
 from spacy.training import biluo_tags_to_spans, iob_to_biluo
 from spacy.vocab import Vocab
@@ -33,28 +34,33 @@ class TokenReport:
         return doc
 
 
-def convert_conllu(lines: Iterable[str], vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
-    """Read Universal Dependencies in CoNLL-U, for a tagger: one Doc a sentence, with UPOS tags as `token.tag_`.
-    For parses and morphology there is `python -m spacy convert`.
+def convert_conllu(lines: Iterable[str], vocab: Vocab, report: TokenReport, xpos: bool = False) -> Iterator[Doc]:
+    """Read Universal Dependencies in CoNLL-U, for a tagger and a morphologizer: one Doc a sentence, with `token.pos_`,
+    `token.morph` and `token.tag_`. For parses there is `python -m spacy convert`.
 
     lines (Iterable[str]): The lines of the file.
     vocab (Vocab): Of the Docs.
     report (TokenReport): Gets what happened.
+    xpos (bool): Take the treebank's own tags as `token.tag_`, instead of the universal ones.
     YIELDS (Doc): The sentences.
     """
     words: List[str] = []
     spaces: List[bool] = []
     tags: List[str] = []
+    pos: List[str] = []
+    morphs: List[str] = []
     for line in [*lines, ""]:
         columns = line.rstrip("\r\n").split("\t")
         if len(columns) == 10 and columns[0].isdigit():
             words.append(columns[1])
-            tags.append(columns[3])
+            tags.append(columns[4] if xpos else columns[3])
+            pos.append(columns[3] if columns[3] in POS else "")
+            morphs.append("" if columns[5] == "_" else columns[5])
             spaces.append("SpaceAfter=No" not in columns[9])
         elif not line.strip() and words:
             spaces[-1] = False
-            yield report.count(Doc(vocab, words=words, spaces=spaces, tags=tags))
-            words, spaces, tags = [], [], []
+            yield report.count(Doc(vocab, words=words, spaces=spaces, tags=tags, pos=pos, morphs=morphs))
+            words, spaces, tags, pos, morphs = [], [], [], [], []
 
 
 def convert_bio(lines: Iterable[str], file: str, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:

@@ -126,6 +126,17 @@ def test_convert_tags(tmp_path):
     assert second.text == "Eat ham"
 
 
+def test_convert_the_treebanks_own_tags_and_morphology(tmp_path):
+    rows = ["1\tEats\t_\tVERB\tVBZ\tNumber=Sing|Person=3\t_\t_\t_\t_", "2\tham\t_\tTHING\t_\t_\t_\t_\t_\t_"]
+    (tmp_path / "a.conllu").write_text("\n".join(rows) + "\n")
+    assert run("convert", tmp_path / "a.conllu", tmp_path / "a.spacy", "--xpos").exit_code == 0
+    (doc,) = DocBin().from_disk(tmp_path / "a.spacy").get_docs(spacy.blank("en").vocab)
+    assert [(token.tag_, token.pos_, str(token.morph)) for token in doc] == [
+        ("VBZ", "VERB", "Number=Sing|Person=3"),
+        ("_", "", ""),
+    ]
+
+
 def test_convert_entities(tmp_path):
     (tmp_path / "a.jsonl").write_text(BIO)
     assert run("convert", tmp_path / "a.jsonl", tmp_path / "a.spacy", "--format", "bio").exit_code == 0

@@ -145,3 +145,45 @@ def test_golds_outlive_a_docbin(convert):
     docs, _ = convert(squad(qa(("192", 22)), qa()), inside_words=True)
     copies = list(DocBin(docs=docs, store_user_data=False).get_docs(spacy.blank("en").vocab))
     assert [answer_chars(doc) for doc in copies] == [answer_chars(doc) for doc in docs]
+
+
+def two_articles():
+    def paragraph(context, *qas):
+        return {"context": context, "qas": list(qas)}
+
+    def asked(id_, text, context):
+        return {"id": id_, "question": f"{id_}?", "answers": [{"text": text, "answer_start": context.index(text)}]}
+
+    rivers, bridges, towns = "The Lune is long.", "Ben built the bridge.", "The Lune flows by Kirkby."
+    first = [paragraph(rivers, asked("river", "Lune", rivers)), paragraph(bridges, asked("who", "Ben", bridges))]
+    first.append(paragraph(towns, asked("town", "Kirkby", towns)))
+    lonely = [paragraph("Bees are small.", asked("bees", "small", "Bees are small."))]
+    return {"data": [{"title": "North", "paragraphs": first}, {"title": "Bees", "paragraphs": lonely}]}
+
+
+def test_negatives_stand_beside_another_paragraph_of_the_article(tmp_path):
+    path, report = tmp_path / "a.json", Report()
+    path.write_text(json.dumps(two_articles()))
+    docs = list(convert_squad(path, spacy.blank("en"), report, negatives=1.0))
+    made = [doc.text for doc in docs if not golds_of(doc)]
+    # the river's name is in two of the three paragraphs, and the bees have no other
+    assert made[0] == "river? [SEP] Ben built the bridge."
+    assert [text.split("?")[0] for text in made] == ["river", "who", "town"]
+    assert not any("Bees" in text for text in made)
+    assert (report.read, report.written, report.negatives, report.unanswerable) == (7, 7, 3, 3)
+    assert "3 of the questions made, beside a paragraph without their answer" in report.lines()
+
+
+def test_a_part_of_the_negatives_and_the_seed(tmp_path):
+    article = two_articles()
+    article["data"][0]["paragraphs"] *= 20
+    (tmp_path / "a.json").write_text(json.dumps(article))
+
+    def made(rate, seed):
+        docs = convert_squad(tmp_path / "a.json", spacy.blank("en"), Report(), negatives=rate, seed=seed)
+        return [doc.text for doc in docs if not golds_of(doc)]
+
+    assert made(0.0, 0) == []
+    # 60 questions that can be made one of: four standard deviations
+    assert len(made(0.5, 0)) == pytest.approx(30, abs=16)
+    assert made(0.5, 0) == made(0.5, 0) != made(0.5, 1)

@@ -1,0 +1,133 @@
+"""How good a pipeline is that comes with the package: scores, how sure it is, how fast, and what it gets wrong.
+
+python benchmarks/release_scores.py en_minilm_qa corpus/en_minilm_qa/test --long corpus/en_minilm_qa/held_out.json
+
+Every corpus in the folder is scored. With --long, questions are also asked of whole articles, all their paragraphs one
+text. The result is metrics/NAME/scores.json, which benchmarks/model_card.py reads.
+"""
+
+import json
+import time
+from pathlib import Path
+from statistics import mean
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import torch
+import typer
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+
+from spacy_bertfamily import load, split_segments
+from spacy_bertfamily.answers import accepted_texts
+from spacy_bertfamily.qa.metrics import METRICS, score_answer
+
+ROOT = Path(__file__).parents[1]
+SHOWN = 10
+# Scores that say something about a pipeline of these components
+KEEP = ("qa_", "cats_acc", "cats_macro_f", "cats_pearson", "cats_spearman", "tag_acc", "pos_acc", "morph_acc", "ents_")
+BINS = 5
+
+
+def read(nlp: Language, corpus: Path) -> List[Example]:
+    """RETURNS (List[Example]): A corpus; its words are given where it is one of words."""
+    golds = list(DocBin().from_disk(corpus).get_docs(nlp.vocab))
+    given = golds[0].has_annotation("TAG") or golds[0].has_annotation("ENT_IOB")
+    make = (lambda g: Doc(nlp.vocab, words=[t.text for t in g], spaces=[bool(t.whitespace_) for t in g])) if given else (
+        lambda g: nlp.make_doc(g.text)
+    )  # fmt: skip
+    return [Example(make(gold), gold) for gold in golds]
+
+
+def score(nlp: Language, examples: List[Example]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): Scores, and speed."""
+    start, cpu = time.perf_counter(), time.process_time()
+    scores = nlp.evaluate(examples, batch_size=64)
+    kept = {key: value for key, value in scores.items() if key.startswith(KEEP) and isinstance(value, float)}
+    seconds = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
+    return {"docs": len(examples), **seconds, **{key: round(value, 6) for key, value in kept.items()}}
+
+
+def reliability(examples: List[Example]) -> List[Dict[str, Any]]:
+    """RETURNS (List[Dict[str, Any]]): For answers of each range of scores: how many they are, their mean score, and how
+    many of them are right.
+    """
+    found: List[List[Tuple[float, float]]] = [[] for _ in range(BINS)]
+    for example in examples:
+        for answer in example.predicted._.answers[:1]:
+            exact, _ = score_answer(METRICS["squad"], answer.text, accepted_texts(example.reference))
+            found[min(BINS - 1, int(answer.score * BINS))].append((answer.score, exact))
+    return [
+        {"from": i / BINS, "to": (i + 1) / BINS, "answers": len(rows), "score": mean(r[0] for r in rows),
+         "right": mean(r[1] for r in rows)}
+        for i, rows in enumerate(found) if rows
+    ]  # fmt: skip
+
+
+def mistakes(name: str, examples: List[Example]) -> Iterator[Dict[str, Any]]:
+    """YIELDS (Dict[str, Any]): Text, gold and prediction of examples that are wrong, in the corpus' order."""
+    for example in examples:
+        gold, made = example.reference, example.predicted
+        if name == "en_minilm_qa":
+            golds, answers = accepted_texts(gold), made._.answers
+            text = answers[0].text if answers else ""
+            if score_answer(METRICS["squad"], text, golds)[1] == 0:
+                question = next(iter(split_segments(made))).text
+                yield {"text": question, "gold": golds[0] if golds else "no answer", "found": text or "no answer"}
+        elif name == "en_minilm_pos_ner":
+            golds, found = ({(e.start_char, e.end_char, e.label_) for e in doc.ents} for doc in (gold, made))
+            if golds != found:
+                shown = [", ".join(f"{e.text} ({e.label_})" for e in doc.ents) or "none" for doc in (gold, made)]
+                yield {"text": made.text, "gold": shown[0], "found": shown[1]}
+        elif name == "en_minilm_similarity":
+            if abs(made.cats["similarity"] - gold.cats["similarity"]) > 1.5:
+                yield {"text": made.text, "gold": gold.cats["similarity"], "found": round(made.cats["similarity"], 1)}
+        else:
+            labels = [max(doc.cats, key=doc.cats.__getitem__) for doc in (gold, made)]
+            if labels[0] != labels[1]:
+                yield {"text": made.text, "gold": labels[0], "found": labels[1]}
+
+
+def ask_articles(nlp: Language, path: Path, questions: int) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): Exact match and F1 of questions to whole articles."""
+    rows, characters = [], 0
+    for article in json.loads(path.read_text(encoding="utf8"))["data"]:
+        text = "\n\n".join(paragraph["context"] for paragraph in article["paragraphs"])
+        qas = [qa for paragraph in article["paragraphs"] for qa in paragraph["qas"]]
+        chosen = qas[:: max(1, len(qas) // questions)][:questions]
+        characters += len(text)
+        answers = nlp.get_pipe("span_qa").ask(text, [qa["question"] for qa in chosen])
+        for qa, found in zip(chosen, answers):
+            golds = [answer["text"] for answer in qa["answers"]]
+            rows.append(score_answer(METRICS["squad"], found[0].text if found else "", golds))
+    exact, f1 = (mean(column) for column in zip(*rows))
+    return {"docs": len(rows), "characters": characters, "qa_em": exact, "qa_f1": f1}
+
+
+def main(
+    name: str,
+    corpora: Path,
+    long: Optional[Path] = None,
+    long_questions: int = 10,
+    limit: int = 0,
+    out: Path = ROOT / "metrics",
+) -> None:
+    nlp = load(name)
+    result: Dict[str, Any] = {"name": name, "threads": torch.get_num_threads(), "corpora": {}}
+    for corpus in sorted(corpora.glob("*.spacy")):
+        examples = read(nlp, corpus)[: limit or None]
+        result["corpora"][corpus.stem] = score(nlp, examples)
+        if name == "en_minilm_qa":
+            result["corpora"][corpus.stem]["reliability"] = reliability(examples)
+        wrong = list(mistakes(name, examples))
+        result["corpora"][corpus.stem]["mistakes"] = wrong[:: max(1, len(wrong) // SHOWN)][:SHOWN]
+        print(corpus.stem, {k: v for k, v in result["corpora"][corpus.stem].items() if k != "mistakes"}, flush=True)
+    if long is not None:
+        result["corpora"]["whole articles"] = ask_articles(nlp, long, long_questions)
+    folder = out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scores.json").write_text(json.dumps(result, indent=2, ensure_ascii=False), encoding="utf8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

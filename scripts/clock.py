@@ -1,0 +1,49 @@
+"""Runs a command and writes down what it took, on which machine.
+
+python scripts/clock.py FILE COMMAND...
+
+FILE gets wall and CPU seconds, the processor, its cores, and the versions of what computes.
+"""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Dict
+
+
+def processor() -> str:
+    """RETURNS (str): The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def clock(command: list) -> Dict:
+    """RETURNS (Dict): What the command took. RAISES (CalledProcessError): If it fails."""
+    start = time.perf_counter()
+    subprocess.run(command, check=True)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "wall_seconds": round(time.perf_counter() - start, 1),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "peak_mb": round(used.ru_maxrss / 1024),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "versions": {name: version(name) for name in ("spacy", "torch", "transformers")},
+    }
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    result = clock(sys.argv[2:])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(result, indent=2) + "\n")

@@ -1,0 +1,67 @@
+"""Makes a trained pipeline one of those that come with the package.
+
+python scripts/release.py en_minilm_qa training/en_minilm_qa/model-best --calibrate corpus/en_minilm_qa/dev.spacy
+
+Answers are calibrated on dev data; the words of the training data are taken out of the vocabulary, where they are of no
+use.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Optional
+
+import spacy
+import typer
+from spacy.language import Language
+from spacy.tokens import DocBin
+from spacy.training import Example
+from wasabi import msg
+
+from spacy_bertfamily import __version__
+from spacy_bertfamily.released.load import FOLDER
+
+DESCRIPTIONS = {
+    "en_minilm_qa": "Extractive question answering in English: adapters on MiniLM",
+    "en_minilm_nli": "Natural language inference in English: adapters on MiniLM",
+    "en_minilm_similarity": "Graded similarity of English texts: adapters on MiniLM",
+    "en_minilm_pos_ner": "Parts of speech, morphology and entities in English: adapters on MiniLM",
+}
+
+
+def calibrate(nlp: Language, corpus: Path) -> None:
+    """Fit the temperature and the null threshold of a `span_qa` on dev data."""
+    golds = list(DocBin().from_disk(corpus).get_docs(nlp.vocab))
+    examples = [Example(nlp.make_doc(gold.text), gold) for gold in golds]
+    msg.good(f"Calibrated on {len(examples)} questions: {nlp.get_pipe('span_qa').calibrate(examples)}")
+
+
+def describe(nlp: Language, name: str) -> None:
+    """Fill in what spaCy says of a pipeline."""
+    nlp.meta.update(
+        name=name.partition("_")[2], version=__version__, description=DESCRIPTIONS[name], license="MIT",
+        author="The authors of spacy-bertfamily", requirements=[f"spacy-bertfamily[minilm]>={__version__}"],
+    )  # fmt: skip
+
+
+def forget_words(nlp: Language, folder: Path) -> None:
+    """Leave only what components need of a stored vocabulary."""
+    labels = {label for labels in nlp.pipe_labels.values() for label in labels}
+    (folder / "vocab" / "strings.json").write_text(json.dumps(sorted(labels), ensure_ascii=False), encoding="utf8")
+
+
+def main(name: str, trained: Path, calibrate_on: Optional[Path] = typer.Option(None, "--calibrate")) -> None:
+    nlp = spacy.load(trained)
+    if calibrate_on is not None:
+        calibrate(nlp, calibrate_on)
+    describe(nlp, name)
+    folder = FOLDER / name
+    shutil.rmtree(folder, ignore_errors=True)
+    nlp.to_disk(folder)
+    forget_words(nlp, folder)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    msg.good(f"{folder}: {size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,56 @@
+"""From a name to a trained pipeline."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterable, Union
+
+import spacy
+from spacy.language import Language
+from spacy.util import SimpleFrozenDict, SimpleFrozenList, load_config, load_model_from_config
+from spacy.vocab import Vocab
+
+from ..errors import Errors
+
+FOLDER = Path(__file__).parent
+RELEASED = ("en_minilm_qa", "en_minilm_nli", "en_minilm_similarity", "en_minilm_pos_ner")
+# All of them in one pipeline, which is put together when it is loaded
+COMBINED = "en_minilm_all"
+
+
+def load(
+    name: str,
+    *,
+    vocab: Union[Vocab, bool] = True,
+    disable: Union[str, Iterable[str]] = SimpleFrozenList(),
+    enable: Union[str, Iterable[str]] = SimpleFrozenList(),
+    exclude: Union[str, Iterable[str]] = SimpleFrozenList(),
+    config: Dict[str, Any] = SimpleFrozenDict(),
+) -> Language:
+    """Load a pipeline that comes with this package, trained.
+
+    name (str): `en_minilm_qa`, `en_minilm_nli`, `en_minilm_similarity`, `en_minilm_pos_ner`, or `en_minilm_all`: all of
+        them in one pipeline, with the backbone in memory once.
+    vocab (Union[Vocab, bool]): As in `spacy.load`; so are the others.
+    disable, enable, exclude (Union[str, Iterable[str]]): Names of components.
+    config (Dict[str, Any]): Overrides. Not for `en_minilm_all`, whose components have their configs elsewhere.
+    RETURNS (Language): The pipeline.
+    RAISES (ValueError): If there is no such pipeline.
+    """
+    options = {"vocab": vocab, "disable": disable, "enable": enable, "exclude": exclude}
+    if name != COMBINED:
+        return spacy.load(find(name), config=config, **options)
+    if config:
+        raise ValueError(Errors.B115.format(name=name))
+    combined = load_config(FOLDER / f"{COMBINED}.cfg", overrides={"paths.released": str(FOLDER)})
+    return load_model_from_config(combined, auto_fill=True, **options)
+
+
+def find(name: str) -> Path:
+    """Find a pipeline that comes with this package, for `source` in a config, or for `spacy package`.
+
+    name (str): As in `load`, but for `en_minilm_all`, which is no folder.
+    RETURNS (Path): Its folder.
+    RAISES (ValueError): If there is no such pipeline.
+    """
+    if name not in RELEASED:
+        raise ValueError(Errors.B114.format(name=name, allowed=", ".join(RELEASED)))
+    return FOLDER / name
