@@ -2,8 +2,8 @@
 
 python benchmarks/model_card.py en_minilm_qa DATA_FILE...
 
-They come from metrics/NAME/clock.json (scripts/clock.py), metrics/NAME/scores.json (benchmarks/release_scores.py) and the
-pipeline itself; DATA_FILEs are what it was trained on.
+They come from metrics/NAME/clock.json (scripts/clock.py), metrics/NAME/scores.json (benchmarks/release_scores.py) and
+the pipeline itself; DATA_FILEs are what it was trained on.
 """
 
 import hashlib
@@ -38,7 +38,9 @@ def table(titles: List[str], rows: List[List[Any]]) -> str:
 def training(name: str, files: List[Path]) -> str:
     """RETURNS (str): Data with checksums, time and machine."""
     took = json.loads((ROOT / "metrics" / name / "clock.json").read_text(encoding="utf8"))
-    digests = [[f"`{path.parent.name}/{path.name}`", f"`{hashlib.sha256(path.read_bytes()).hexdigest()}`"] for path in files]
+    digests = [
+        [f"`{path.parent.name}/{path.name}`", f"`{hashlib.sha256(path.read_bytes()).hexdigest()}`"] for path in files
+    ]
     size = sum(path.stat().st_size for path in find(name).rglob("*") if path.is_file())
     return "\n\n".join([
         table(["trained on", "SHA-256"], digests),
@@ -88,11 +90,10 @@ def main(name: str, files: List[Path]) -> None:
     page = ROOT / "docs" / "models" / f"{name}.md"
     publish("training", training(name, files), page)
     publish("scores", scores(found), page)
-    if any("reliability" in corpus for corpus in found.values()):
-        parts = [f"{title.replace('_', ' ')}:\n\n{sureness(c['reliability'])}" for title, c in found.items() if c.get("reliability")]
-        publish("reliability", "\n\n".join(parts), page)
-    parts = [f"{title.replace('_', ' ')}:\n\n{mistakes(c['mistakes'])}" for title, c in found.items() if c.get("mistakes")]
-    publish("mistakes", "\n\n".join(parts), page)
+    for part, show in (("reliability", sureness), ("mistakes", mistakes)):
+        shown = [f"{title.replace('_', ' ')}:\n\n{show(c[part])}" for title, c in found.items() if c.get(part)]
+        if shown:
+            publish(part, "\n\n".join(shown), page)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ from typing import Dict, Iterable, Iterator, List, Optional
 import spacy
 from spacy.tokens import Doc, DocBin
 
-from spacy_bertfamily.answers import set_answers
 from spacy_bertfamily.convert.squad import Report, convert_squad
 
 # Articles at the end of the file that are never trained on, so that their long versions can be asked about
 HELD_OUT = 6
+# The part of the questions that also stand beside another paragraph of their article, for SQuAD 2.0
+NEGATIVES = 0.5
 ARTICLES = "squad/train-v1.1-44articles.json.gz"
 
 
@@ -21,9 +22,9 @@ def load_json(path: Path) -> Dict:
     return json.loads(gzip.decompress(path.read_bytes()))
 
 
-def convert(path: Path, nlp: spacy.Language, dev: bool = False) -> Iterator[Doc]:
+def convert(path: Path, nlp: spacy.Language, dev: bool = False, negatives: float = 0.0) -> Iterator[Doc]:
     report = Report()
-    yield from convert_squad(path, nlp, report, inside_words=dev)
+    yield from convert_squad(path, nlp, report, inside_words=dev, negatives=negatives)
     print(path.name, *report.lines()[:3], f"({len(report.lines())} remarks)", sep="\n  ", flush=True)
 
 
@@ -36,22 +37,6 @@ def training_articles(data: Path, folder: Path) -> Path:
     return path
 
 
-def negatives(data: Path, nlp: spacy.Language, seed: int = 0) -> Iterator[Doc]:
-    """Every second question, beside another paragraph of the same article that does not hold its answer."""
-    rng = random.Random(seed)
-    for article in load_json(data / ARTICLES)["data"][:-HELD_OUT]:
-        paragraphs = article["paragraphs"]
-        for paragraph in paragraphs:
-            for qa in paragraph["qas"][::2]:
-                answers = [answer["text"].lower() for answer in qa["answers"]]
-                others = [p["context"] for p in paragraphs if p is not paragraph]
-                others = [c for c in others if not any(answer in c.lower() for answer in answers)]
-                if others:
-                    doc = nlp.make_doc(f"{qa['question'].strip()} [SEP] {rng.choice(others)}")
-                    set_answers(doc, [])
-                    yield doc
-
-
 def corpora(task: str, data: Path, folder: Path) -> Dict[str, Iterable[Doc]]:
     """RETURNS (Dict[str, Iterable[Doc]]): Train and test Docs of a task."""
     nlp = spacy.blank("zh" if task == "cmrc" else "en")
@@ -60,12 +45,13 @@ def corpora(task: str, data: Path, folder: Path) -> Dict[str, Iterable[Doc]]:
             "train": convert(data / "cmrc2018/train.json.gz", nlp),
             "dev": convert(data / "cmrc2018/dev.json.gz", nlp, dev=True),
         }
+    negatives = NEGATIVES if task == "squad2" else 0.0
     train: List[Iterator[Doc]] = [
-        convert(training_articles(data, folder), nlp),
+        convert(training_articles(data, folder), nlp, negatives=negatives),
         convert(data / "squad/train-v1.1-extra.jsonl.gz", nlp),
     ]
     if task == "squad2":
-        train += [negatives(data, nlp), convert(data / "quac_first/train.jsonl.gz", nlp)]
+        train.append(convert(data / "quac_first/train.jsonl.gz", nlp))
     dev = data / ("squad/dev-v1.1.json.gz" if task == "squad" else "squad/dev-v2.0.json.gz")
     return {"train": (doc for docs in train for doc in docs), "dev": convert(dev, nlp, dev=True)}
 

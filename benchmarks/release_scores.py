@@ -33,10 +33,11 @@ def read(nlp: Language, corpus: Path) -> List[Example]:
     """RETURNS (List[Example]): A corpus; its words are given where it is one of words."""
     golds = list(DocBin().from_disk(corpus).get_docs(nlp.vocab))
     given = golds[0].has_annotation("TAG") or golds[0].has_annotation("ENT_IOB")
-    make = (lambda g: Doc(nlp.vocab, words=[t.text for t in g], spaces=[bool(t.whitespace_) for t in g])) if given else (
-        lambda g: nlp.make_doc(g.text)
-    )  # fmt: skip
-    return [Example(make(gold), gold) for gold in golds]
+    return [Example(copy_words(nlp, gold) if given else nlp.make_doc(gold.text), gold) for gold in golds]
+
+
+def copy_words(nlp: Language, gold: Doc) -> Doc:
+    return Doc(nlp.vocab, words=[token.text for token in gold], spaces=[bool(token.whitespace_) for token in gold])
 
 
 def score(nlp: Language, examples: List[Example]) -> Dict[str, Any]:

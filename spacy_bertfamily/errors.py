@@ -256,10 +256,10 @@ class Errors:
     # Question answering
     B113 = (
         "[B113] An example does not say which corpus it is from, so nothing can be sampled. The batcher "
-        "'spacy-bertfamily.SampledBatches.v1' needs the reader 'spacy-bertfamily.NamedCorpora.v1' for the training corpus."
+        "'spacy-bertfamily.SampledBatches.v1' needs the reader 'spacy-bertfamily.NamedCorpora.v1' for training data."
     )
     B114 = (
-        "[B114] No pipeline {name!r} comes with spacy-bertfamily. There are: {allowed}. Load a pipeline of your own with "
+        "[B114] No trained pipeline {name!r} lies in spacy-bertfamily. There are: {allowed}. Load others with "
         "spacy.load."
     )
     B115 = (

@@ -15,7 +15,8 @@ from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.errors import Errors
 
 ROOT = Path(__file__).parents[1]
-PAGES = {path.stem: path.read_text(encoding="utf8") for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]}
+FILES = {path.stem: path for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]}
+PAGES = {name: path.read_text(encoding="utf8") for name, path in FILES.items()}
 
 
 def blocks(page: str, language: str) -> List[str]:
@@ -90,7 +91,7 @@ def test_troubleshooting_quotes_real_errors():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
-    folder = ROOT if page == "README" else ROOT / "docs"
+    folder = FILES[page].parent
     for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", PAGES[page]):
         # spaCy's part of the page on workflows is written for a README beside project.yml
         assert not target or (folder / target).exists() or target == "project.yml", target

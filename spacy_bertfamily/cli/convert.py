@@ -29,7 +29,11 @@ def convert_command(
     ),
     inside_words: bool = typer.Option(False, "--inside-words", help="squad: keep answers inside words, for scoring"),
     negatives: float = typer.Option(
-        0.0, "--negatives", help="squad: add this part of the questions beside a paragraph without their answer", min=0, max=1
+        0.0,
+        "--negatives",
+        help="squad: add this part of the questions, beside a text without the answer",
+        min=0,
+        max=1,
     ),
     xpos: bool = typer.Option(False, "--xpos", help="conllu: the treebank's own tags instead of the universal ones"),
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),

@@ -27,7 +27,7 @@ def or_fail(title: str) -> Iterator[None]:
 
 
 def load_pipeline(pipeline: str) -> "Language":
-    """RETURNS (Language): A trained pipeline, or one that comes with this package. Ends the program if there is none."""
+    """RETURNS (Language): A trained pipeline, of a user or of this package. Ends the program if there is none."""
     import spacy
 
     from .. import released

@@ -35,7 +35,9 @@ def load(
     RETURNS (Language): The pipeline.
     RAISES (ValueError): If there is no such pipeline.
     """
-    options = {"vocab": vocab, "disable": disable, "enable": enable, "exclude": exclude}
+    options: Dict[str, Any] = {"vocab": vocab, "disable": disable, "enable": enable, "exclude": exclude}
+    if name not in (*RELEASED, COMBINED):
+        raise ValueError(Errors.B114.format(name=name, allowed=", ".join((*RELEASED, COMBINED))))
     if name != COMBINED:
         return spacy.load(find(name), config=config, **options)
     if config:

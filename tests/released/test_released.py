@@ -1,0 +1,165 @@
+"""The pipelines that come with the package: they load, they are small, and they give right answers."""
+
+import json
+
+import pytest
+import spacy
+from spacy.util import load_model_from_config
+from typer.testing import CliRunner
+
+import spacy_bertfamily
+from spacy_bertfamily.cli import bertfamily_cli
+from spacy_bertfamily.released import COMBINED, RELEASED, find
+
+COMPONENTS = {
+    "en_minilm_qa": ["qa_transformer", "span_qa"],
+    "en_minilm_nli": ["nli_transformer", "nli"],
+    "en_minilm_similarity": ["similarity_transformer", "similarity"],
+    "en_minilm_pos_ner": ["token_transformer", "tagger", "morphologizer", "ner"],
+}
+TEXT = (
+    "The lighthouse at Corran Point was finished in 1874, after six years of work. Its builder, the engineer Elspeth "
+    "Muir, had to bring every stone by boat. Electric light came in 1931, and the last keeper left in 1986."
+)
+PAIRS = ["A man is playing a guitar. [SEP] A man plays an instrument.", "A dog sleeps. [SEP] A dog is running."]
+LIMIT = 4_000_000
+
+
+@pytest.fixture(scope="module")
+def pipelines():
+    return {name: spacy_bertfamily.load(name) for name in RELEASED}
+
+
+@pytest.fixture(scope="module")
+def combined():
+    return spacy_bertfamily.load(COMBINED)
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_small_and_complete(name, pipelines):
+    folder = find(name)
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= LIMIT
+    assert pipelines[name].pipe_names == COMPONENTS[name]
+    assert pipelines[name].meta["name"] == name.removeprefix("en_")
+    assert pipelines[name].meta["performance"]
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_no_words_of_the_training_data(name):
+    strings = json.loads((find(name) / "vocab" / "strings.json").read_text(encoding="utf8"))
+    # morphological labels are many; the corpora's words are tens of thousands
+    assert len(strings) < 600
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Who built the lighthouse?", "Elspeth Muir"),
+        ("When was the lighthouse finished?", "1874"),
+        ("When did the last keeper leave?", "1986"),
+        ("How was the stone brought?", "boat"),
+    ],
+)
+def test_answers(question, answer, pipelines):
+    (found,) = pipelines["en_minilm_qa"].get_pipe("span_qa").ask(TEXT, question)
+    assert answer in found.text
+    assert found.text == TEXT[found.start_char : found.end_char]
+
+
+@pytest.mark.parametrize("question", ["What is the capital of Peru?", "How much does a kettle cost?"])
+def test_no_answer(question, pipelines):
+    assert pipelines["en_minilm_qa"].get_pipe("span_qa").ask(TEXT, question) == []
+
+
+@pytest.mark.parametrize(("text", "label"), zip(PAIRS, ["entailment", "contradiction"]))
+def test_inference(text, label, pipelines):
+    cats = pipelines["en_minilm_nli"](text).cats
+    assert max(cats, key=cats.get) == label
+    assert sum(cats.values()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_similarity(pipelines):
+    similarity = pipelines["en_minilm_similarity"].get_pipe("similarity")
+    texts = ["The parcel has not arrived.", "A kettle costs nine pounds.", "The delivery is late."]
+    assert {index for index, _ in similarity.rank("My parcel is late.", texts, top_k=2)} == {0, 2}
+
+
+def test_words_and_names(pipelines):
+    doc = pipelines["en_minilm_pos_ner"]("She lives in London with two green parrots.")
+    assert [token.pos_ for token in doc] == ["PRON", "VERB", "ADP", "PROPN", "ADP", "NUM", "ADJ", "NOUN", "PUNCT"]
+    assert [token.tag_ for token in doc][:4] == ["PRP", "VBZ", "IN", "NNP"]
+    assert doc[-2].morph.get("Number") == ["Plur"]
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("London", "location")]
+
+
+def test_the_combined_pipeline_does_what_its_parts_do(pipelines, combined):
+    assert combined.pipe_names == [component for components in COMPONENTS.values() for component in components]
+    doc = combined(PAIRS[0])
+    for name, labels in (("en_minilm_nli", ["entailment", "neutral"]), ("en_minilm_similarity", ["similarity"])):
+        alone = pipelines[name](PAIRS[0]).cats
+        assert {label: doc.cats[label] for label in labels} == pytest.approx({k: alone[k] for k in labels}, abs=1e-4)
+    alone = pipelines["en_minilm_pos_ner"](TEXT)
+    doc = combined(TEXT)
+    assert [(t.tag_, t.pos_, str(t.morph), t.ent_type_) for t in doc] == [
+        (t.tag_, t.pos_, str(t.morph), t.ent_type_) for t in alone
+    ]
+    question = "Who built the lighthouse?"
+    answers = [nlp.get_pipe("span_qa").ask(TEXT, question)[0] for nlp in (combined, pipelines["en_minilm_qa"])]
+    assert answers[0].text == answers[1].text
+    assert answers[0].score == pytest.approx(answers[1].score, abs=1e-4)
+
+
+def test_the_backbone_is_in_memory_once(pipelines, combined):
+    transformers = [component for name, component in combined.components if name.endswith("transformer")]
+    assert len(transformers) == 4
+    assert len({id(transformer.shim.encoder.shared) for transformer in transformers}) == 1
+
+
+def test_the_combined_pipeline_can_be_stored(combined, tmp_path):
+    combined.to_disk(tmp_path / "all")
+    again = spacy.load(tmp_path / "all")
+    assert again(PAIRS[0]).cats == pytest.approx(combined(PAIRS[0]).cats, abs=1e-5)
+
+
+def test_source_in_a_config():
+    text = (find("en_minilm_nli").parent / f"{COMBINED}.cfg").read_text(encoding="utf8")
+    assert text.count("source = ") == sum(map(len, COMPONENTS.values()))
+    config = spacy.blank("en").config.copy()
+    config["nlp"]["pipeline"] = COMPONENTS["en_minilm_nli"]
+    config["components"] = {name: {"source": str(find("en_minilm_nli"))} for name in COMPONENTS["en_minilm_nli"]}
+    cats = load_model_from_config(config)(PAIRS[0]).cats
+    assert max(cats, key=cats.get) == "entailment"
+
+
+def test_settings(pipelines):
+    nlp = spacy_bertfamily.load(
+        "en_minilm_nli", config={"components": {"nli_transformer": {"model": {"precision": "bfloat16"}}}}
+    )
+    assert nlp.get_pipe("nli_transformer").shim.settings.precision == "bfloat16"
+    assert nlp(PAIRS[0]).cats == pytest.approx(pipelines["en_minilm_nli"](PAIRS[0]).cats, abs=0.1)
+    assert spacy_bertfamily.load("en_minilm_pos_ner", exclude=["ner"]).pipe_names[-1] == "morphologizer"
+    with pytest.raises(ValueError, match=r"B115.*'en_minilm_all' cannot be changed while it is loaded"):
+        spacy_bertfamily.load(COMBINED, config={"nlp": {"batch_size": 1}})
+
+
+def test_names_that_there_are_not():
+    with pytest.raises(ValueError, match=r"B114.*'en_core_web_sm'.*en_minilm_qa.*en_minilm_all"):
+        spacy_bertfamily.load("en_core_web_sm")
+    with pytest.raises(ValueError, match=r"B114.*'en_minilm_all'"):
+        find(COMBINED)
+
+
+def test_at_the_prompt(tmp_path):
+    (tmp_path / "text.txt").write_text(TEXT)
+    command = ["ask", "en_minilm_qa", "--context", str(tmp_path / "text.txt"), "Who built the lighthouse?", "--json"]
+    (answer,) = json.loads(CliRunner().invoke(bertfamily_cli, command).output)["answers"]
+    assert "Elspeth Muir" in answer["text"]
+
+
+def test_as_a_package(tmp_path):
+    """`spacy package` makes of it what `spacy.load` and `source` know by name."""
+    from spacy.cli.package import package
+
+    package(find("en_minilm_nli"), tmp_path, create_sdist=False, create_wheel=False, silent=True)
+    (folder,) = tmp_path.glob("en_minilm_nli-*/en_minilm_nli")
+    assert (folder / "__init__.py").exists()
