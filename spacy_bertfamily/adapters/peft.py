@@ -161,11 +161,12 @@ class Peft(Adapter):
 def _import_peft() -> Tuple[Dict[str, Callable], Callable]:
     """RETURNS (Tuple[Dict[str, Callable], Callable]): peft's methods by name, and its function of injection."""
     try:
-        from peft import inject_adapter_in_model
+        from peft import PeftType, inject_adapter_in_model
         from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
     except Exception as e:  # it also breaks where it does not fit the installed transformers
         raise ValueError(Errors.B065.format(reason=e)) from e
-    return {key.value: config for key, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}, inject_adapter_in_model
+    # the keys are texts up to peft 0.13
+    return {PeftType(key).value: config for key, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}, inject_adapter_in_model
 
 
 def _copy_tree(model: nn.Module) -> nn.Module:
