@@ -48,10 +48,13 @@ TASKS = {
     "ocnli": Task(9985, lang="zh"),
 }
 PEER = "Hugging Face"
+POOLER = "all, pooler"
 # What is trained, and the learning rate: the first, or the best of all
 MODES: Dict[str, tuple] = {
     "all": (["all"], [2e-4, 1e-4, 5e-5]),
     PEER: (None, [2e-4, 1e-4, 5e-5]),
+    # the peer's pooling: the first piece, through the backbone's pooler
+    POOLER: (["all"], [2e-4, 1e-4, 5e-5]),
     "adapter+layer_norm": (["adapter", "layer_norm"], [2e-3, 1e-3, 5e-4]),
     "top:2": (["top:2"], [5e-4, 2e-4]),
     "none": ([], [1e-2, 3e-3]),
@@ -118,6 +121,8 @@ def train_one(run: Run, threads: int, corpus: Path, steps: Optional[int], chines
         backbone = config["components"]["transformer"]["model"]["name"]
         return {**asdict(run), **train_peer(backbone, files, run, steps, BATCH, task.score, scored)}
     config["training"]["batcher"]["size"] = BATCH
+    if run.mode == POOLER:
+        config["components"]["pair_classifier"]["model"]["pooling"] = "pooler"
     configure(config, run, steps, trainable)
     nlp, sizes = fit(config)
     return {**asdict(run), **{split: evaluate(nlp, files[split], task.score) for split in scored}, **sizes}
@@ -129,7 +134,8 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="run nothing, print the table of what has been run")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="where results are kept")
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS), help="all by default")
-    parser.add_argument("--modes", nargs="+", choices=list(MODES), default=list(MODES), help="all by default")
+    defaults = [mode for mode in MODES if mode != POOLER]
+    parser.add_argument("--modes", nargs="+", choices=list(MODES), default=defaults, help=f"all but '{POOLER}'")
     parser.add_argument("--chinese", default="", help="a Chinese backbone: folder, package:folder or hub id")
     parser.add_argument("--steps", type=int, default=None, help="updates, instead of the epochs of each task")
     parser.add_argument("--grid", action="store_true", help="try several learning rates, and choose on dev")
@@ -141,10 +147,12 @@ def main() -> None:
     tasks = [name for name in args.tasks if args.table or args.chinese or TASKS[name].lang == "en"]
     for name in set(args.tasks) - set(tasks):
         print(f"Left out: {name}, which needs --chinese with the name of a Chinese backbone.")
-    corpus = ROOT / "corpus" / "benchmarks"
+    corpus, modes = ROOT / "corpus" / "benchmarks", list(MODES) if args.table else args.modes
     experiment = Experiment(
         scores={name: TASKS[name].score for name in tasks},
-        rates={mode: MODES[mode][1] if args.grid else MODES[mode][1][:1] for mode in args.modes},
+        rates={
+            mode: MODES[mode][1] if args.grid else MODES[mode][1][:1] for mode in (MODES if args.table else args.modes)
+        },
         train_one=partial(
             train_one,
             corpus=corpus,
