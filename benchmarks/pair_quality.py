@@ -150,9 +150,7 @@ def main() -> None:
     corpus, modes = ROOT / "corpus" / "benchmarks", list(MODES) if args.table else args.modes
     experiment = Experiment(
         scores={name: TASKS[name].score for name in tasks},
-        rates={
-            mode: MODES[mode][1] if args.grid else MODES[mode][1][:1] for mode in (MODES if args.table else args.modes)
-        },
+        rates={mode: MODES[mode][1] if args.grid else MODES[mode][1][:1] for mode in modes},
         train_one=partial(
             train_one,
             corpus=corpus,
