@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 TORCH ?= torch==2.13.0
 # What the demo asks of which text, with what comes trained; and then its help pages, with what it has trained.
 CONTEXT ?= assets/lighthouse.txt
-QUESTION ?= Who kept the flame from going out?
+QUESTION ?= When did the last keeper leave?
 TEXT ?= When is the money for my returned lamp paid back?
 
 .PHONY: demo test lint clean

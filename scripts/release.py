@@ -8,6 +8,7 @@ use.
 
 import json
 import shutil
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Optional
 
@@ -38,9 +39,11 @@ def calibrate(nlp: Language, corpus: Path) -> None:
 
 def describe(nlp: Language, name: str) -> None:
     """Fill in what spaCy says of a pipeline."""
+    (spacy_range,) = (need.removeprefix("spacy") for need in requires("spacy-bertfamily") if need.startswith("spacy<"))
     nlp.meta.update(
         name=name.partition("_")[2], version=__version__, description=DESCRIPTIONS[name], license="MIT",
         author="The authors of spacy-bertfamily", requirements=[f"spacy-bertfamily[minilm]>={__version__}"],
+        spacy_version=spacy_range,
     )  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def test_no_answer(question, pipelines):
     assert pipelines["en_minilm_qa"].get_pipe("span_qa").ask(TEXT, question) == []
 
 
-@pytest.mark.parametrize(("text", "label"), zip(PAIRS, ["entailment", "contradiction"]))
+@pytest.mark.parametrize(("text", "label"), [*zip(PAIRS, ["entailment", "contradiction"])])
 def test_inference(text, label, pipelines):
     cats = pipelines["en_minilm_nli"](text).cats
     assert max(cats, key=cats.get) == label
