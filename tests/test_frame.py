@@ -17,7 +17,7 @@ PACKAGE = ROOT / "spacy_bertfamily"
 ORDER = [
     {"errors", "registries"}, {"segments", "answers", "sampling"}, {"backbone", "adapters", "storage", "convert"},
     {"encoder"}, {"layers", "qa", "exchange"}, {"architectures", "scorers", "init_config"}, {"pipeline"},
-    {"experiments", "resume"}, {"plots"}, {"cli"},
+    {"experiments", "resume", "released"}, {"plots"}, {"cli"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 

@@ -9,6 +9,7 @@ from spacy.util import SimpleFrozenDict, SimpleFrozenList, load_config, load_mod
 from spacy.vocab import Vocab
 
 from ..errors import Errors
+from ..pipeline.bound import Bound
 
 FOLDER = Path(__file__).parent
 RELEASED = ("en_minilm_qa", "en_minilm_nli", "en_minilm_similarity", "en_minilm_pos_ner")
@@ -43,7 +44,11 @@ def load(
     if config:
         raise ValueError(Errors.B115.format(name=name))
     combined = load_config(FOLDER / f"{COMBINED}.cfg", overrides={"paths.released": str(FOLDER)})
-    return load_model_from_config(combined, auto_fill=True, **options)
+    nlp = load_model_from_config(combined, auto_fill=True, **options)
+    for _, component in nlp.components:
+        if isinstance(component, Bound):  # sourced components still know the pipeline that they come from
+            component.bind(nlp)
+    return nlp
 
 
 def find(name: str) -> Path:

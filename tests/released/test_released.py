@@ -21,7 +21,10 @@ TEXT = (
     "The lighthouse at Corran Point was finished in 1874, after six years of work. Its builder, the engineer Elspeth "
     "Muir, had to bring every stone by boat. Electric light came in 1931, and the last keeper left in 1986."
 )
-PAIRS = ["A man is playing a guitar. [SEP] A man plays an instrument.", "A dog sleeps. [SEP] A dog is running."]
+PAIRS = [
+    "A man is playing a guitar. [SEP] A man plays an instrument.",
+    "A man is playing a guitar on the stage. [SEP] Nobody is on the stage.",
+]
 LIMIT = 4_000_000
 
 
