@@ -24,8 +24,8 @@ CONFIGS: Dict[str, Tuple[str, str, str]] = {
     "textcat_adapter": ("textcat", "adapter", "en"),
     "textcat_full": ("textcat", "full", "en"),
 }
-# of several tasks, and written by hand
-WRITTEN = {"multitask_pal"}
+# written by hand: several tasks, and the pipelines that come trained
+WRITTEN = {"multitask_pal", "en_minilm_qa", "en_minilm_nli", "en_minilm_similarity", "en_minilm_pos_ner"}
 
 
 def make(name: str) -> str:
