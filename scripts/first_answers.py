@@ -28,9 +28,10 @@ def main(context: Path, question: str, claim: str) -> None:
     (cats,) = nlp.get_pipe("nli").predict_pairs([(sentences[ranked[0][0]], claim)])
     print("  ".join(f"{label} {score:.1%}" for label, score in sorted(cats.items(), key=lambda item: -item[1])))
     msg.divider("Words and names")
-    doc = nlp(sentences[0])
-    print("  ".join(f"{token.text}/{token.pos_}" for token in doc))
-    names = {f"{ent.text} ({ent.label_})" for sentence in sentences for ent in nlp(sentence).ents}
+    with nlp.select_pipes(enable=["token_transformer", "tagger", "morphologizer", "ner"]):
+        docs = list(nlp.pipe(sentences))
+    print("  ".join(f"{token.text}/{token.pos_}" for token in docs[0]))
+    names = {f"{ent.text} ({ent.label_})" for doc in docs for ent in doc.ents}
     print(", ".join(sorted(names)) or "No names")
 
 
