@@ -1,5 +1,6 @@
 """From a task and a mode to the text of a config."""
 
+import json
 from typing import Optional
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -56,6 +57,5 @@ def _tokenizer(lang: str) -> Config:
 
 
 def _value(value: object) -> str:
-    """RETURNS (str): A value as a config writes it."""
-    line = Config({"section": {"value": value}}).to_str()
-    return line.split("value = ", 1)[1].strip()
+    """RETURNS (str): A value as a config writes it: as JSON, spelled alike by all versions of spaCy."""
+    return json.dumps(value, ensure_ascii=False)
