@@ -16,7 +16,7 @@ import statistics
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import qa_data
 from experiment import ROOT, Run, configure, execute, fit, load_results
@@ -86,16 +86,22 @@ def train_one(
 
 def ask_long(nlp: Any, data: Path, questions: int) -> Dict[str, float]:
     """Ask the first questions about each held out article, of its whole text; all for 0."""
+    exact, f1, n_questions = ask_about(nlp, qa_data.long_articles(data, questions or None))
+    return {"long_em": exact, "long_f1": f1, "long_questions": n_questions}
+
+
+def ask_about(nlp: Any, articles: List[Dict]) -> Tuple[float, float, int]:
+    """RETURNS (Tuple[float, float, int]): Exact match and F1 of the questions to whole articles, and their number."""
     from spacy_bertfamily.qa.metrics import METRICS, score_answer
 
     scores = []
-    for article in qa_data.long_articles(data, questions or None):
+    for article in articles:
         answers = nlp.get_pipe("span_qa").ask(article["context"], [qa["question"] for qa in article["qas"]])
         for qa, found in zip(article["qas"], answers):
             golds = [answer["text"] for answer in qa["answers"]]
             scores.append(score_answer(METRICS["squad"], found[0].text if found else "", golds))
     exact, f1 = (statistics.mean(column) for column in zip(*scores))
-    return {"long_em": exact, "long_f1": f1, "long_questions": len(scores)}
+    return exact, f1, len(scores)
 
 
 def table(results: List[Dict]) -> str:

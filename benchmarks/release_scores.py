@@ -14,10 +14,10 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import torch
 import typer
+from qa_quality import ask_about
 from spacy.language import Language
 from spacy.scorer import Scorer
-from spacy.tokens import Doc, DocBin
-from spacy.training import Example
+from spacy.training import Corpus, Example
 
 from spacy_bertfamily import load, split_segments
 from spacy_bertfamily.answers import accepted_texts
@@ -32,13 +32,7 @@ BINS = 5
 
 def read(nlp: Language, corpus: Path) -> List[Example]:
     """RETURNS (List[Example]): A corpus; its words are given where it is one of words."""
-    golds = list(DocBin().from_disk(corpus).get_docs(nlp.vocab))
-    given = golds[0].has_annotation("TAG") or golds[0].has_annotation("ENT_IOB")
-    return [Example(copy_words(nlp, gold) if given else nlp.make_doc(gold.text), gold) for gold in golds]
-
-
-def copy_words(nlp: Language, gold: Doc) -> Doc:
-    return Doc(nlp.vocab, words=[token.text for token in gold], spaces=[bool(token.whitespace_) for token in gold])
+    return list(Corpus(corpus, gold_preproc="tagger" in nlp.pipe_names)(nlp))
 
 
 def score(nlp: Language, examples: List[Example]) -> Dict[str, Any]:
@@ -97,18 +91,14 @@ def mistakes(name: str, examples: List[Example]) -> Iterator[Dict[str, Any]]:
 
 def ask_articles(nlp: Language, path: Path, questions: int) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): Exact match and F1 of questions to whole articles."""
-    rows, characters = [], 0
+    articles = []
     for article in json.loads(path.read_text(encoding="utf8"))["data"]:
         text = "\n\n".join(paragraph["context"] for paragraph in article["paragraphs"])
         qas = [qa for paragraph in article["paragraphs"] for qa in paragraph["qas"]]
-        chosen = qas[:: max(1, len(qas) // questions)][:questions]
-        characters += len(text)
-        answers = nlp.get_pipe("span_qa").ask(text, [qa["question"] for qa in chosen])
-        for qa, found in zip(chosen, answers):
-            golds = [answer["text"] for answer in qa["answers"]]
-            rows.append(score_answer(METRICS["squad"], found[0].text if found else "", golds))
-    exact, f1 = (mean(column) for column in zip(*rows))
-    return {"docs": len(rows), "characters": characters, "qa_em": exact, "qa_f1": f1}
+        articles.append({"context": text, "qas": qas[:: max(1, len(qas) // questions)][:questions]})
+    exact, f1, n_questions = ask_about(nlp, articles)
+    characters = sum(len(article["context"]) for article in articles)
+    return {"docs": n_questions, "characters": characters, "qa_em": exact, "qa_f1": f1}
 
 
 def main(

@@ -15,12 +15,11 @@ from typing import Optional
 import spacy
 import typer
 from spacy.language import Language
-from spacy.tokens import DocBin
-from spacy.training import Example
+from spacy.training import Corpus
 from wasabi import msg
 
 from spacy_bertfamily import __version__
-from spacy_bertfamily.released.load import FOLDER
+from spacy_bertfamily.released import find
 
 DESCRIPTIONS = {
     "en_minilm_qa": "Extractive question answering in English: adapters on MiniLM",
@@ -32,8 +31,7 @@ DESCRIPTIONS = {
 
 def calibrate(nlp: Language, corpus: Path) -> None:
     """Fit the temperature and the null threshold of a `span_qa` on dev data."""
-    golds = list(DocBin().from_disk(corpus).get_docs(nlp.vocab))
-    examples = [Example(nlp.make_doc(gold.text), gold) for gold in golds]
+    examples = list(Corpus(corpus)(nlp))
     msg.good(f"Calibrated on {len(examples)} questions: {nlp.get_pipe('span_qa').calibrate(examples)}")
 
 
@@ -58,7 +56,7 @@ def main(name: str, trained: Path, calibrate_on: Optional[Path] = typer.Option(N
     if calibrate_on is not None:
         calibrate(nlp, calibrate_on)
     describe(nlp, name)
-    folder = FOLDER / name
+    folder = find(name)
     shutil.rmtree(folder, ignore_errors=True)
     nlp.to_disk(folder)
     forget_words(nlp, folder)

@@ -33,7 +33,7 @@ def load_pipeline(pipeline: str) -> "Language":
     from .. import released
 
     with or_fail(f"Cannot load {Path(pipeline)}"):
-        return released.load(pipeline) if pipeline in (*released.RELEASED, released.COMBINED) else spacy.load(pipeline)
+        return released.load(pipeline) if pipeline in released.NAMES else spacy.load(pipeline)
 
 
 def find_transformers(nlp: "Language") -> List["AdapterTransformer"]:

@@ -17,13 +17,11 @@ from .files import is_text, open_text, printable
 
 # How far an offset may be off and still be put right
 NEAR = 3
-# Ends the id of a question that `add_negatives` made
-ELSEWHERE = "-elsewhere"
 
 
 class Question(NamedTuple):
     """One question as it is in a file: answers are `(text, start)`, with None for an unknown start. The article is
-    what its context is a paragraph of, where the file says so.
+    what its context is a paragraph of, where the file says so; `made` are those of `add_negatives`.
     """
 
     id: str
@@ -32,6 +30,7 @@ class Question(NamedTuple):
     answers: List[Tuple[str, Optional[int]]]
     impossible: bool
     article: Optional[str] = None
+    made: bool = False
 
 
 @dataclass
@@ -93,7 +92,7 @@ def convert_squad(
     """
     for item in add_negatives(read_questions(path), negatives, seed) if negatives else read_questions(path):
         report.read += 1
-        report.negatives += item.id.endswith(ELSEWHERE)
+        report.negatives += item.made
         if not all(map(is_text, (item.question, item.context, *(text for text, _ in item.answers)))):
             report.skipped.append((item.id, "it has halves of characters, which are no text"))
             continue
@@ -142,7 +141,8 @@ def add_negatives(questions: Iterable[Question], rate: float, seed: int = 0) -> 
                 if context != item.context and not any(answer in lowered for answer in answers)
             ]
             if others:
-                yield item._replace(id=item.id + ELSEWHERE, context=rng.choice(others), answers=[], impossible=True)
+                id_ = f"{item.id}-elsewhere"
+                yield item._replace(id=id_, context=rng.choice(others), answers=[], impossible=True, made=True)
 
 
 def read_questions(path: Path) -> Iterator[Question]:

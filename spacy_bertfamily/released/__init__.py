@@ -1,5 +1,5 @@
 """Trained pipelines that come with this package: a few megabytes each, on the backbone of the extra `minilm`."""
 
-from .load import COMBINED, RELEASED, find, load
+from .load import COMBINED, NAMES, RELEASED, find, load
 
-__all__ = ["COMBINED", "RELEASED", "find", "load"]
+__all__ = ["COMBINED", "NAMES", "RELEASED", "find", "load"]

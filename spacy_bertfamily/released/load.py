@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent
 RELEASED = ("en_minilm_qa", "en_minilm_nli", "en_minilm_similarity", "en_minilm_pos_ner")
 # All of them in one pipeline, which is put together when it is loaded
 COMBINED = "en_minilm_all"
+NAMES = (*RELEASED, COMBINED)
 
 
 def load(
@@ -37,8 +38,8 @@ def load(
     RAISES (ValueError): If there is no such pipeline.
     """
     options: Dict[str, Any] = {"vocab": vocab, "disable": disable, "enable": enable, "exclude": exclude}
-    if name not in (*RELEASED, COMBINED):
-        raise ValueError(Errors.B114.format(name=name, allowed=", ".join((*RELEASED, COMBINED))))
+    if name not in NAMES:
+        raise ValueError(Errors.B114.format(name=name, allowed=", ".join(NAMES)))
     if name != COMBINED:
         return spacy.load(find(name), config=config, **options)
     if config:
