@@ -3,8 +3,8 @@
 python benchmarks/release_scores.py en_minilm_qa corpus/en_minilm_qa/test --long corpus/en_minilm_qa/held_out.json
 
 Every corpus in the folder is scored. With --long, questions are also asked of whole articles, all their paragraphs one
-text. The result is metrics/NAME/scores.json, which benchmarks/model_card.py reads. The folder of another pipeline can be
-given for the name, to see what that one gets.
+text. The result is metrics/NAME/scores.json, which benchmarks/model_card.py reads. The folder of another pipeline can
+be given for the name, to see what that one gets.
 """
 
 import json

@@ -35,6 +35,13 @@ def convert_command(
         min=0,
         max=1,
     ),
+    swaps: float = typer.Option(
+        0.0,
+        "--swaps",
+        help="squad: add this part of the questions, with another name or number of the text, so that it has no answer",
+        min=0,
+        max=1,
+    ),
     xpos: bool = typer.Option(False, "--xpos", help="conllu: the treebank's own tags instead of the universal ones"),
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),
     separator: str = typer.Option("[SEP]", "--separator", "-s", help="As in the transformer's config"),
@@ -65,7 +72,7 @@ def convert_command(
         nlp = spacy.blank(lang)
         if format == "squad" or (format is None and ".json" in source.suffixes):
             report = Report()
-            docs = DocBin(docs=convert_squad(source, nlp, report, separator, inside_words, negatives))
+            docs = DocBin(docs=convert_squad(source, nlp, report, separator, inside_words, negatives, swaps))
         elif format in ("bio", "conllu") or (format is None and ".conllu" in source.suffixes):
             report = TokenReport()
             with open_text(source) as lines:
