@@ -45,6 +45,7 @@ def special(family: Family) -> List[str]:
 PADDING = {
     "as_it_is": "no padding: windows of one length go in a batch",
     "big_bird_blocks": "long windows are padded to whole blocks",
+    "funnel_blocks": "no padding but of what is too short for its poolings: windows of one length go in a batch",
     "longformer_windows": "padded to whole attention windows",
     "nystromformer_landmarks": "padded to the length that it was trained with",
     "reformer_chunks": "padded to whole chunks",
