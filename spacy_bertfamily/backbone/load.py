@@ -14,6 +14,7 @@ from torch import nn
 from transformers import (
     CONFIG_MAPPING,
     MODEL_MAPPING,
+    TOKENIZER_MAPPING,
     AutoTokenizer,
     BertTokenizerFast,
     PretrainedConfig,
@@ -230,10 +231,20 @@ def _build_tokenizer(name: str, config: PretrainedConfig, files: Dict[str, bytes
             "config.json": json.dumps({"model_type": config.model_type}).encode(),
         }.items():
             (Path(folder) / file_name).write_bytes(content)
-        # A lone vocab.txt is a WordPiece vocabulary, whatever the model's usual tokenizer (Chinese ALBERTs).
-        tokenizer_class = BertTokenizerFast if set(files) == {"vocab.txt"} else AutoTokenizer
         try:
+            tokenizer_class = BertTokenizerFast if _is_wordpiece(config, files) else AutoTokenizer
             tokenizer = tokenizer_class.from_pretrained(folder, **kwargs)
         except Exception as e:  # whatever a broken tokenizer file leads to
             raise ValueError(Errors.B024.format(folder=name, missing=f"readable tokenizer ({e})")) from e
     return tokenizer
+
+
+def _is_wordpiece(config: PretrainedConfig, files: Dict[str, bytes]) -> bool:
+    """RETURNS (bool): Whether there is but a vocab.txt, not for the model's usual tokenizer, and nothing says for which: a
+    WordPiece vocabulary (Chinese ALBERTs).
+    """
+    settings = json.loads(files.get("tokenizer_config.json", b"{}"))
+    if "vocab.txt" not in files or settings.get("tokenizer_class"):
+        return False
+    usual = [kind for kind in TOKENIZER_MAPPING.get(type(config), ()) if kind is not None]
+    return not {name for kind in usual for name in kind.vocab_files_names.values()} & set(files)

@@ -1,5 +1,9 @@
 """Chinese end to end: a tiny ALBERT with a lone vocab.txt, as Chinese ones have, and spaCy's Chinese tokenizer."""
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 import spacy
 from spacy.tokens import Doc
@@ -7,6 +11,7 @@ from spacy.training import Example
 from spacy.util import fix_random_seed
 
 from spacy_bertfamily.answers import set_answers
+from spacy_bertfamily.backbone import load_backbone
 
 from ..conftest import TAGGER
 
@@ -71,3 +76,16 @@ def test_tags_of_words_and_of_characters(backbones, words):
         doc = nlp(Doc(nlp.vocab, words=[t.text for t in example.predicted], spaces=[False] * len(example.predicted)))
         assert [token.tag_ for token in doc] == [token.tag_ for token in example.reference]
         assert doc._.trf_data.align.lengths.tolist() == [len(token.text) for token in doc]
+
+
+def test_a_vocabulary_with_settings(backbones, tmp_path):
+    """Some Chinese ALBERTs have settings beside their vocab.txt that do not say which tokenizer reads it."""
+    plain = load_backbone(backbones("albert")).tokenizer
+    folder = Path(shutil.copytree(backbones("albert"), tmp_path / "albert"))
+    names = {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]"}
+    (folder / "special_tokens_map.json").write_text(json.dumps(names), encoding="utf8")
+    (folder / "tokenizer_config.json").write_text(json.dumps({**names, "model_max_length": 512}), encoding="utf8")
+    found = load_backbone(str(folder)).tokenizer
+    assert found.is_fast
+    assert found.model_max_length == 512
+    assert found("你好, world", "安")["input_ids"] == plain("你好, world", "安")["input_ids"]
