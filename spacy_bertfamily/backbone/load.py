@@ -240,8 +240,8 @@ def _build_tokenizer(name: str, config: PretrainedConfig, files: Dict[str, bytes
 
 
 def _is_wordpiece(config: PretrainedConfig, files: Dict[str, bytes]) -> bool:
-    """RETURNS (bool): Whether there is but a vocab.txt, not for the model's usual tokenizer, and nothing says for which: a
-    WordPiece vocabulary (Chinese ALBERTs).
+    """RETURNS (bool): Whether there is but a vocab.txt, not for the model's usual tokenizer, and nothing says for
+    which: a WordPiece vocabulary (Chinese ALBERTs).
     """
     settings = json.loads(files.get("tokenizer_config.json", b"{}"))
     if "vocab.txt" not in files or settings.get("tokenizer_class"):
