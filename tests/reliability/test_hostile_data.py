@@ -49,7 +49,7 @@ def test_question_files(tmp_path, value, suffix):
     nlp, path = spacy.blank("en"), tmp_path / f"data{suffix}"
 
     def read():
-        docs = list(convert_squad(path, nlp, Report()))
+        docs = list(convert_squad(path, nlp, Report(), negatives=0.5, swaps=0.5))
         DocBin(docs=docs).to_bytes()
         return f"{len(docs)} docs"
 
