@@ -365,6 +365,10 @@ class Errors:
         "[B317] Training with a streamed corpus (max_epochs = -1) or without a seed (seed = null) cannot be resumed. "
         "Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
     )
+    B318 = (
+        "[B318] The state of training in {folder!r} is damaged: {reason}. Train anew without --resume; 'model-best' "
+        "and 'model-last' beside it are pipelines of their own, and can be loaded."
+    )
 
     # Reliability
     B320 = (
