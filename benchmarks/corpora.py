@@ -20,12 +20,12 @@ def open_text(path: Path) -> TextIO:
 
 def read_ud_tags(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """Universal Dependencies in CoNLL-U: one Doc a sentence, with UPOS tags as `token.tag_`."""
-    return convert_conllu(open_text(path), vocab, TokenReport())
+    return convert_conllu(path, vocab, TokenReport())
 
 
 def read_bio_entities(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """JSON lines with `tokens` and BIO `tags`: one Doc a line, with entities."""
-    return convert_bio(open_text(path), str(path), vocab, TokenReport())
+    return convert_bio(path, vocab, TokenReport())
 
 
 def write_docbin(docs: Iterable[Doc], path: Path) -> None:

@@ -41,7 +41,8 @@ def init_config_command(
         return
     if target.exists() and not force:
         msg.fail(f"{target} exists already", "Give another name, or --force to write over it.", exits=1)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(config, encoding="utf8")
+    with or_fail(f"Cannot write {target}"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(config, encoding="utf8")
     msg.good(f"Wrote {target}")
     print(f"python -m spacy train {target} --output training --paths.train train.spacy --paths.dev dev.spacy")
