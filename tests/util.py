@@ -47,7 +47,7 @@ REFORMER = {
 XLNET = {"vocab_size": 256, "d_model": 32, "n_layer": 3, "n_head": 4, "d_inner": 48, "initializer_range": 0.2}
 ROC_BERT = {"pronunciation_vocab_size": 256, "shape_vocab_size": 256}
 # by type: the config, and the kind of tokenizer
-MODEL_TYPES = {
+KNOWN_TYPES = {
     "albert": (NARROW, "vocabulary"),  # a lone vocab.txt, as Chinese ALBERTs have
     "bart": ({"vocab_size": 400, "max_position_embeddings": 64, **SEQ2SEQ, **HEADS, "init_std": 0.2}, "bytes"),
     "bert": (COMMON, "wordpiece"),
@@ -81,6 +81,8 @@ MODEL_TYPES = {
     "xlm-roberta": (ROBERTA, "unigram"),
     "xlnet": (XLNET, "xlnet"),
 }
+# older versions of transformers do not have all of them
+MODEL_TYPES = {model_type: made_of for model_type, made_of in KNOWN_TYPES.items() if model_type in CONFIG_MAPPING}
 # those of which any part can be trained
 TRAINED = [model_type for model_type in MODEL_TYPES if FAMILIES[model_type].why_not("train") is None]
 

@@ -36,6 +36,13 @@ def convert_command(
         min=0,
         max=1,
     ),
+    swaps: float = typer.Option(
+        0.0,
+        "--swaps",
+        help="squad: add this part of the questions, with another name or number of the text, so that it has no answer",
+        min=0,
+        max=1,
+    ),
     xpos: bool = typer.Option(False, "--xpos", help="conllu: the treebank's own tags instead of the universal ones"),
     limit: int = typer.Option(0, "--limit", "-n", help="The most texts to write, from the beginning; 0: all", min=0),
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),
@@ -66,7 +73,7 @@ def convert_command(
         nlp = spacy.blank(lang)
         if format == "squad" or (format is None and ".json" in source.suffixes):
             report = Report()
-            docs = convert_squad(source, nlp, report, separator, inside_words, negatives)
+            docs = convert_squad(source, nlp, report, separator, inside_words, negatives, swaps)
         elif format in ("bio", "conllu") or (format is None and ".conllu" in source.suffixes):
             report, vocab = TokenReport(), nlp.vocab
             bio = format == "bio"

@@ -44,9 +44,7 @@ def find_transformers(nlp: "Language") -> List["AdapterTransformer"]:
 
 
 def read_overrides(args: List[str]) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): Settings of a config, as in `spacy train`, by their dotted names. Ends the program on an
-    option that is none.
-    """
+    """RETURNS (Dict[str, Any]): Settings of a config, by their dotted names. Ends the program on anything else."""
     from spacy.cli._util import NoSuchOption, parse_config_overrides
 
     try:

@@ -86,7 +86,7 @@ def test_regression(make_pipeline, make_examples, train):
     data = [(text, {"score": value}) for text, value in zip(TEXTS, (80, 10, 100, 50.5))]
     nlp = make_pipeline(mode="regression")
     examples = make_examples(nlp, data)
-    train(nlp, examples, steps=100, rate=1e-3)
+    train(nlp, examples, steps=150, rate=1e-3)
     assert_allclose([found["score"] for found in scores(nlp)], [80, 10, 100, 50.5], atol=5)
     result = nlp.evaluate(examples)
     assert result["cats_pearson"] > 0.99

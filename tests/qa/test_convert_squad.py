@@ -170,7 +170,7 @@ def test_negatives_stand_beside_another_paragraph_of_the_article(tmp_path):
     assert made[0] == "river? [SEP] Ben built the bridge."
     assert [text.split("?")[0] for text in made] == ["river", "who", "town"]
     assert not any("Bees" in text for text in made)
-    assert (report.read, report.written, report.negatives, report.unanswerable) == (7, 7, 3, 3)
+    assert (report.read, report.written, report.unanswerable) == (7, 7, 3)
     assert "3 of the questions made, beside a paragraph without their answer" in report.lines()
 
 
@@ -187,3 +187,35 @@ def test_a_part_of_the_negatives_and_the_seed(tmp_path):
     # 60 questions that can be made one of: four standard deviations
     assert len(made(0.5, 0)) == pytest.approx(30, abs=16)
     assert made(0.5, 0) == made(0.5, 0) != made(0.5, 1)
+
+
+DUKES = "In 1911 the Duke of Kent met Ann Reed in Oslo. They sold 12 ships to Norway."
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "made"),
+    [
+        # there is no other year, and the answer is no name to exchange for
+        ("Where did Ann Reed go in 1911?", "Oslo", [f"Where did {n} go in 1911?" for n in ("Duke", "Kent", "Norway")]),
+        ("When did Kent do it?", "1911", [f"When did {n} do it?" for n in ("Ann Reed", "Duke", "Norway", "Oslo")]),
+        ("Whom did the DUKE meet?", "Ann Reed", []),
+        ("", "Oslo", []),
+    ],
+)
+def test_swaps(convert, question, answer, made):
+    asked = qa((answer, DUKES.index(answer)), question=question)
+    found = set()
+    for seed in range(30):
+        docs, report = convert(squad(asked, context=DUKES), swaps=1.0, seed=seed)
+        assert report.unanswerable == sum(report.made.values()) == len(docs[1:])
+        found.update(doc.text.partition(" [SEP] ")[0] for doc in docs[1:])
+        assert not any(golds_of(doc) for doc in docs[1:])
+    assert found == set(made)
+
+
+def test_swapped_numbers_are_as_long(convert):
+    context = "Ann was born in 1901 and Ben in 1923; they had 12 sheep, and paid 5,000 for them."
+    asked = qa(("Ann", 0), question="Who was born in 1901?")
+    docs, report = convert(squad(asked, context=context), swaps=1.0)
+    assert [doc.text.partition(" [SEP] ")[0] for doc in docs] == ["Who was born in 1901?", "Who was born in 1923?"]
+    assert "1 of the questions made, with another name or number of their paragraph" in report.lines()

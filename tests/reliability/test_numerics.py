@@ -11,6 +11,7 @@ import torch
 from spacy.training import Example
 
 from spacy_bertfamily.answers import get_answers
+from spacy_bertfamily.encoder import settings
 
 from ..conftest import TAGGED
 
@@ -24,9 +25,26 @@ def break_weights(nlp, value):
         next(parameter for parameter in encoder.parameters() if parameter.requires_grad).fill_(value)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.fixture
+def float16_anywhere(monkeypatch):
+    """float16 is for GPUs, but a CPU can compute a forward pass with it."""
+    monkeypatch.setattr(settings, "get_torch_default_device", lambda: torch.device("cuda"))
+
+
+def test_float16_is_close_to_float32(make_tagger, float16_anywhere):
+    (half, _), (full, _) = (make_tagger(precision=precision) for precision in ("float16", "float32"))
+    found, expected = (
+        [doc._.trf_data.model_output.get("last_hidden_state", np.zeros((0, 32))) for doc in nlp.pipe(TEXTS)]
+        for nlp in (half, full)
+    )
+    found, expected = np.concatenate(found, axis=None), np.concatenate(expected, axis=None)
+    np.testing.assert_allclose(found, expected, atol=2e-2)
+    assert np.abs(found - expected).max() > 1e-5  # it was computed otherwise
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])
-def test_numbers_that_are_none_are_told_once_with_their_doc(make_tagger, precision, value):
+def test_numbers_that_are_none_are_told_once_with_their_doc(make_tagger, float16_anywhere, precision, value):
     nlp, _ = make_tagger(precision=precision)
     break_weights(nlp, value)
     with pytest.warns(UserWarning, match=rf"W320.*'transformer'.*{precision}.*for 3 of 4.*'Eat blue ham'"):
@@ -85,12 +103,12 @@ def results(docs):
     return [([t.tag_ for t in doc], doc._.trf_data.model_output.get("last_hidden_state", np.zeros(0))) for doc in docs]
 
 
-@pytest.mark.parametrize("settings", [{"batch_size": 1}, {"batch_size": 7}, {"n_process": 2, "batch_size": 11}])
-def test_results_depend_on_nothing_but_the_text(make_tagger, settings):
+@pytest.mark.parametrize("piping", [{"batch_size": 1}, {"batch_size": 7}, {"n_process": 2, "batch_size": 11}])
+def test_results_depend_on_nothing_but_the_text(make_tagger, piping):
     nlp, _ = make_tagger()
     expected = results(nlp.pipe(TEXTS))
     order = random.Random(1).sample(range(len(TEXTS)), len(TEXTS))
-    found = results(nlp.pipe([TEXTS[i] for i in order], **settings))
+    found = results(nlp.pipe([TEXTS[i] for i in order], **piping))
     for i, (tags, vectors) in zip(order, found):
         assert tags == expected[i][0]
         np.testing.assert_allclose(vectors, expected[i][1], atol=1e-5)

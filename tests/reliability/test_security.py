@@ -193,7 +193,8 @@ def test_peft_settings_that_name_code_or_files(monkeypatch, no_network, method, 
     imported = []
     original = importlib.import_module
     monkeypatch.setattr(importlib, "import_module", lambda name, *args: imported.append(name) or original(name, *args))
-    with pytest.raises(ValueError, match=r"B071.*can make peft run code or read other files"):
+    # old versions of peft do not have all methods
+    with pytest.raises(ValueError, match=r"B071.*(can make peft run code or read other files|the methods are ADALORA)"):
         Peft(method, settings)
     assert "antigravity" not in imported
 
