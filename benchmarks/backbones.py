@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import spacy
-from corpora import open_text, read_ud_tags
+from corpora import existing, read_ud_tags
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import fix_random_seed
 from thinc.api import Adam
+
+from spacy_bertfamily.convert.files import open_text
 
 RESULTS = Path(__file__).parent / "results" / "backbones.jsonl"
 BATCH = 16
@@ -53,10 +55,11 @@ def read_docs(task: str, path: Path, nlp: spacy.Language) -> Iterator[Doc]:
     if task == "tags":
         yield from read_ud_tags(path, nlp.vocab)
     elif task == "pairs":
-        for row in map(json.loads, open_text(path)):
-            doc = nlp.make_doc(f"{row['sentence1']} [SEP] {row['sentence2']}")
-            doc.cats = {"same": float(row["label"] == 1), "other": float(row["label"] == 0)}
-            yield doc
+        with open_text(existing(path)) as file:
+            for row in map(json.loads, file):
+                doc = nlp.make_doc(f"{row['sentence1']} [SEP] {row['sentence2']}")
+                doc.cats = {"same": float(row["label"] == 1), "other": float(row["label"] == 0)}
+                yield doc
     else:
         from spacy_bertfamily.convert.squad import Report, convert_squad
 

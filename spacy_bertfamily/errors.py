@@ -25,7 +25,7 @@ class Errors:
         "Set max_pieces to {positions} or less."
     )
     B007 = (
-        "[B007] 'trainable' names 'top:{n}', but the backbone {name!r} ({model_type}) has {layers} layer(s) with "
+        "[B007] 'top:{n}' is to be trained, but the backbone {name!r} ({model_type}) has {layers} layer(s) with "
         "weights of their own. Allowed is top:1 to top:{layers}."
     )
     B008 = (
@@ -251,7 +251,10 @@ class Errors:
         "[B120] The column {column!r} is not in {file!r}. Its columns are: {columns}. Name them with --text-a, "
         "--text-b and --label."
     )
-    B121 = "[B121] {file!r} has the unknown format {format!r}. Allowed are {formats}; give one with --format."
+    B121 = (
+        "[B121] {file!r} has the unknown format {format!r}. Allowed are tsv, csv, jsonl, squad, conllu and bio; "
+        "give one with --format."
+    )
 
     # Question answering
     B113 = (
@@ -350,7 +353,7 @@ class Errors:
         "writes where its output_file says."
     )
     B314 = (
-        "[B314] Line {line} of {file!r} is not a sentence with entities: {reason}. Each line is like "
+        "[B314] {place} is not a sentence with entities: {reason}. Each line is like "
         '{{"tokens": ["Ann", "laughs"], "tags": ["B-PER", "O"]}}, with as many tags as tokens.'
     )
     B315 = (
@@ -383,6 +386,12 @@ class Errors:
         "[B322] In training, the transformer {name!r} (precision = {precision!r}) computed numbers that are not finite "
         "for {count} of {total} Doc(s), the first being {text!r}. Lower the learning rate, or, with 'float16', set "
         "precision = 'bfloat16' or 'float32'."
+    )
+
+    # Comparing
+    B323 = (
+        "[B323] The score {score!r} cannot be computed on {file!r}: there is no such score, or its texts are not "
+        "annotated with what it counts. Scores that can be: {known}."
     )
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
+from spacy.cli._util import import_code, setup_gpu, show_validation_error
 from wasabi import msg
 
-from .shared import or_fail
+from .shared import or_fail, read_overrides
 
 
 def train_command(
@@ -29,13 +29,13 @@ def train_command(
 
     from ..resume.loop import train
 
-    overrides = parse_config_overrides(ctx.args)
+    overrides = read_overrides(ctx.args)
     import_code(code)
-    output.mkdir(parents=True, exist_ok=True)
-    setup_gpu(gpu_id)
-    with show_validation_error(config_path):
-        config = load_config(config_path, overrides=overrides, interpolate=False)
-        nlp = init_nlp(config, use_gpu=gpu_id)
     with or_fail("Cannot train"):
+        output.mkdir(parents=True, exist_ok=True)
+        setup_gpu(gpu_id)
+        with show_validation_error(config_path):
+            config = load_config(config_path, overrides=overrides, interpolate=False)
+            nlp = init_nlp(config, use_gpu=gpu_id)
         train(nlp, output, resume=resume, use_gpu=gpu_id)
     msg.good(f"Saved the pipeline to {output / 'model-last'}")

@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import dataclass
-from typing import Iterable, Iterator, List
+from pathlib import Path
+from typing import Iterator, List
 
 from spacy.parts_of_speech import IDS as POS
 from spacy.tokens import Doc
@@ -10,6 +11,7 @@ from spacy.training import biluo_tags_to_spans, iob_to_biluo
 from spacy.vocab import Vocab
 
 from ..errors import Errors
+from .files import open_text
 
 
 @dataclass
@@ -34,22 +36,25 @@ class TokenReport:
         return doc
 
 
-def convert_conllu(lines: Iterable[str], vocab: Vocab, report: TokenReport, xpos: bool = False) -> Iterator[Doc]:
+def convert_conllu(path: Path, vocab: Vocab, report: TokenReport, xpos: bool = False) -> Iterator[Doc]:
     """Read Universal Dependencies in CoNLL-U, for a tagger and a morphologizer: one Doc a sentence, with `token.pos_`,
     `token.morph` and `token.tag_`. For parses there is `python -m spacy convert`.
 
-    lines (Iterable[str]): The lines of the file.
+    path (Path): The file, gzipped or not.
     vocab (Vocab): Of the Docs.
     report (TokenReport): Gets what happened.
     xpos (bool): Take the treebank's own tags as `token.tag_`, instead of the universal ones.
     YIELDS (Doc): The sentences.
+    RAISES (ValueError): If the file cannot be read.
     """
+    with open_text(path) as file:
+        lines = [*file, ""]
     words: List[str] = []
     spaces: List[bool] = []
     tags: List[str] = []
     pos: List[str] = []
     morphs: List[str] = []
-    for line in [*lines, ""]:
+    for line in lines:
         columns = line.rstrip("\r\n").split("\t")
         if len(columns) == 10 and columns[0].isdigit():
             words.append(columns[1])
@@ -63,22 +68,26 @@ def convert_conllu(lines: Iterable[str], vocab: Vocab, report: TokenReport, xpos
             words, spaces, tags, pos, morphs = [], [], [], [], []
 
 
-def convert_bio(lines: Iterable[str], file: str, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
+def convert_bio(path: Path, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
     """Read JSON lines with `tokens` and BIO `tags`: one Doc a line, with entities.
 
-    lines (Iterable[str]): The lines of the file.
-    file (str): Where they are from, for errors.
+    path (Path): The file, gzipped or not.
     vocab (Vocab): Of the Docs.
     report (TokenReport): Gets what happened.
     YIELDS (Doc): The sentences.
-    RAISES (ValueError): If a line is something else.
+    RAISES (ValueError): If a line is something else, or the file cannot be read.
     """
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-                doc = Doc(vocab, words=row["tokens"])
-                doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(row["tags"])))
-            except (ValueError, KeyError, TypeError, IndexError) as e:
-                raise ValueError(Errors.B314.format(file=file, line=number, reason=f"{type(e).__name__} {e}")) from e
-            yield report.count(doc)
+    with open_text(path) as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield report.count(_read_bio(line, vocab, f"Line {number} of {str(path)!r}"))
+
+
+def _read_bio(line: str, vocab: Vocab, place: str) -> Doc:
+    try:
+        row = json.loads(line)
+        doc = Doc(vocab, words=row["tokens"])
+        doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(row["tags"])))
+    except (ValueError, KeyError, TypeError, IndexError) as e:
+        raise ValueError(Errors.B314.format(place=place, reason=f"{type(e).__name__} {e}")) from e
+    return doc

@@ -104,10 +104,15 @@ def execute(
     results.parent.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-        for future in as_completed([pool.submit(train_one, run, threads) for run in todo]):
-            with results.open("a", encoding="utf8") as file:
-                file.write(json.dumps(future.result()) + "\n")
-            report(future.result())
+        try:
+            for future in as_completed([pool.submit(train_one, run, threads) for run in todo]):
+                result = future.result()
+                with results.open("a", encoding="utf8") as file:
+                    file.write(json.dumps(result) + "\n")
+                report(result)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # else all the other runs would be waited for
+            raise
 
 
 def _cells(rows: List[Dict]) -> str:
