@@ -45,7 +45,7 @@ MAKERS: Dict[str, Callable[[], Any]] = {
 
 
 def make_pipelines(ways: List[str], texts: List[str], ours: Any) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): Pipelines by name; the windows of one of them are those that ours makes of the texts."""
+    """RETURNS (Dict[str, Any]): Pipelines by name; one of them gets the windows that ours makes of the texts."""
     config = register_our_windows(our_windows(list(ours.pipe(texts))))
     makers = {**MAKERS, SAME: partial(encoders.make_spacy_transformers, config)}
     return {way: ours if way == OURS else makers[way]() for way in ways if way in makers}
