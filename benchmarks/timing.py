@@ -49,3 +49,12 @@ def compare(ways: Dict[str, Callable[[], Any]], rounds: int) -> Dict[str, Times]
 def peak_megabytes() -> float:
     """RETURNS (float): The most memory that this process had. Not getrusage's number, which a child inherits."""
     return int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
+
+
+def forget_peak() -> float:
+    """Let the most that this process had begin anew, such as after loading.
+
+    RETURNS (float): Megabytes that it has now.
+    """
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak_megabytes()
