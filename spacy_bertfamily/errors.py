@@ -389,6 +389,10 @@ class Errors:
         "[B323] The score {score!r} cannot be computed on {file!r}: there is no such score, or its texts are not "
         "annotated with what it counts. Scores that can be: {known}."
     )
+    B324 = (
+        "[B324] The process of a run ({mode}, seed {seed}) was killed, probably because memory ran out. Run fewer "
+        "--jobs, or lower components.transformer.model.batch_pieces; runs that were finished are kept."
+    )
 
 
 class Warnings:
