@@ -10,6 +10,7 @@ import pytest
 from thinc.api import Config
 from typer.main import get_command
 from weasel.cli.document import project_document
+from weasel.util.config import load_project_config
 
 from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.errors import Errors
@@ -76,6 +77,18 @@ def test_commands_exist(words):
     known = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
     given = {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)}
     assert given <= known | {"-"}
+
+
+def test_project_commands_exist():
+    """What the pages run of project.yml is a workflow or a command of it, with variables that it has."""
+    project = load_project_config(ROOT)
+    names = {*project["workflows"], *(command["name"] for command in project["commands"])}
+    found = [line for page in PAGES.values() for line in re.findall(r"-m spacy project run (.*?)(?:`|\n)", page)]
+    assert len(found) > 5
+    for line in found:
+        name, *rest = line.split()
+        assert name in names | {"WORKFLOW"}, line
+        assert set(re.findall(r"--vars\.(\w+)", " ".join(rest))) <= set(project["vars"]), line
 
 
 def test_troubleshooting_quotes_real_errors():
