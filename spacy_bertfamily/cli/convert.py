@@ -48,12 +48,16 @@ def convert_command(
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),
     separator: str = typer.Option("[SEP]", "--separator", "-s", help="As in the transformer's config"),
 ) -> None:
-    """Convert pairs of texts, or single texts, with labels or scores, questions with answers, or words with tags or
-    entities, to spaCy's format. Says what is skipped or repaired, and why.
+    """Convert tables, questions with answers, or tagged words to spaCy's format.
+
+    Tables hold pairs of texts, or single texts, with labels or scores; words have tags or entities. It says what is
+    skipped or repaired, and why.
 
     EXAMPLE: python -m spacy bertfamily convert train.jsonl train.spacy --text-a premise --text-b hypothesis
 
     EXAMPLE: python -m spacy bertfamily convert train-v1.1.json train.spacy --format squad --negatives 0.5
+
+    EXAMPLE: python -m spacy bertfamily convert reviews.csv train.spacy --text-a text --text-b '' --label stars
 
     EXAMPLE: python -m spacy bertfamily convert en_ewt-ud-train.conllu train.spacy
     """
