@@ -62,6 +62,7 @@ def convert_command(
     EXAMPLE: python -m spacy bertfamily convert en_ewt-ud-train.conllu train.spacy
     """
     import spacy
+    import tqdm
     from spacy.tokens import DocBin
 
     from ..convert.pairs import PairColumns, PairReport, convert_pairs
@@ -85,7 +86,8 @@ def convert_command(
         else:
             report = PairReport()
             docs = convert_pairs(read_rows(source, format), str(source), columns, nlp, report, separator)
-        corpus = DocBin(docs=islice(docs, limit or None))
+        # a bar where there is somebody to look at it
+        corpus = DocBin(docs=tqdm.tqdm(islice(docs, limit or None), "Texts", unit="", disable=None, leave=False))
     summary, *details = report.lines()
     for line in details:
         msg.warn(line) if " skipped, " in line or " left out" in line else msg.text(line)
