@@ -356,10 +356,6 @@ class Errors:
         "[B314] {place} is not a sentence with entities: {reason}. Each line is like "
         '{{"tokens": ["Ann", "laughs"], "tags": ["B-PER", "O"]}}, with as many tags as tokens.'
     )
-    B324 = (
-        "[B324] Line {line} of {file!r} is not CoNLL-U: {reason}. A word is a line of ten columns with tabs between "
-        "them, with features like 'Case=Nom|Number=Sing' or '_' in the sixth; an empty line ends a sentence."
-    )
     B315 = (
         "[B315] There is no training to resume in {folder!r}. A state is written there by 'python -m spacy bertfamily "
         "train', at each evaluation; 'spacy train' writes none. Without --resume training begins."
@@ -397,9 +393,17 @@ class Errors:
         "[B323] The score {score!r} cannot be computed on {file!r}: there is no such score, or its texts are not "
         "annotated with what it counts. Scores that can be: {known}."
     )
+    B324 = (
+        "[B324] The process of a run ({mode}, seed {seed}) was killed, probably because memory ran out. Run fewer "
+        "--jobs, or lower components.transformer.model.batch_pieces; runs that were finished are kept."
+    )
     B325 = (
         "[B325] Line {line} of {file!r} is not the result of a run: {reason}. Remove the line to have that run made "
         "again, or name another file for the results."
+    )
+    B326 = (
+        "[B326] Line {line} of {file!r} is not CoNLL-U: {reason}. A word is a line of ten columns with tabs between "
+        "them, with features like 'Case=Nom|Number=Sing' or '_' in the sixth; an empty line ends a sentence."
     )
 
 

@@ -39,8 +39,10 @@ def compare_command(
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
     as_json: bool = typer.Option(False, "--json", "-j", help="Print the points as JSON instead of a table"),
 ) -> None:
-    """Draw what adapters of each size and the top layers reach beside full fine-tuning, against the number of trained
-    parameters. Runs that are finished are kept in OUTPUT: an interrupted comparison goes on where it was. Settings of
+    """Draw the adapter curve: what adapters and top layers reach beside full fine-tuning.
+
+    The figure shows scores against the number of trained parameters, for adapters of each size and for each number of
+    top layers. Runs that are finished are kept in OUTPUT: an interrupted comparison goes on where it was. Settings of
     the configs are changed as in `spacy train`.
 
     EXAMPLE: python -m spacy bertfamily compare ner train.spacy dev.spacy --output curve --seeds 5

@@ -48,16 +48,21 @@ def convert_command(
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),
     separator: str = typer.Option("[SEP]", "--separator", "-s", help="As in the transformer's config"),
 ) -> None:
-    """Convert pairs of texts, or single texts, with labels or scores, questions with answers, or words with tags or
-    entities, to spaCy's format. Says what is skipped or repaired, and why.
+    """Convert tables, questions with answers, or tagged words to spaCy's format.
+
+    Tables hold pairs of texts, or single texts, with labels or scores; words have tags or entities. It says what is
+    skipped or repaired, and why.
 
     EXAMPLE: python -m spacy bertfamily convert train.jsonl train.spacy --text-a premise --text-b hypothesis
 
     EXAMPLE: python -m spacy bertfamily convert train-v1.1.json train.spacy --format squad --negatives 0.5
 
+    EXAMPLE: python -m spacy bertfamily convert reviews.csv train.spacy --text-a text --text-b '' --label stars
+
     EXAMPLE: python -m spacy bertfamily convert en_ewt-ud-train.conllu train.spacy
     """
     import spacy
+    import tqdm
     from spacy.tokens import DocBin
 
     from ..convert.pairs import PairColumns, PairReport, convert_pairs
@@ -81,7 +86,8 @@ def convert_command(
         else:
             report = PairReport()
             docs = convert_pairs(read_rows(source, format), str(source), columns, nlp, report, separator)
-        corpus = DocBin(docs=islice(docs, limit or None))
+        # a bar where there is somebody to look at it
+        corpus = DocBin(docs=tqdm.tqdm(islice(docs, limit or None), "Texts", unit="", disable=None, leave=False))
     summary, *details = report.lines()
     for line in details:
         msg.warn(line) if " skipped, " in line or " left out" in line else msg.text(line)

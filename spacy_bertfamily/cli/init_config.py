@@ -30,7 +30,9 @@ def init_config_command(
     """Write a complete, commented config for a task and a way to train.
 
     EXAMPLE: python -m spacy bertfamily init-config ner.cfg --task ner
+
     EXAMPLE: python -m spacy bertfamily init-config qa.cfg --task qa --mode top:2
+
     EXAMPLE: python -m spacy bertfamily init-config - --task pair --lang de --backbone ./my-german-bert
     """
     from ..init_config.make import make_config

@@ -14,8 +14,10 @@ def plot_log_command(
     picture: Path = typer.Argument(..., help="The picture to write (.png, .svg, .pdf)", dir_okay=False),
     logs: List[Path] = typer.Argument(..., help="Files that spaCy's console logger has written", exists=True),
 ) -> None:
-    """Draw the scores and losses of training runs. The logs come from `spacy train` with
-    --training.logger.output_file log.jsonl, where the config's logger is spacy.ConsoleLogger.v3.
+    """Draw the scores and losses of training runs.
+
+    The logs come from `spacy train` with --training.logger.output_file log.jsonl, where the config's logger is
+    spacy.ConsoleLogger.v3.
 
     EXAMPLE: python -m spacy bertfamily plot-log curves.png training/adapter.jsonl training/full.jsonl
     """

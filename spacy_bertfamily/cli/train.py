@@ -17,12 +17,15 @@ def train_command(
     code: Path = typer.Option(None, "--code", "-c", help="Python file to import first"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
-    """Train as `spacy train` does, and write at each evaluation what is needed to go on after an interruption:
-    optimizer, step, random numbers, scores. Needs as much room on the disk again as what is trained, times three.
+    """Train as `spacy train` does, so that it can be interrupted and resumed.
+
+    At each evaluation it writes what is needed to go on: optimizer, step, random numbers, scores. That needs as much
+    room on the disk again as what is trained, times three.
 
     EXAMPLE: python -m spacy bertfamily train ner.cfg --output training --paths.train train.spacy --paths.dev dev.spacy
 
-    EXAMPLE: the same with --resume
+    EXAMPLE: python -m spacy bertfamily train ner.cfg --output training --paths.train train.spacy --paths.dev dev.spacy
+    --resume
     """
     from spacy.training.initialize import init_nlp
     from spacy.util import load_config

@@ -62,7 +62,7 @@ def convert_conllu(path: Path, vocab: Vocab, report: TokenReport, xpos: bool = F
                     yield report.count(_sentence(rows, vocab, xpos))
                     rows = []
             except ValueError as e:
-                raise ValueError(Errors.B324.format(line=number, file=str(path), reason=e)) from e
+                raise ValueError(Errors.B326.format(line=number, file=str(path), reason=e)) from e
 
 
 def _columns(line: str) -> List[str]:

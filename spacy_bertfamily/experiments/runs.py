@@ -6,7 +6,8 @@ import json
 import multiprocessing
 import os
 import statistics
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Sequence
@@ -110,16 +111,26 @@ def execute(
     todo = [run for run in runs if run not in done]
     threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // jobs))
     results.parent.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         try:
-            for future in as_completed([pool.submit(train_one, run, threads) for run in todo]):
+            for future in as_completed([pool.submit(_run_apart, train_one, run, threads) for run in todo]):
                 result = future.result()
                 write_atomically(results, (_complete(results) + json.dumps(result) + "\n").encode("utf8"))
                 report(result)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # else all the other runs would be waited for
             raise
+
+
+def _run_apart(train_one: Callable[[Run, int], Dict], run: Run, threads: int) -> Dict:
+    """One process for one run, so that no run gets what another one left. Pools that replace their processes
+    (`max_tasks_per_child`) hang where they are interrupted.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(train_one, run, threads).result()
+        except BrokenProcessPool as e:
+            raise OSError(Errors.B324.format(mode=run.mode, seed=run.seed)) from e
 
 
 def _cells(rows: List[Dict]) -> str:

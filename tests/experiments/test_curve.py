@@ -2,7 +2,8 @@
 
 import csv
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 
 import pytest
@@ -12,7 +13,7 @@ from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.experiments import runs
 from spacy_bertfamily.experiments.curve import Comparison, check_same, make_experiment, points
 from spacy_bertfamily.experiments.fit import evaluate
-from spacy_bertfamily.experiments.runs import Experiment
+from spacy_bertfamily.experiments.runs import Experiment, Run
 
 SCORES = {("full", 0): 0.8, ("full", 1): 0.9, ("top:1", 0): 0.6, ("top:1", 1): 0.5, ("adapter:8", 0): 0.85}
 TRAINED = {"full": 1000, "top:1": 100, "adapter:8": 10}
@@ -74,6 +75,18 @@ def test_the_first_run_that_fails_ends_it_all(tmp_path):
     with pytest.raises(ValueError, match="no such corpus"):
         experiment.run(jobs=1, seeds=1, report=lambda result: None)
     assert len(calls) < 4
+
+
+def test_a_run_that_is_killed_says_so(tmp_path, monkeypatch):
+    class KilledPool(ThreadPoolExecutor):
+        def submit(self, *args):
+            future = Future()
+            future.set_exception(BrokenProcessPool("gone"))
+            return future
+
+    monkeypatch.setattr(runs, "ProcessPoolExecutor", lambda jobs, **_: KilledPool(jobs))
+    with pytest.raises(OSError, match="B324.*full, seed 0.*memory"):
+        runs.execute([Run("tagger", "full", 0.1, 0)], train_one, tmp_path / "results.jsonl", 1)
 
 
 @pytest.mark.parametrize(("score", "known"), [("tag_accuracy", "tag_acc"), ("pos_acc", "tag_acc")])
