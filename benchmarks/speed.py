@@ -10,12 +10,10 @@ overflowing windows, sorted by length, in batches of 32. In Docs of one window s
 token vectors as we do (to 1e-4). All ways run in turn, in one process. Beside the median of the rounds stand the
 slowest and the fastest; a ratio is that of the medians of CPU seconds. The last column is the forward pass's useful
 part: multiplications that the pieces of the text need, by the CPU second, over what a large matrix product gets on one
-core in the same run. Memory is what a process of its own grows by at most after loading, on the first workload;
-`doc_cleaner` drops what the Docs keep.
+core in the same run.
 """
 
 import argparse
-import multiprocessing
 import statistics
 from collections import deque
 from functools import partial
@@ -23,32 +21,23 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import numpy as np
-from peers import encoders
+from peers.encoders import HALF, OURS, PLAIN, THEIRS, make_ours, make_plain, make_spacy_transformers, makers
 from peers.vectors import cosine, token_vectors
 from peers.windows import our_windows, register_our_windows
 from report import add_write_option, publish
-from timing import Times, compare, peak_megabytes
+from timing import Times, compare
 from workloads import make_texts, read_words, workload_lengths
 
-OURS, HALF = "ours, float32", "ours, bfloat16"
-THEIRS, SAME = "spacy-transformers", "spacy-transformers, our windows"
-CURATED, PLAIN, PEAK = "spacy-curated-transformers", "transformers, sorted batches", "matrix product"
-CLEANED = "doc_cleaner"
+SAME, PEAK = "spacy-transformers, our windows", "matrix product"
 MATRIX = 1536
 SHORT = 90  # pieces: one window everywhere
-MAKERS: Dict[str, Callable[[], Any]] = {
-    OURS: encoders.make_ours,
-    HALF: partial(encoders.make_ours, "bfloat16"),
-    THEIRS: encoders.make_spacy_transformers,
-    CURATED: encoders.make_curated,
-}
 
 
 def make_pipelines(ways: List[str], texts: List[str], ours: Any) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): Pipelines by name; one of them gets the windows that ours makes of the texts."""
     config = register_our_windows(our_windows(list(ours.pipe(texts))))
-    makers = {**MAKERS, SAME: partial(encoders.make_spacy_transformers, config)}
-    return {way: ours if way == OURS else makers[way]() for way in ways if way in makers}
+    made_by = {**makers(), SAME: partial(make_spacy_transformers, config)}
+    return {way: ours if way == OURS else made_by[way]() for way in ways if way in made_by}
 
 
 def check_agreement(name: str, texts: List[str], pipelines: Dict[str, Any]) -> None:
@@ -90,7 +79,7 @@ def run_workload(name: str, texts: List[str], ways: List[str], rounds: int) -> s
 
     from spacy_bertfamily.encoder.linear import is_available, product
 
-    ours = MAKERS[OURS]()
+    ours = make_ours()
     pipelines = make_pipelines(ways, texts, ours)
     check_agreement(name, texts, pipelines)
 
@@ -100,7 +89,7 @@ def run_workload(name: str, texts: List[str], ways: List[str], rounds: int) -> s
 
     calls: Dict[str, Callable] = {way: through(nlp) for way, nlp in pipelines.items()}
     if PLAIN in ways:
-        plain = encoders.make_plain()
+        plain = make_plain()
         calls[PLAIN] = (lambda: [plain([text]) for text in texts]) if name == "single" else (lambda: plain(texts))
     matrix = torch.rand(MATRIX, MATRIX)
     multiply = product if is_available() else torch.matmul
@@ -122,36 +111,13 @@ def table(name: str, times: Dict[str, Times], n_texts: int, words: int, ideal: f
     return "\n".join([*lines, ""])
 
 
-def memory(way: str, texts: List[str]) -> float:
-    """RETURNS (float): Megabytes by which this process grows while all Docs of a stream are kept."""
-    if way == PLAIN:
-        run: Callable = partial(encoders.make_plain(), texts)
-    else:
-        nlp = MAKERS[way.removesuffix(f", {CLEANED}")]()
-        if CLEANED in way:
-            nlp.add_pipe("doc_cleaner", config={"attrs": {"_.trf_data": None}})
-        run = lambda: list(nlp.pipe(texts))  # noqa: E731
-    before = peak_megabytes()
-    kept = run()
-    assert kept
-    return peak_megabytes() - before
-
-
-def memory_table(ways: List[str], texts: List[str]) -> str:
-    lines = ["| all Docs kept | memory, MB |", "| --- | --- |"]
-    cleaned = [way for half in (OURS, HALF) if half in ways for way in (half, f"{half}, {CLEANED}")]
-    for way in [*cleaned, *(way for way in (THEIRS, CURATED, PLAIN) if way in ways)]:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            lines.append(f"| {way} | {pool.apply(memory, (way, texts)):.0f} |")
-    return "\n".join(lines)
-
-
 def main() -> None:
-    every = [OURS, HALF, THEIRS, SAME, *([CURATED] if encoders.has_curated() else []), PLAIN]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the corpora")
     parser.add_argument("--workloads", nargs="+", default=["mixed", "tiny", "single", "long"])
-    parser.add_argument("--ways", nargs="+", default=every, help=f"{OURS} and {THEIRS} must be among them")
+    parser.add_argument(
+        "--ways", nargs="+", default=[*makers(), SAME, PLAIN], help=f"{OURS} and {THEIRS} must be among them"
+    )
     parser.add_argument("--size", type=float, default=1.0, help="times the usual number of texts")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
@@ -163,7 +129,7 @@ def main() -> None:
     words = read_words(args.data)
     texts = {name: make_texts(words, workload_lengths(name, args.size)) for name in args.workloads}
     tables = [run_workload(name, texts[name], args.ways, args.rounds) for name in args.workloads]
-    publish("words", "\n".join([*tables, memory_table(args.ways, texts[args.workloads[0]])]), args.write)
+    publish("words", "\n".join(tables), args.write)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """Pipelines with nothing but a transformer in them: ours and spaCy's two; and a plain loop over batches."""
 
+from functools import partial
 from importlib.util import find_spec
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict, List
 
 from . import NAME
 
+OURS, HALF = "ours, float32", "ours, bfloat16"
+THEIRS, CURATED, PLAIN = "spacy-transformers", "spacy-curated-transformers", "transformers, sorted batches"
 STRIDED = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, "stride": 96}
 WINDOW, STRIDE = 384, 128  # our defaults, in pieces
 BATCH = 32
@@ -39,10 +42,6 @@ def make_spacy_transformers(get_spans: Any = STRIDED) -> Any:
     nlp.add_pipe("transformer", config={"model": model})
     nlp.initialize()
     return nlp
-
-
-def has_curated() -> bool:
-    return find_spec("spacy_curated_transformers") is not None
 
 
 def make_curated() -> Any:
@@ -92,3 +91,15 @@ def make_plain() -> Callable[[List[str]], List[Any]]:
         return outputs
 
     return run
+
+
+def makers() -> Dict[str, Callable[[], Any]]:
+    """RETURNS (Dict[str, Callable[[], Any]]): What makes a pipeline, by name, at the defaults of each; without
+    spacy-curated-transformers where it is not installed.
+    """
+    found: Dict[str, Callable[[], Any]] = {
+        OURS: make_ours,
+        HALF: partial(make_ours, "bfloat16"),
+        THEIRS: make_spacy_transformers,
+    }
+    return {**found, CURATED: make_curated} if find_spec("spacy_curated_transformers") else found
