@@ -50,7 +50,8 @@ def read_overrides(args: List[str]) -> Dict[str, Any]:
     try:
         return parse_config_overrides(args)
     except NoSuchOption as e:
-        msg.fail(e.message, "Settings of the config have a dot in their names: --training.max_steps 100.", exits=2)
+        msg.fail(e.message, "Settings of the config have a dot in their names: --training.max_steps 100.")
+        raise SystemExit(2) from e
 
 
 def split_numbers(text: str, option: str, kind: Callable[[str], Number]) -> List[Number]:
