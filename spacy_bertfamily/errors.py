@@ -368,6 +368,10 @@ class Errors:
         "[B317] Training with a streamed corpus (max_epochs = -1) or without a seed (seed = null) cannot be resumed. "
         "Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
     )
+    B318 = (
+        "[B318] The state of training in {folder!r} is damaged: {reason}. Train anew without --resume; 'model-best' "
+        "and 'model-last' beside it are pipelines of their own, and can be loaded."
+    )
 
     # Reliability
     B320 = (
@@ -392,6 +396,14 @@ class Errors:
     B324 = (
         "[B324] The process of a run ({mode}, seed {seed}) was killed, probably because memory ran out. Run fewer "
         "--jobs, or lower components.transformer.model.batch_pieces; runs that were finished are kept."
+    )
+    B325 = (
+        "[B325] Line {line} of {file!r} is not the result of a run: {reason}. Remove the line to have that run made "
+        "again, or name another file for the results."
+    )
+    B326 = (
+        "[B326] Line {line} of {file!r} is not CoNLL-U: {reason}. A word is a line of ten columns with tabs between "
+        "them, with features like 'Case=Nom|Number=Sing' or '_' in the sixth; an empty line ends a sentence."
     )
 
 

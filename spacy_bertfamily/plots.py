@@ -1,5 +1,6 @@
 """Pictures: layer weights, the adapter curve, training logs. They need matplotlib, the extra `plot`."""
 
+import math
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
@@ -81,11 +82,13 @@ def draw_log(logs: Dict[str, List[Dict[str, Any]]], path: Path) -> None:
         steps = [row["step"] for row in rows]
         upper.plot(steps, [row["score"] for row in rows], label=name, marker=".")
         for component in rows[0]["losses"] if rows else ():
-            lower.plot(steps, [row["losses"][component] for row in rows], label=f"{name}: {component}", marker=".")
+            losses = [row["losses"].get(component, math.nan) for row in rows]
+            lower.plot(steps, losses, label=f"{name}: {component}", marker=".")
     upper.set_ylabel("score on dev")
     upper.legend(loc="lower right", fontsize=8)
     lower.set_ylabel("loss since the row before")
-    lower.legend(loc="upper right", fontsize=8)
+    if lower.lines:
+        lower.legend(loc="upper right", fontsize=8)
     lower.set_yscale("symlog")
     lower.set_xlabel("step")
     figure.savefig(path, dpi=150)

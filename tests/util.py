@@ -28,7 +28,7 @@ DIM = {"vocab_size": 256, "dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 
 DEBERTA = {"pos_att_type": ["p2c", "c2p"], "position_buckets": 16, "norm_rel_ebd": "layer_norm"}
 MOBILE = {"embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16, "num_feedforward_networks": 2}
 GROUPS = {f"{part}_groups": 2 for part in ("q", "k", "v", "post_attention", "intermediate", "output")}
-FUNNEL = {"block_sizes": [1, 1], "num_decoder_layers": 1, "d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 48}
+FUNNEL = {"block_sizes": [1, 1, 1], "num_decoder_layers": 1, "d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 48}
 SEQ2SEQ = {"d_model": 32, "encoder_layers": 3, "decoder_layers": 1, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
 HEADS = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
 GPT2 = {"vocab_size": 400, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_inner": 48, "n_positions": 64}
@@ -96,6 +96,9 @@ def make_model(model_type: str):
     for parameter in model.parameters():
         if parameter.dim() == 1:  # biases of 0 and norms of 1 would hide mistakes
             parameter.data.add_(0.1 * torch.randn_like(parameter))
+    for module in model.modules():  # released models have some: a padding of zeros would hide that it is looked at
+        if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
+            module.weight.data[module.padding_idx].normal_(std=0.2)
     return model.eval()
 
 

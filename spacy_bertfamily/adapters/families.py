@@ -11,6 +11,7 @@ from .quirks import (
     as_it_is,
     big_bird_attention,
     big_bird_blocks,
+    funnel_blocks,
     longformer_windows,
     nystromformer_landmarks,
     reformer_chunks,
@@ -51,7 +52,7 @@ _FUNNEL = Family(
     above=(),
     positions="",
     token_types=True,
-    pad_to=as_it_is,  # it pools neighbouring pieces, padding among them
+    pad_to=funnel_blocks,
     lacks={
         "mix": "its inner hidden states are shorter than the text",
         "prefix": "its inner hidden states are shorter than the text",
@@ -77,6 +78,7 @@ _MOBILEBERT = Family(
     "encoder.layer",
     Site(branch="attention.output.dense", norm="attention.output.LayerNorm", input="attention"),
     Site(branch="output.dense", norm="output.LayerNorm", input="intermediate"),
+    pad_to=as_it_is,  # the embedding of the last piece holds that of the piece after it
     note="adapters sit in the narrow inside of its layers",
     lacks={"pal": "its layers are narrower inside than what they read, and a PAL goes from one to the other"},
 )

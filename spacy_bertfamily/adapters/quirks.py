@@ -23,6 +23,14 @@ def big_bird_blocks(config: Any, length: int) -> Optional[int]:
     return _up_to_multiple(length, config.block_size) if _is_sparse(config, length) else None
 
 
+def funnel_blocks(config: Any, length: int) -> Optional[int]:
+    """It pools neighbouring pieces, padding among them, so there is none; but of what is shorter than this, its own code
+    cannot go on after the last pooling.
+    """
+    shortest = 2 ** (config.num_blocks - 1) if config.truncate_seq else 3 * 2**config.num_blocks // 4
+    return max(length, shortest + 1)
+
+
 def longformer_windows(config: Any, length: int) -> Optional[int]:
     """It would pad by itself, without telling its layers' adapters."""
     window = config.attention_window

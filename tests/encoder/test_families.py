@@ -40,7 +40,8 @@ def reference_inputs(model_type, folder, *texts):
     """What the tokenizer makes of a text or a pair, and what the model's own documentation says to do with it."""
     tokenizer_class = BertTokenizerFast if model_type == "albert" else AutoTokenizer
     tokenizer = tokenizer_class.from_pretrained(folder)
-    fixed = {"padding": "max_length", "max_length": 64} if model_type == "nystromformer" else {}
+    shortest = {"nystromformer": 64, "funnel": 5}.get(model_type)  # it cannot read anything shorter
+    fixed = {"padding": "max_length", "max_length": shortest} if shortest else {}
     inputs = tokenizer(*texts, return_tensors="pt", **fixed)
     if model_type == "longformer":  # the first piece, and the question
         places = torch.arange(inputs["input_ids"].shape[1])
