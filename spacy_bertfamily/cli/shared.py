@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, TypeVar
 
+import typer
 from wasabi import msg
 
 if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring torch
@@ -51,7 +52,7 @@ def read_overrides(args: List[str]) -> Dict[str, Any]:
         return parse_config_overrides(args)
     except NoSuchOption as e:
         msg.fail(e.message, "Settings of the config have a dot in their names: --training.max_steps 100.")
-        raise SystemExit(2) from e
+        raise typer.Exit(2) from e
 
 
 def split_numbers(text: str, option: str, kind: Callable[[str], Number]) -> List[Number]:
