@@ -61,7 +61,7 @@ def main() -> None:
     for way in args.ways:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             lines.append(f"| {way} | {pool.apply(keep_all, (way, texts))} |")
-    publish("many" if args.docs else "memory", "\n".join(lines), args.write)
+    publish("many", "\n".join(lines), args.write)
 
 
 if __name__ == "__main__":
