@@ -269,6 +269,10 @@ class Errors:
         "[B115] The settings of {name!r} cannot be changed while it is loaded, because it is put together of other "
         "pipelines. Load these with your settings, and combine them with nlp.add_pipe(..., source=...)."
     )
+    B116 = (
+        "[B116] A backbone of type {model_type!r} cannot be used: its forward pass does not take {missing}. Use a "
+        "model that reads pieces of text, with a mask of those that are padding; docs/backbones.md has a list of types."
+    )
     B200 = (
         "[B200] The component {name!r} cannot be trained on this example: {reason}. Correct it or leave it out. The "
         "example is: {text!r}"

@@ -6,6 +6,12 @@ Names are module paths in transformers' implementation.
 from dataclasses import replace
 from typing import Dict
 
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+)
+
 from ..errors import Errors
 from .quirks import (
     as_it_is,
@@ -157,6 +163,7 @@ FAMILIES: Dict[str, Family] = {
     "camembert": _ROBERTA,
     "convbert": replace(_BERT, pad_to=as_it_is),  # its convolutions reach into the padding
     "data2vec-text": _ROBERTA,
+    "deberta": _BERT,
     "deberta-v2": _BERT,
     "distilbert": _DISTILBERT,
     "electra": _BERT,
@@ -170,6 +177,7 @@ FAMILIES: Dict[str, Family] = {
     "mobilebert": _MOBILEBERT,
     "modernbert": _MODERNBERT,
     "mpnet": _MPNET,
+    "mt5": _T5,
     "nezha": _BERT,
     "nystromformer": replace(
         _BERT,
@@ -192,8 +200,9 @@ FAMILIES: Dict[str, Family] = {
 }
 
 
-# Of a type without a row: no layers are known, and all else is as in BERT.
+# Of a type without a row: no layers are known, and all else is as in BERT, or as in BART if it writes texts.
 UNKNOWN = Family("", _BERT_ATTENTION, _BERT_FFN)
+UNKNOWN_ENCODER = replace(UNKNOWN, embeddings=_BART.embeddings, part=_BART.part)
 
 
 def register_family(model_type: str, family: Family) -> None:
@@ -206,8 +215,15 @@ def register_family(model_type: str, family: Family) -> None:
 
 
 def describe(model_type: str) -> Family:
-    """RETURNS (Family): The row of the table; one without layers if there is none."""
-    return FAMILIES.get(model_type, UNKNOWN)
+    """RETURNS (Family): The row of the table. If there is none: one without layers, going by what transformers uses the
+    type for.
+    """
+    if model_type in FAMILIES:
+        return FAMILIES[model_type]
+    if model_type in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return UNKNOWN_ENCODER
+    reads_on = model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    return replace(UNKNOWN, causal=reads_on and model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES)
 
 
 def find_family(model_type: str) -> Family:

@@ -24,8 +24,8 @@ def big_bird_blocks(config: Any, length: int) -> Optional[int]:
 
 
 def funnel_blocks(config: Any, length: int) -> Optional[int]:
-    """It pools neighbouring pieces, padding among them, so there is none; but of what is shorter than this, its own
-    code cannot go on after the last pooling.
+    """It pools neighbouring pieces, padding among them, so there is none, but for what is so short that its own code
+    fails after the last pooling.
     """
     shortest = 2 ** (config.num_blocks - 1) if config.truncate_seq else 3 * 2**config.num_blocks // 4
     return max(length, shortest + 1)

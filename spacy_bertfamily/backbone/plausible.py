@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from ..adapters import describe
 from ..errors import Errors
 
 # Some models have shallow weights for many layers (ALBERT), and some tensors are not in the files (positions).
@@ -65,6 +66,8 @@ def check_pieces(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokeniz
         pieces = range(tokenizer.vocab_size)
     special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id]
     highest = max([*pieces, *(piece for piece in special if piece is not None)], default=0)
-    rows = len(model.get_input_embeddings().weight)  # type: ignore[arg-type]
+    family = describe(model.config.model_type)  # encoders that were a part of a model may not say it themselves
+    embeddings: Any = model.get_submodule(family.embeddings[0]) if family.part else model.get_input_embeddings()
+    rows = len(embeddings.weight)
     if highest >= rows:
         raise ValueError(Errors.B048.format(name=name, highest=highest, rows=rows))

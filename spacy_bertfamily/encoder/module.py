@@ -49,6 +49,9 @@ class Encoder(NamedAdapters):
         self.backbone = shared.share()
         self.traits = describe(shared.config.model_type)
         accepted = inspect.signature(self.backbone.forward).parameters
+        missing = [name for name in ("input_ids", "attention_mask") if name not in accepted]
+        if missing:
+            raise ValueError(Errors.B116.format(model_type=shared.config.model_type, missing=" and ".join(missing)))
         self.has_token_types = _has_token_types(self.traits, shared.config, "token_type_ids" in accepted)
         # keys and values for pieces still to come: there are none
         self._no_cache = {"use_cache": False} if "use_cache" in accepted else {}

@@ -33,7 +33,8 @@ def _breaks(tokenizer: PreTrainedTokenizerBase, text: str) -> List[int]:
 
 
 def _offsets(tokenizer: PreTrainedTokenizerBase, text: str, pieces: Sequence[str], ids: np.ndarray) -> np.ndarray:
-    if hasattr(tokenizer, "byte_decoder"):
+    spelled = text.encode("utf8", "replace").decode("latin-1")  # as ByT5 does: a character for each byte
+    if hasattr(tokenizer, "byte_decoder") or "".join(pieces) == spelled:
         return byte_offsets(text, list(map(len, pieces)))
     return find_offsets(
         text, ["" if i == tokenizer.unk_token_id else _decode(tokenizer, p) for i, p in zip(ids, pieces)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, ByT5Tokenizer
 
 from spacy_bertfamily.encoder.offsets import find_offsets, tokenize_slowly
 from spacy_bertfamily.encoder.pieces import PieceTokenizer
@@ -50,6 +50,14 @@ def test_equals_the_fast_tokenizer(backbones, model_type, text):
 )
 def test_find_offsets(text, pieces, expected):
     assert find_offsets(text, pieces).tolist() == [list(span) for span in expected]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_pieces_that_are_bytes(text):
+    """ByT5 has a piece for each byte, and no offsets."""
+    ids, offsets = tokenize_slowly(ByT5Tokenizer(), text)
+    assert [text[start:end] for start, end in offsets] == [char for char in text for _ in char.encode("utf8")]
+    assert bytes(i - 3 for i in ids).decode("utf8") == text
 
 
 @pytest.mark.parametrize("model_type", ["luke", "prophetnet", "roc_bert"])

@@ -14,7 +14,7 @@ from spacy_bertfamily.qa.decode import WindowRef, decode
 from ..util import MODEL_TYPES
 from .test_encode import make_encoder
 
-LAST = {"gpt2", "prophetnet", "t5", "xlnet"}  # [CLS] there, the last special piece, or the last piece of all
+LAST = {"gpt2", "mt5", "prophetnet", "t5", "xlnet"}  # [CLS] there, the last special piece, or the last piece of all
 NONE = {"reformer"}  # no special pieces, and not causal: the last piece, too
 PAIR = "who wrote it ? [SEP] ann wrote it in 1920"
 

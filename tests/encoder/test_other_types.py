@@ -1,0 +1,69 @@
+"""Model types that the table lacks: what transformers uses them for says what they are."""
+
+import numpy as np
+import pytest
+import spacy
+import torch
+
+from spacy_bertfamily.adapters import FAMILIES, describe
+from spacy_bertfamily.encoder.encode import encode
+
+from .. import util
+from .test_encode import make_encoder, token_vectors
+
+TYPES = {
+    "fnet": (util.COMMON, "albert"),
+    "mbart": util.KNOWN_TYPES["bart"],
+    "opt": (
+        {
+            "vocab_size": 400, "hidden_size": 32, "word_embed_proj_dim": 32, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "ffn_dim": 48, "max_position_embeddings": 64, "init_std": 0.2,
+        },
+        "gpt2",
+    ),
+    "umt5": util.KNOWN_TYPES["t5"],
+}  # fmt: skip
+DOCS = [spacy.blank("en").make_doc(text) for text in ("I like green eggs", "who wrote it ?", "ham")]
+
+
+@pytest.fixture
+def backbone(request, tmp_path, monkeypatch):
+    assert request.param not in FAMILIES
+    monkeypatch.setitem(util.MODEL_TYPES, request.param, TYPES[request.param])
+    return request.param, util.make_backbone(request.param, tmp_path)
+
+
+@pytest.mark.parametrize("backbone", ["mbart", "umt5"], indirect=True)
+def test_encoders_of_models_that_write(backbone):
+    """The encoder is taken, not what the decoder makes of the text that it is meant to write."""
+    model_type, folder = backbone
+    encoder, tokenizer = make_encoder(folder, adapter=None, trainable=("embeddings",))
+    assert any(parameter.requires_grad for parameter in encoder.parameters())
+    theirs = util.make_model(model_type).get_encoder()
+    for doc, found in zip(DOCS, encode(encoder, tokenizer, DOCS, [], False)[0]):
+        with torch.no_grad():
+            ids = torch.as_tensor(found.wordpieces.input_ids[:, : found.wordpieces.lengths[0]])
+            expected = theirs(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        np.testing.assert_allclose(found.model_output.last_hidden_state, expected, atol=1e-5)
+        assert len(token_vectors(found)) == len(doc)
+
+
+@pytest.mark.parametrize("backbone", ["opt"], indirect=True)
+def test_models_that_read_on(backbone):
+    """What stands for a text is the last piece, since the first one has seen nothing but itself."""
+    encoder, tokenizer = make_encoder(backbone[1], adapter=None)
+    for found in encode(encoder, tokenizer, DOCS, [], False)[0]:
+        layout = found.wordpieces.layout
+        assert layout.cls.tolist() == [layout.lengths[0] - 1]
+
+
+def test_models_that_fill_gaps_see_both_sides():
+    assert not describe("roformer").causal
+    assert describe("roformer").part is None
+
+
+@pytest.mark.parametrize("backbone", ["fnet"], indirect=True)
+def test_models_without_a_mask(backbone):
+    """Padding would change what they say."""
+    with pytest.raises(ValueError, match=r"B116.*'fnet'.*attention_mask"):
+        make_encoder(backbone[1], adapter=None)
