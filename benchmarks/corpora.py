@@ -2,30 +2,29 @@
 
 import sys
 from pathlib import Path
-from typing import Iterable, Iterator, TextIO
+from typing import Iterable, Iterator
 
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from spacy_bertfamily.convert import files
 from spacy_bertfamily.convert.tokens import TokenReport, convert_bio, convert_conllu
 
 
-def open_text(path: Path) -> TextIO:
-    """RETURNS (TextIO): A file, gzipped or not. Ends the program if there is no such file."""
+def existing(path: Path) -> Path:
+    """RETURNS (Path): The same. Ends the program if there is no such file."""
     if not path.is_file():
         sys.exit(f"Missing data file: {path}. Give the folder that holds the corpora with --data.")
-    return files.open_text(path)
+    return path
 
 
 def read_ud_tags(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """Universal Dependencies in CoNLL-U: one Doc a sentence, with UPOS tags as `token.tag_`."""
-    return convert_conllu(open_text(path), vocab, TokenReport())
+    return convert_conllu(existing(path), vocab, TokenReport())
 
 
 def read_bio_entities(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """JSON lines with `tokens` and BIO `tags`: one Doc a line, with entities."""
-    return convert_bio(open_text(path), str(path), vocab, TokenReport())
+    return convert_bio(existing(path), vocab, TokenReport())
 
 
 def write_docbin(docs: Iterable[Doc], path: Path) -> None:

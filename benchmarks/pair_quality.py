@@ -111,7 +111,7 @@ def make_config(name: str, corpus: Path, chinese: str = "") -> Any:
 def train_one(run: Run, threads: int, corpus: Path, steps: Optional[int], chinese: str, scored: List[str]) -> Dict:
     """Train and score one pipeline, or the peer."""
     import torch
-    from peer import train_peer
+    from peers.pairs import train_peer
 
     torch.set_num_threads(threads)
     task, (trainable, _) = TASKS[run.task], MODES[run.mode]

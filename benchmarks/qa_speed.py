@@ -10,17 +10,16 @@ that decoding takes; ratios are of CPU seconds, to the best batch size.
 
 import argparse
 import statistics
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Callable, Dict, List, Tuple
 
 import qa_data
 import spacy
 import torch
 from qa_parity import build
 from report import add_write_option, publish
-from timing import Times, compare, measure
+from timing import Times, compare, measure, timed
 from transformers import QuestionAnsweringPipeline
 
 from spacy_bertfamily.answers import set_answers
@@ -63,24 +62,6 @@ def answer_with(peer: Callable, batch_size: int, asked: Asked) -> List[str]:
     return [result["answer"].strip() for result in (results if isinstance(results, list) else [results])]
 
 
-@contextmanager
-def decoding_timed() -> Iterator[Times]:
-    """YIELDS (Times): What is spent in decoding."""
-    times, modules = Times(), (ask, span_qa)
-    original = ask.decode
-
-    def timed(*args: Any) -> Any:
-        return measure(partial(original, *args), times)
-
-    for module in modules:
-        module.decode = timed
-    try:
-        yield times
-    finally:
-        for module in modules:
-            module.decode = original
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the corpora")
@@ -112,7 +93,7 @@ def compare_use(name: str, asked: Asked, ours: Dict[str, spacy.Language], peer: 
     ways, notes = {}, {}
     for precision, nlp in ours.items():
         way, total = f"spacy-bertfamily, {precision}", Times()
-        with decoding_timed() as decoding:
+        with timed([ask, span_qa], "decode") as decoding:
             found = measure(partial(answer, nlp, asked), total)
         same = sum(a.strip() == b for a, b in zip(found, expected))
         ways[way], notes[way] = partial(answer, nlp, asked), f"{same}/{n} | {sum(decoding.cpu) / total.cpu[0]:.1%}"

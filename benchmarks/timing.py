@@ -3,9 +3,12 @@
 import re
 import statistics
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, Iterator, List
+from unittest.mock import patch
 
 
 @dataclass
@@ -32,6 +35,28 @@ def measure(function: Callable[[], Any], times: Times) -> Any:
     return result
 
 
+@contextmanager
+def timed(owners: List[Any], name: str) -> Iterator[Times]:
+    """Time all calls of a function, which must not call itself.
+
+    owners (List[Any]): The modules, classes or objects that have it.
+    name (str): What they call it.
+    YIELDS (Times): What each call takes.
+    """
+    times = Times()
+    with ExitStack() as stack:
+        for owner in owners:
+            stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), times)))
+        yield times
+
+
+def _timed(function: Callable, times: Times) -> Callable:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return measure(partial(function, *args, **kwargs), times)
+
+    return call
+
+
 def compare(ways: Dict[str, Callable[[], Any]], rounds: int) -> Dict[str, Times]:
     """Time several functions in turn, after one call of each that does not count.
 
@@ -49,3 +74,12 @@ def compare(ways: Dict[str, Callable[[], Any]], rounds: int) -> Dict[str, Times]
 def peak_megabytes() -> float:
     """RETURNS (float): The most memory that this process had. Not getrusage's number, which a child inherits."""
     return int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
+
+
+def forget_peak() -> float:
+    """Let the most that this process had begin anew, such as after loading.
+
+    RETURNS (float): Megabytes that it has now.
+    """
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak_megabytes()

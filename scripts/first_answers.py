@@ -6,13 +6,15 @@ import re
 from pathlib import Path
 
 import typer
+from spacy.cli._util import setup_gpu
 from wasabi import msg
 
 from spacy_bertfamily import load
 
 
-def main(context: Path, question: str, claim: str) -> None:
+def main(context: Path, question: str, claim: str, gpu_id: int = -1) -> None:
     """Ask QUESTION about the file CONTEXT, and check CLAIM."""
+    setup_gpu(gpu_id, silent=True)
     text = context.read_text(encoding="utf8")
     sentences = [part.replace("\n", " ") for part in re.split(r"(?<=[.!?])\s+", text.strip())]
     nlp = load("en_minilm_all")

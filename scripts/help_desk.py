@@ -5,11 +5,13 @@ from pathlib import Path
 
 import spacy
 import typer
+from spacy.cli._util import setup_gpu
 from wasabi import msg
 
 
-def main(tagger: Path, pairs: Path, qa: Path, pages: Path, question: str) -> None:
+def main(tagger: Path, pairs: Path, qa: Path, pages: Path, question: str, gpu_id: int = -1) -> None:
     """Answer QUESTION from PAGES, in SQuAD's format, with trained pipelines of a TAGGER, a PAIRS classifier and QA."""
+    setup_gpu(gpu_id, silent=True)
     nlp_tagger, nlp_pairs, nlp_qa = spacy.load(tagger), spacy.load(pairs), spacy.load(qa)
     print_storage({"tagger": nlp_tagger, "pairs": nlp_pairs, "qa": nlp_qa})
     articles = json.loads(pages.read_text(encoding="utf8"))["data"]

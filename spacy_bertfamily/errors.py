@@ -25,7 +25,7 @@ class Errors:
         "Set max_pieces to {positions} or less."
     )
     B007 = (
-        "[B007] 'trainable' names 'top:{n}', but the backbone {name!r} ({model_type}) has {layers} layer(s) with "
+        "[B007] 'top:{n}' is to be trained, but the backbone {name!r} ({model_type}) has {layers} layer(s) with "
         "weights of their own. Allowed is top:1 to top:{layers}."
     )
     B008 = (
@@ -251,7 +251,10 @@ class Errors:
         "[B120] The column {column!r} is not in {file!r}. Its columns are: {columns}. Name them with --text-a, "
         "--text-b and --label."
     )
-    B121 = "[B121] {file!r} has the unknown format {format!r}. Allowed are {formats}; give one with --format."
+    B121 = (
+        "[B121] {file!r} has the unknown format {format!r}. Allowed are tsv, csv, jsonl, squad, conllu and bio; "
+        "give one with --format."
+    )
 
     # Question answering
     B113 = (
@@ -354,7 +357,7 @@ class Errors:
         "writes where its output_file says."
     )
     B314 = (
-        "[B314] Line {line} of {file!r} is not a sentence with entities: {reason}. Each line is like "
+        "[B314] {place} is not a sentence with entities: {reason}. Each line is like "
         '{{"tokens": ["Ann", "laughs"], "tags": ["B-PER", "O"]}}, with as many tags as tokens.'
     )
     B315 = (
@@ -368,6 +371,10 @@ class Errors:
     B317 = (
         "[B317] Training with a streamed corpus (max_epochs = -1) or without a seed (seed = null) cannot be resumed. "
         "Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
+    )
+    B318 = (
+        "[B318] The state of training in {folder!r} is damaged: {reason}. Train anew without --resume; 'model-best' "
+        "and 'model-last' beside it are pipelines of their own, and can be loaded."
     )
 
     # Reliability
@@ -383,6 +390,24 @@ class Errors:
         "[B322] In training, the transformer {name!r} (precision = {precision!r}) computed numbers that are not finite "
         "for {count} of {total} Doc(s), the first being {text!r}. Lower the learning rate, or, with 'float16', set "
         "precision = 'bfloat16' or 'float32'."
+    )
+
+    # Comparing
+    B323 = (
+        "[B323] The score {score!r} cannot be computed on {file!r}: there is no such score, or its texts are not "
+        "annotated with what it counts. Scores that can be: {known}."
+    )
+    B324 = (
+        "[B324] The process of a run ({mode}, seed {seed}) was killed, probably because memory ran out. Run fewer "
+        "--jobs, or lower components.transformer.model.batch_pieces; runs that were finished are kept."
+    )
+    B325 = (
+        "[B325] Line {line} of {file!r} is not the result of a run: {reason}. Remove the line to have that run made "
+        "again, or name another file for the results."
+    )
+    B326 = (
+        "[B326] Line {line} of {file!r} is not CoNLL-U: {reason}. A word is a line of ten columns with tabs between "
+        "them, with features like 'Case=Nom|Number=Sing' or '_' in the sixth; an empty line ends a sentence."
     )
 
 

@@ -1,5 +1,7 @@
 """Pictures: layer weights, the adapter curve, training logs. They need matplotlib, the extra `plot`."""
 
+import math
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
@@ -8,6 +10,8 @@ from .experiments.curve import FULL, Point
 from .pipeline.layer_weights import MixWeights
 
 BLUE, GREY, ORANGE = "#09a3d5", "#777777", "#e07a1f"
+# The lines of the losses
+STYLES = ("-", "--", ":", "-.")
 # The lines of the curve: what a mode's name begins with, the line's name and colour.
 LINES = (("adapter:", "adapters and layer norms", BLUE), ("top:", "top layers", ORANGE))
 
@@ -79,13 +83,15 @@ def draw_log(logs: Dict[str, List[Dict[str, Any]]], path: Path) -> None:
     upper, lower = figure.subplots(2, sharex=True)
     for name, rows in logs.items():
         steps = [row["step"] for row in rows]
-        upper.plot(steps, [row["score"] for row in rows], label=name, marker=".")
-        for component in rows[0]["losses"] if rows else ():
-            lower.plot(steps, [row["losses"][component] for row in rows], label=f"{name}: {component}", marker=".")
+        (line,) = upper.plot(steps, [row["score"] for row in rows], label=name, marker=".")
+        for component, style in zip(rows[0]["losses"] if rows else (), cycle(STYLES)):
+            losses, label = [row["losses"].get(component, math.nan) for row in rows], f"{name}: {component}"
+            lower.plot(steps, losses, label=label, marker=".", color=line.get_color(), linestyle=style)
     upper.set_ylabel("score on dev")
     upper.legend(loc="lower right", fontsize=8)
     lower.set_ylabel("loss since the row before")
-    lower.legend(loc="upper right", fontsize=8)
-    lower.set_yscale("symlog")
+    if lower.lines:
+        lower.legend(fontsize=8)
+    lower.set_yscale("log", nonpositive="mask")  # the components' losses are of different sizes
     lower.set_xlabel("step")
     figure.savefig(path, dpi=150)

@@ -34,6 +34,12 @@ TAGGED = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    """What a test draws does not depend on which tests ran before it."""
+    spacy.util.fix_random_seed(0)
+
+
 @pytest.fixture(scope="session")
 def backbones(tmp_path_factory):
     """Tiny random backbones by model type, made once."""

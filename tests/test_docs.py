@@ -1,15 +1,19 @@
 """The documentation is true: its Python runs, its configs parse, its commands exist and have the options shown."""
 
+import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List, Set
 
 import pytest
+import spacy
+from spacy.util import registry
 from thinc.api import Config
 from typer.main import get_command
 from weasel.cli.document import project_document
+from weasel.util.config import load_project_config
 
 from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.errors import Errors
@@ -76,6 +80,44 @@ def test_commands_exist(words):
     known = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
     given = {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)}
     assert given <= known | {"-"}
+
+
+def test_project_commands_exist():
+    """What the pages run of project.yml is a workflow or a command of it, with variables that it has."""
+    project = load_project_config(ROOT)
+    names = {*project["workflows"], *(command["name"] for command in project["commands"])}
+    found = [line for page in PAGES.values() for line in re.findall(r"-m spacy project run (.*?)(?:`|\n)", page)]
+    assert len(found) > 5
+    for line in found:
+        name, *rest = line.split()
+        assert name in names | {"WORKFLOW"}, line
+        assert set(re.findall(r"--vars\.(\w+)", " ".join(rest))) <= set(project["vars"]), line
+
+
+def settings_of(block: Dict[str, Any]) -> Set[str]:
+    """The settings of a component and of its model; adapters have a page of their own."""
+    found = {name for name in block if not name.startswith("@")} - {"model"}
+    if "@architectures" in block:
+        found |= set(inspect.signature(registry.get("architectures", block["@architectures"])).parameters)
+    for value in block.values():
+        if isinstance(value, dict) and "@adapters" not in value:
+            found |= settings_of(value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("factory", "page"),
+    [
+        ("adapter_transformer", "adapter_transformer"),
+        ("span_qa", "span_qa"),
+        ("pair_classifier", "pair_classifier"),
+        ("weighted_layer_pooler", "layer_mix"),
+    ],
+)
+def test_every_setting_is_documented(factory, page):
+    settings = settings_of(spacy.blank("en").get_factory_meta(factory).default_config)
+    assert len(settings) > 3
+    assert [name for name in sorted(settings) if not re.search(rf"\b{name}\b", PAGES[page])] == []
 
 
 def test_troubleshooting_quotes_real_errors():

@@ -17,7 +17,9 @@ if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring
 PIPELINE = typer.Argument(..., help="Folder, package or released name of a trained pipeline")
 TRANSFORMER = typer.Option(None, "--transformer", "-t", help="The component, if there are several transformers")
 
-adapters_cli = typer.Typer(name="adapters", help="List, export and import the adapters of a pipeline.")
+adapters_cli = typer.Typer(
+    name="adapters", help="List, export and import the adapters of a pipeline.", no_args_is_help=True
+)
 
 
 @adapters_cli.command("list")

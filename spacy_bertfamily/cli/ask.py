@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import List
 
 import typer
+from spacy.cli._util import setup_gpu
 from wasabi import color, msg
 
 from .shared import load_pipeline, or_fail
@@ -20,6 +21,7 @@ def ask_command(
     top_k: int = typer.Option(1, "--top-k", "-k", min=1, help="The most answers to each question"),
     as_json: bool = typer.Option(False, "--json", "-j", help="One JSON object a line for each question"),
     progress: bool = typer.Option(False, "--progress", "-p", help="Show a progress bar"),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
     """Ask questions about a text of any length.
 
@@ -29,6 +31,8 @@ def ask_command(
 
     with or_fail(f"Cannot read {context}"):
         text = sys.stdin.read() if context == "-" else Path(context).read_text(encoding="utf8")
+    with or_fail("Cannot use the GPU"):
+        setup_gpu(gpu_id, silent=True)
     nlp = load_pipeline(pipeline)
     components = [component for _, component in nlp.components if isinstance(component, SpanQA)]
     if not components:

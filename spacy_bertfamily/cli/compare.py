@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Dict, List, Optional, Sequence
 
 import typer
-from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
-from .shared import or_fail, split_numbers
+from .shared import or_fail, read_overrides, split_numbers
 
 if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring torch
     from ..experiments.curve import Point
@@ -40,8 +39,10 @@ def compare_command(
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
     as_json: bool = typer.Option(False, "--json", "-j", help="Print the points as JSON instead of a table"),
 ) -> None:
-    """Draw what adapters of each size and the top layers reach beside full fine-tuning, against the number of trained
-    parameters. Runs that are finished are kept in OUTPUT: an interrupted comparison goes on where it was. Settings of
+    """Draw the adapter curve: what adapters and top layers reach beside full fine-tuning.
+
+    The figure shows scores against the number of trained parameters, for adapters of each size and for each number of
+    top layers. Runs that are finished are kept in OUTPUT: an interrupted comparison goes on where it was. Settings of
     the configs are changed as in `spacy train`.
 
     EXAMPLE: python -m spacy bertfamily compare ner train.spacy dev.spacy --output curve --seeds 5
@@ -52,20 +53,19 @@ def compare_command(
     from ..experiments.curve import Comparison, check_same, make_experiment, points, write_csv
     from ..plots import draw_curve, new_figure
 
+    overrides = read_overrides(ctx.args)
     factors = split_numbers(rate_factors, "--rate-factors", float) or [1.0]
-    numbers = {name: split_numbers(text, name, int) for name, text in (("--sizes", sizes), ("--tops", tops or ""))}
+    adapters = split_numbers(sizes, "--sizes", int)
     with or_fail("Cannot compare"):
         new_figure(1, 1)  # a missing matplotlib is found out before the first run, not after the last
         comparison = Comparison(
             task, str(train), str(dev), str(test) if test else None, score, steps, factors, lang, backbone, gpu_id,
-            parse_config_overrides(ctx.args),
+            overrides,
         )  # fmt: skip
-        config = comparison.config("full")
-        if tops is None:
-            numbers["--tops"] = all_layers(config["components"]["transformer"]["model"]["name"])
+        layers = top_layers(tops, comparison.config("full")["components"]["transformer"]["model"]["name"])
         check_same(output, comparison)
         results = output / "results.jsonl"
-        experiment = make_experiment(comparison, numbers["--sizes"], numbers["--tops"], results)
+        experiment = make_experiment(comparison, adapters, layers, results)
         run_all(experiment, jobs, seeds, show=not as_json)
         found = points(experiment)
     write_csv(found, output / "curve.csv")
@@ -77,12 +77,21 @@ def compare_command(
     msg.good(f"Wrote {output / 'curve.csv'} and {output / 'curve.png'}")
 
 
-def all_layers(backbone: str) -> List[int]:
-    """RETURNS (List[int]): 1 to the number of layers with weights of their own."""
+def top_layers(tops: Optional[str], backbone: str) -> List[int]:
+    """RETURNS (List[int]): Numbers of top layers; by default 1 to all layers that have weights of their own.
+    RAISES (ValueError): If the backbone has fewer layers.
+    """
     from ..backbone import read_config
+    from ..errors import Errors
 
     config = read_config(backbone)[1]
-    return list(range(1, getattr(config, "num_hidden_groups", config.num_hidden_layers) + 1))
+    count = getattr(config, "num_hidden_groups", config.num_hidden_layers)
+    if tops is None:
+        return list(range(1, count + 1))
+    numbers = split_numbers(tops, "--tops", int)
+    if max(numbers, default=0) > count:
+        raise ValueError(Errors.B007.format(n=max(numbers), name=backbone, model_type=config.model_type, layers=count))
+    return numbers
 
 
 def run_all(experiment: "Experiment", jobs: int, seeds: int, show: bool) -> None:

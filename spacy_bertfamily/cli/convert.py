@@ -1,5 +1,6 @@
 """`python -m spacy bertfamily convert`"""
 
+from itertools import islice
 from pathlib import Path
 from typing import Dict, List, Optional, Union
 
@@ -43,22 +44,27 @@ def convert_command(
         max=1,
     ),
     xpos: bool = typer.Option(False, "--xpos", help="conllu: the treebank's own tags instead of the universal ones"),
+    limit: int = typer.Option(0, "--limit", "-n", help="The most texts to write, from the beginning; 0: all", min=0),
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),
     separator: str = typer.Option("[SEP]", "--separator", "-s", help="As in the transformer's config"),
 ) -> None:
-    """Convert pairs of texts, or single texts, with labels or scores, questions with answers, or words with tags or
-    entities, to spaCy's format. Says what is skipped or repaired, and why.
+    """Convert tables, questions with answers, or tagged words to spaCy's format.
+
+    Tables hold pairs of texts, or single texts, with labels or scores; words have tags or entities. It says what is
+    skipped or repaired, and why.
 
     EXAMPLE: python -m spacy bertfamily convert train.jsonl train.spacy --text-a premise --text-b hypothesis
 
     EXAMPLE: python -m spacy bertfamily convert train-v1.1.json train.spacy --format squad --negatives 0.5
 
+    EXAMPLE: python -m spacy bertfamily convert reviews.csv train.spacy --text-a text --text-b '' --label stars
+
     EXAMPLE: python -m spacy bertfamily convert en_ewt-ud-train.conllu train.spacy
     """
     import spacy
+    import tqdm
     from spacy.tokens import DocBin
 
-    from ..convert.files import open_text
     from ..convert.pairs import PairColumns, PairReport, convert_pairs
     from ..convert.squad import Report, convert_squad
     from ..convert.tables import read_rows
@@ -72,23 +78,24 @@ def convert_command(
         nlp = spacy.blank(lang)
         if format == "squad" or (format is None and ".json" in source.suffixes):
             report = Report()
-            docs = DocBin(docs=convert_squad(source, nlp, report, separator, inside_words, negatives, swaps))
+            docs = convert_squad(source, nlp, report, separator, inside_words, negatives, swaps)
         elif format in ("bio", "conllu") or (format is None and ".conllu" in source.suffixes):
-            report = TokenReport()
-            with open_text(source) as lines:
-                bio = convert_bio(lines, str(source), nlp.vocab, report)
-                docs = DocBin(docs=bio if format == "bio" else convert_conllu(lines, nlp.vocab, report, xpos))
+            report, vocab = TokenReport(), nlp.vocab
+            bio = format == "bio"
+            docs = convert_bio(source, vocab, report) if bio else convert_conllu(source, vocab, report, xpos)
         else:
             report = PairReport()
-            rows = read_rows(source, format)
-            docs = DocBin(docs=convert_pairs(rows, str(source), columns, nlp, report, separator))
+            docs = convert_pairs(read_rows(source, format), str(source), columns, nlp, report, separator)
+        # a bar where there is somebody to look at it
+        corpus = DocBin(docs=tqdm.tqdm(islice(docs, limit or None), "Texts", unit="", disable=None, leave=False))
     summary, *details = report.lines()
     for line in details:
         msg.warn(line) if " skipped, " in line or " left out" in line else msg.text(line)
     if not report.written:
         msg.fail(f"Nothing to write: {summary}", exits=1)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    docs.to_disk(target)
+    with or_fail(f"Cannot write {target}"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        corpus.to_disk(target)
     msg.good(f"{summary} to {target}")
 
 

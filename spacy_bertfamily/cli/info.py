@@ -16,7 +16,9 @@ def info_command(
     pipeline: str = typer.Argument(..., help="Folder, package or released name of a trained pipeline"),
     as_json: bool = typer.Option(False, "--json", "-j", help="Print JSON instead of tables"),
 ) -> None:
-    """Show what the transformers of a pipeline consist of: backbone, fingerprint, adapters, and what was trained.
+    """Show what the transformers of a pipeline consist of.
+
+    That is the backbone and its fingerprint, the adapters, and what was trained.
 
     EXAMPLE: python -m spacy bertfamily info training/model-best
     """

@@ -24,24 +24,29 @@ def init_config_command(
     backbone: Optional[str] = typer.Option(
         None, "--backbone", "-b", help="Hub id, local folder, or package:folder; by default a small English BERT"
     ),
+    steps: int = typer.Option(2000, "--steps", "-s", help="Updates, for which the schedules are written", min=1),
     force: bool = typer.Option(False, "--force", "-F", help="Write over an existing file"),
 ) -> None:
     """Write a complete, commented config for a task and a way to train.
 
     EXAMPLE: python -m spacy bertfamily init-config ner.cfg --task ner
+
     EXAMPLE: python -m spacy bertfamily init-config qa.cfg --task qa --mode top:2
+
     EXAMPLE: python -m spacy bertfamily init-config - --task pair --lang de --backbone ./my-german-bert
     """
     from ..init_config.make import make_config
 
+    path = "config.cfg" if str(target) == "-" else target.as_posix()
     with or_fail("Cannot make a config"):
-        config = make_config(task, mode, lang, backbone, path="config.cfg" if str(target) == "-" else target.as_posix())
+        config = make_config(task, mode, lang, backbone, path, steps)
     if str(target) == "-":
         print(config, end="")
         return
     if target.exists() and not force:
         msg.fail(f"{target} exists already", "Give another name, or --force to write over it.", exits=1)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(config, encoding="utf8")
+    with or_fail(f"Cannot write {target}"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(config, encoding="utf8")
     msg.good(f"Wrote {target}")
     print(f"python -m spacy train {target} --output training --paths.train train.spacy --paths.dev dev.spacy")

@@ -14,8 +14,10 @@ def plot_log_command(
     picture: Path = typer.Argument(..., help="The picture to write (.png, .svg, .pdf)", dir_okay=False),
     logs: List[Path] = typer.Argument(..., help="Files that spaCy's console logger has written", exists=True),
 ) -> None:
-    """Draw the scores and losses of training runs. The logs come from `spacy train` with
-    --training.logger.output_file log.jsonl, where the config's logger is spacy.ConsoleLogger.v3.
+    """Draw the scores and losses of training runs.
+
+    The logs come from `spacy train` with --training.logger.output_file log.jsonl, where the config's logger is
+    spacy.ConsoleLogger.v3.
 
     EXAMPLE: python -m spacy bertfamily plot-log curves.png training/adapter.jsonl training/full.jsonl
     """
@@ -28,12 +30,20 @@ def plot_log_command(
 
 def read_log(path: Path) -> List[Dict[str, Any]]:
     """RETURNS (List[Dict]): The rows of a log. RAISES (ValueError): If it is something else."""
+    from ..convert.files import printable
     from ..errors import Errors
 
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines() if line.strip()]
         if not rows:
             raise ValueError("it is empty")
-        return [{key: row[key] for key in ("step", "score", "losses")} for row in rows]
-    except (ValueError, KeyError, TypeError) as e:
-        raise ValueError(Errors.B313.format(file=str(path), reason=str(e))) from e
+        return [_check(row) for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as e:
+        reason = printable(f"{type(e).__name__} {e}")
+        raise ValueError(Errors.B313.format(file=str(path), reason=reason)) from e
+
+
+def _check(row: Dict[str, Any]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What is drawn of a row, as numbers."""
+    losses = {name: float(loss) for name, loss in row["losses"].items()}
+    return {"step": int(row["step"]), "score": float(row["score"]), "losses": losses}

@@ -1,9 +1,10 @@
-"""What the commands share: errors without tracebacks, loading, lists of numbers."""
+"""What the commands share: errors without tracebacks, loading, settings of configs, lists of numbers."""
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterator, List, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, TypeVar
 
+import typer
 from wasabi import msg
 
 if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring torch
@@ -22,7 +23,7 @@ def or_fail(title: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, EOFError, ValueError, ImportError) as e:
+    except (OSError, EOFError, ValueError, ImportError, AssertionError) as e:  # spaCy asserts that examples have labels
         msg.fail(title, str(e), exits=1)
 
 
@@ -41,6 +42,17 @@ def find_transformers(nlp: "Language") -> List["AdapterTransformer"]:
     from ..pipeline.adapter_transformer import AdapterTransformer
 
     return [component for _, component in nlp.components if isinstance(component, AdapterTransformer)]
+
+
+def read_overrides(args: List[str]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): Settings of a config, by their dotted names. Ends the program on anything else."""
+    from spacy.cli._util import NoSuchOption, parse_config_overrides
+
+    try:
+        return parse_config_overrides(args)
+    except NoSuchOption as e:
+        msg.fail(e.message, "Settings of the config have a dot in their names: --training.max_steps 100.")
+        raise typer.Exit(2) from e
 
 
 def split_numbers(text: str, option: str, kind: Callable[[str], Number]) -> List[Number]:

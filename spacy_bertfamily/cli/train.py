@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
+from spacy.cli._util import import_code, setup_gpu, show_validation_error
 from wasabi import msg
 
-from .shared import or_fail
+from .shared import or_fail, read_overrides
 
 
 def train_command(
@@ -17,25 +17,28 @@ def train_command(
     code: Path = typer.Option(None, "--code", "-c", help="Python file to import first"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
-    """Train as `spacy train` does, and write at each evaluation what is needed to go on after an interruption:
-    optimizer, step, random numbers, scores. Needs as much room on the disk again as what is trained, times three.
+    """Train as `spacy train` does, so that it can be interrupted and resumed.
+
+    At each evaluation it writes what is needed to go on: optimizer, step, random numbers, scores. That needs as much
+    room on the disk again as what is trained, times three.
 
     EXAMPLE: python -m spacy bertfamily train ner.cfg --output training --paths.train train.spacy --paths.dev dev.spacy
 
-    EXAMPLE: the same with --resume
+    EXAMPLE: python -m spacy bertfamily train ner.cfg --output training --paths.train train.spacy --paths.dev dev.spacy
+    --resume
     """
     from spacy.training.initialize import init_nlp
     from spacy.util import load_config
 
     from ..resume.loop import train
 
-    overrides = parse_config_overrides(ctx.args)
+    overrides = read_overrides(ctx.args)
     import_code(code)
-    output.mkdir(parents=True, exist_ok=True)
-    setup_gpu(gpu_id)
-    with show_validation_error(config_path):
-        config = load_config(config_path, overrides=overrides, interpolate=False)
-        nlp = init_nlp(config, use_gpu=gpu_id)
     with or_fail("Cannot train"):
+        output.mkdir(parents=True, exist_ok=True)
+        setup_gpu(gpu_id)
+        with show_validation_error(config_path):
+            config = load_config(config_path, overrides=overrides, interpolate=False)
+            nlp = init_nlp(config, use_gpu=gpu_id)
         train(nlp, output, resume=resume, use_gpu=gpu_id)
     msg.good(f"Saved the pipeline to {output / 'model-last'}")

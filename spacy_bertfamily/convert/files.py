@@ -3,8 +3,9 @@
 import gzip
 import io
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Iterator, TextIO
 
 from ..errors import Errors
 
@@ -42,15 +43,20 @@ class _Unpacked(io.RawIOBase):
         super().close()
 
 
-def open_text(path: Path) -> TextIO:
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
     """Open a file as UTF-8, with or without a byte order mark, and unpack it if it ends in `.gz`.
 
     path (Path): The file.
-    RETURNS (TextIO): Its text; line ends are as in the file.
-    RAISES (ValueError): While it is read, if it is damaged, or unpacks to far more than text would.
+    YIELDS (TextIO): Its text; line ends are as in the file.
+    RAISES (ValueError): While it is read, if it is damaged or not UTF-8, or unpacks to far more than text would.
     """
     binary = io.BufferedReader(_Unpacked(path)) if path.suffix == ".gz" else path.open("rb")
-    return io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
+    with io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as file:
+        try:
+            yield file
+        except UnicodeDecodeError as e:
+            raise ValueError(Errors.B321.format(file=str(path), reason=e)) from e
 
 
 def is_text(text: str) -> bool:

@@ -78,9 +78,6 @@ def read_rows(path: Path, format: Optional[str] = None) -> Iterator[Row]:
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
     format = format or (suffixes[-1][1:].lower() if suffixes else "")
     if format not in FORMATS:
-        raise ValueError(Errors.B121.format(file=str(path), format=format, formats=", ".join(FORMATS)))
-    try:
-        with open_text(path) as file:
-            yield from FORMATS[format](file)
-    except UnicodeDecodeError as e:
-        raise ValueError(Errors.B321.format(file=str(path), reason=e)) from e
+        raise ValueError(Errors.B121.format(file=str(path), format=format))
+    with open_text(path) as file:
+        yield from FORMATS[format](file)

@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import dataclass
-from typing import Iterable, Iterator, List
+from itertools import chain
+from pathlib import Path
+from typing import Iterator, List
 
 from spacy.parts_of_speech import IDS as POS
 from spacy.tokens import Doc
@@ -10,6 +12,10 @@ from spacy.training import biluo_tags_to_spans, iob_to_biluo
 from spacy.vocab import Vocab
 
 from ..errors import Errors
+from .files import open_text
+
+# Of CoNLL-U: id, form, lemma, universal tag, own tag, features, head, relation, more relations, the rest
+COLUMNS = 10
 
 
 @dataclass
@@ -34,51 +40,87 @@ class TokenReport:
         return doc
 
 
-def convert_conllu(lines: Iterable[str], vocab: Vocab, report: TokenReport, xpos: bool = False) -> Iterator[Doc]:
+def convert_conllu(path: Path, vocab: Vocab, report: TokenReport, xpos: bool = False) -> Iterator[Doc]:
     """Read Universal Dependencies in CoNLL-U, for a tagger and a morphologizer: one Doc a sentence, with `token.pos_`,
     `token.morph` and `token.tag_`. For parses there is `python -m spacy convert`.
 
-    lines (Iterable[str]): The lines of the file.
+    path (Path): The file, gzipped or not.
     vocab (Vocab): Of the Docs.
     report (TokenReport): Gets what happened.
     xpos (bool): Take the treebank's own tags as `token.tag_`, instead of the universal ones.
     YIELDS (Doc): The sentences.
+    RAISES (ValueError): If a line is something else, or the file cannot be read.
     """
-    words: List[str] = []
-    spaces: List[bool] = []
-    tags: List[str] = []
-    pos: List[str] = []
-    morphs: List[str] = []
-    for line in [*lines, ""]:
-        columns = line.rstrip("\r\n").split("\t")
-        if len(columns) == 10 and columns[0].isdigit():
-            words.append(columns[1])
-            tags.append(columns[4] if xpos else columns[3])
-            pos.append(columns[3] if columns[3] in POS else "")
-            morphs.append("" if columns[5] == "_" else columns[5])
-            spaces.append("SpaceAfter=No" not in columns[9])
-        elif not line.strip() and words:
-            spaces[-1] = False
-            yield report.count(Doc(vocab, words=words, spaces=spaces, tags=tags, pos=pos, morphs=morphs))
-            words, spaces, tags, pos, morphs = [], [], [], [], []
+    rows: List[List[str]] = []
+    with open_text(path) as file:
+        for number, line in enumerate(chain(file, [""]), 1):
+            try:
+                columns = _columns(line)
+                if columns:
+                    rows += [columns] if columns[0].isdigit() else []
+                elif rows and not line.strip():
+                    yield report.count(_sentence(rows, vocab, xpos))
+                    rows = []
+            except ValueError as e:
+                raise ValueError(Errors.B326.format(line=number, file=str(path), reason=e)) from e
 
 
-def convert_bio(lines: Iterable[str], file: str, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
+def _columns(line: str) -> List[str]:
+    """RETURNS (List[str]): The columns of a word, or of what is counted otherwise ('1-2', '1.1'); [] for other lines.
+    RAISES (ValueError): If it is a line of nothing that there is.
+    """
+    if line.startswith("#") or not line.strip():
+        return []
+    columns = line.rstrip("\r\n").split("\t")
+    if len(columns) != COLUMNS:
+        raise ValueError(f"it has {len(columns)} columns")
+    columns[5] = _morph(columns[5])
+    return columns
+
+
+def _sentence(rows: List[List[str]], vocab: Vocab, xpos: bool) -> Doc:
+    spaces = ["SpaceAfter=No" not in columns[9] for columns in rows]
+    return Doc(
+        vocab,
+        words=[columns[1] for columns in rows],
+        spaces=[*spaces[:-1], False],
+        tags=[columns[4 if xpos else 3] for columns in rows],
+        pos=[columns[3] if columns[3] in POS else "" for columns in rows],
+        morphs=[columns[5] for columns in rows],
+    )
+
+
+def _morph(features: str) -> str:
+    """RETURNS (str): The features of a word. RAISES (ValueError): If they are none."""
+    if features == "_":
+        return ""
+    if not all(name and value for name, _, value in (feature.partition("=") for feature in features.split("|"))):
+        raise ValueError(f"{features!r:.60} are no features")
+    return features
+
+
+def convert_bio(path: Path, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
     """Read JSON lines with `tokens` and BIO `tags`: one Doc a line, with entities.
 
-    lines (Iterable[str]): The lines of the file.
-    file (str): Where they are from, for errors.
+    path (Path): The file, gzipped or not.
     vocab (Vocab): Of the Docs.
     report (TokenReport): Gets what happened.
     YIELDS (Doc): The sentences.
-    RAISES (ValueError): If a line is something else.
+    RAISES (ValueError): If a line is something else, or the file cannot be read.
     """
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-                doc = Doc(vocab, words=row["tokens"])
-                doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(row["tags"])))
-            except (ValueError, KeyError, TypeError, IndexError) as e:
-                raise ValueError(Errors.B314.format(file=file, line=number, reason=f"{type(e).__name__} {e}")) from e
-            yield report.count(doc)
+    with open_text(path) as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield report.count(_read_bio(line, vocab, f"Line {number} of {str(path)!r}"))
+
+
+def _read_bio(line: str, vocab: Vocab, place: str) -> Doc:
+    try:
+        row = json.loads(line)
+        if not all(isinstance(word, str) for word in row["tokens"]):
+            raise TypeError("a word is not a text")
+        doc = Doc(vocab, words=row["tokens"])
+        doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(row["tags"])))
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as e:
+        raise ValueError(Errors.B314.format(place=place, reason=f"{type(e).__name__} {e}")) from e
+    return doc

@@ -61,26 +61,25 @@ def make_layout(pieces: Pieces, windows: List[Window], tokenizer: PieceTokenizer
     """
     lengths = np.asarray([len(window) for window in windows])
     index = np.full((len(windows), lengths.max()), -1)
-    score = np.full(index.shape, -1.0)
-    cls = np.zeros(len(windows), dtype="int64")
-    n_first = pieces.n_first or 0
     for row, window in enumerate(windows):
         index[row, : len(window)] = window.pieces
+    speaks = index >= 0 if len(windows) == 1 else _speakers(index, windows, pieces.n_first or 0)
+    cls = np.asarray([window.cls for window in windows])
+    known = pieces.ids != tokenizer.unknown_id
+    return Layout(pieces, index, speaks, lengths, cls, known)
+
+
+def _speakers(index: np.ndarray, windows: List[Window], n_first: int) -> np.ndarray:
+    score = np.full(index.shape, -1.0)
+    for row, window in enumerate(windows):
         is_first = window.pieces < n_first
         part = np.where(is_first, (is_first & (window.pieces >= 0)).sum(), (~is_first).sum())
         score[row, : len(window)] = window.context + LENGTH_BONUS * part
-        cls[row] = window.cls
-    known = pieces.ids != tokenizer.tokenizer.unk_token_id
-    return Layout(pieces, index, _speakers(index, score), lengths, cls, known)
-
-
-def _speakers(index: np.ndarray, score: np.ndarray) -> np.ndarray:
     speaks = index >= 0
-    if len(index) > 1:
-        rows, columns = np.nonzero(speaks)
-        piece = index[rows, columns]
-        order = np.lexsort((rows, -score[rows, columns], piece))
-        is_best = np.ones(len(order), dtype=bool)
-        is_best[1:] = piece[order[1:]] != piece[order[:-1]]
-        speaks[rows[order], columns[order]] = is_best
+    rows, columns = np.nonzero(speaks)
+    piece = index[rows, columns]
+    order = np.lexsort((rows, -score[rows, columns], piece))
+    is_best = np.ones(len(order), dtype=bool)
+    is_best[1:] = piece[order[1:]] != piece[order[:-1]]
+    speaks[rows[order], columns[order]] = is_best
     return speaks

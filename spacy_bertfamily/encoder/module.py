@@ -148,6 +148,11 @@ class Encoder(NamedAdapters):
         return self.shared.config.hidden_size * self.traits.width
 
     @property
+    def causal(self) -> bool:
+        """RETURNS (bool): Whether a piece sees only those before it: by its type, or as a BERT made a decoder does."""
+        return self.traits.causal or getattr(self.shared.config, "is_decoder", False)
+
+    @property
     def batch_pieces(self) -> int:
         """RETURNS (int): The most padded pieces in a batch, unless a single window is longer."""
         return 1 if self.traits.alone else self.settings.batch_pieces

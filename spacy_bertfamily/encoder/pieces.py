@@ -89,6 +89,7 @@ class PieceTokenizer:
         self.single = Template.learn(tokenizer, "a")
         self.pair = Template.learn(tokenizer, "a", "a")
         self.pad_id = tokenizer.pad_token_id or 0
+        self.unknown_id, self.classifying_id = tokenizer.unk_token_id, tokenizer.cls_token_id  # slow to look up
         self.filler = self.pad_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
         vocabulary = tokenizer.get_vocab()
         self.strings = [""] * (max(vocabulary.values()) + 1)
@@ -124,7 +125,7 @@ class PieceTokenizer:
         if self.causal:
             return len(ids) - 1
         places = np.flatnonzero(special)
-        classifying = places[ids[places] == self.tokenizer.cls_token_id]
+        classifying = places[ids[places] == self.classifying_id]
         if len(classifying):
             return int(classifying[0])
         return 0 if special[0] else int(places[-1]) if len(places) else len(ids) - 1

@@ -67,7 +67,7 @@ def train_point(run: Run, threads: int, comparison: Comparison) -> Dict:
         spacy.require_gpu(comparison.gpu_id)
     config = comparison.config(run.mode)
     reader = config["corpora"]["dev"]
-    corpus = {name: reader[name] for name in ("gold_preproc", "max_length")}
+    corpus = {name: reader[name] for name in ("gold_preproc", "max_length", "limit")}
     configure(config, run, comparison.steps, find_mode(run.mode).trainable)
     nlp, sizes = fit(config)
     score = comparison.score or TASKS[comparison.task].main_score

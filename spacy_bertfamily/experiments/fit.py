@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Sequence, Tuple
 
+from ..errors import Errors
 from .runs import Run
 
 
@@ -51,7 +52,13 @@ def fit(config: Any) -> Tuple[Any, Dict[str, float]]:
 
 
 def evaluate(nlp: Any, path: Path, score: str, **corpus: Any) -> float:
-    """RETURNS (float): A score on the examples of a file. corpus: More settings for spaCy's corpus reader."""
+    """RETURNS (float): A score on the examples of a file. corpus: More settings for spaCy's corpus reader.
+    RAISES (ValueError): If there is no such score, or the examples have nothing that it could be counted by.
+    """
     from spacy.training import Corpus
 
-    return nlp.evaluate(list(Corpus(path, **corpus)(nlp)))[score]
+    scores = nlp.evaluate(list(Corpus(path, **corpus)(nlp)))
+    if not isinstance(scores.get(score), float):
+        known = ", ".join(name for name, value in scores.items() if isinstance(value, float))
+        raise ValueError(Errors.B323.format(score=score, file=str(path), known=known))
+    return scores[score]

@@ -6,10 +6,14 @@ import json
 import multiprocessing
 import os
 import statistics
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Sequence
+
+from ..errors import Errors
+from ..storage import write_atomically
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,11 @@ class Run:
     mode: str
     rate: float
     seed: int
+
+
+def run_of(result: Dict) -> Run:
+    """RETURNS (Run): What a result is the result of."""
+    return Run(result["task"], result["mode"], result["rate"], result["seed"])
 
 
 Report = Callable[[Dict], None]
@@ -98,16 +107,30 @@ def execute(
     """Run what the results do not hold yet, each in a process of its own, and write down each result as it comes.
     OMP_NUM_THREADS says how many threads each has; else they share the cores.
     """
-    done = {(r["task"], r["mode"], r["rate"], r["seed"]) for r in load_results(results)}
-    todo = [run for run in runs if (run.task, run.mode, run.rate, run.seed) not in done]
+    done = set(map(run_of, load_results(results)))
+    todo = [run for run in runs if run not in done]
     threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // jobs))
     results.parent.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-        for future in as_completed([pool.submit(train_one, run, threads) for run in todo]):
-            with results.open("a", encoding="utf8") as file:
-                file.write(json.dumps(future.result()) + "\n")
-            report(future.result())
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for future in as_completed([pool.submit(_run_apart, train_one, run, threads) for run in todo]):
+                result = future.result()
+                write_atomically(results, (_complete(results) + json.dumps(result) + "\n").encode("utf8"))
+                report(result)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # else all the other runs would be waited for
+            raise
+
+
+def _run_apart(train_one: Callable[[Run, int], Dict], run: Run, threads: int) -> Dict:
+    """One process for one run, so that no run gets what another one left. Pools that replace their processes
+    (`max_tasks_per_child`) hang where they are interrupted.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(train_one, run, threads).result()
+        except BrokenProcessPool as e:
+            raise OSError(Errors.B324.format(mode=run.mode, seed=run.seed)) from e
 
 
 def _cells(rows: List[Dict]) -> str:
@@ -122,8 +145,24 @@ def _cells(rows: List[Dict]) -> str:
 
 
 def load_results(path: Path) -> List[Dict]:
-    """RETURNS (List[Dict]): The results of a file, [] if there is none yet."""
-    return [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()] if path.exists() else []
+    """RETURNS (List[Dict]): The results of a file, [] if there is none yet.
+    RAISES (ValueError): If a line is something else.
+    """
+    results = []
+    for number, line in enumerate(_complete(path).splitlines(), 1):
+        try:
+            result = json.loads(line)
+            run_of(result)
+        except (ValueError, TypeError, KeyError) as e:
+            raise ValueError(Errors.B325.format(line=number, file=str(path), reason=ascii(e))) from e
+        results.append(result)
+    return results
+
+
+def _complete(path: Path) -> str:
+    """RETURNS (str): The complete lines of a file: a process may have been killed while it wrote the last one."""
+    text = path.read_text(encoding="utf8") if path.exists() else ""
+    return text[: text.rfind("\n") + 1]
 
 
 def best_rate(results: List[Dict], task: str, mode: str) -> float:

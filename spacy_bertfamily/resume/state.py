@@ -1,5 +1,6 @@
 """What training has to remember beside the pipeline: optimizer, random numbers, scores, the order of the examples."""
 
+import hashlib
 import json
 import random
 import shutil
@@ -17,6 +18,8 @@ from ..errors import Errors
 from ..storage import write_atomically
 
 FILE = "state.json"
+TENSORS = "tensors.safetensors"
+DIGEST = "sha256"
 MOMENTS = ("mom1", "mom2", "averages")
 # What may be changed for the rest of the training.
 FREE = ("max_steps", "max_epochs", "patience", "logger")
@@ -70,13 +73,14 @@ def save_state(folder: Path, nlp: Language, optimizer: Optimizer, progress: Prog
     }
     tensors.update({f"order/{i}": order for i, order in enumerate(progress.orders)})
     tensors.update({f"random/{name}": state for name, state in _random_states().items()})
-    save_file(tensors, current / "tensors.safetensors")
+    save_file(tensors, current / TENSORS)
     about = {
         "folder": current.name, "step": progress.step, "scores": progress.scores, "config": comparable(nlp),
         "updates": {names[key]: count for key, count in optimizer.nr_update.items()},
         "numpy": _numpy_state()[2:],
     }  # fmt: skip
-    write_atomically(folder / FILE, json.dumps(about).encode("utf8"))
+    state = {**about, DIGEST: _digest(current, about)}
+    write_atomically(folder / FILE, json.dumps(state).encode("utf8"))
     for other in folder.glob("step-*"):
         if other != current:
             shutil.rmtree(other)
@@ -84,18 +88,41 @@ def save_state(folder: Path, nlp: Language, optimizer: Optimizer, progress: Prog
 
 def read_progress(folder: Path, nlp: Language) -> Progress:
     """RETURNS (Progress): How far an interrupted training had come.
-    RAISES (ValueError): If there is none, or its config was another one.
+    RAISES (ValueError): If there is none, it is damaged, or its config was another one.
     """
     if not (folder / FILE).is_file():
         raise ValueError(Errors.B315.format(folder=str(folder)))
-    about = json.loads((folder / FILE).read_text(encoding="utf8"))
+    about, current = _read_about(folder)
     new = comparable(nlp)
     for section, old in about["config"].items():
         if old != new.get(section):
             raise ValueError(Errors.B316.format(folder=str(folder), section=section, free=", ".join(FREE)))
-    tensors = load_file(folder / about["folder"] / "tensors.safetensors")
+    tensors = load_file(current / TENSORS)
     orders = [tensors[f"order/{i}"] for i in range(sum(name.startswith("order/") for name in tensors))]
     return Progress(about["step"], about["scores"], orders)
+
+
+def _read_about(folder: Path) -> Tuple[Dict[str, Any], Path]:
+    """RETURNS (Tuple[Dict[str, Any], Path]): What is said of the state, and the folder with the rest of it.
+    RAISES (ValueError): If anything of it is not as it was written.
+    """
+    try:
+        about = json.loads((folder / FILE).read_text(encoding="utf8"))
+        expected, current = about.pop(DIGEST), folder / Path(about["folder"]).name
+        if _digest(current, about) != expected:
+            raise ValueError("its files are not as they were written")
+        return about, current
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+        raise ValueError(Errors.B318.format(folder=str(folder), reason=ascii(e))) from e
+
+
+def _digest(folder: Path, about: Dict[str, Any]) -> str:
+    """RETURNS (str): SHA-256 of all files of a state, and of what is said of it."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode("utf8"))
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\n".encode("utf8"))
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def restore(folder: Path, nlp: Language, optimizer: Optimizer) -> None:
@@ -105,9 +132,9 @@ def restore(folder: Path, nlp: Language, optimizer: Optimizer) -> None:
     nlp (Language): The pipeline, initialized as it was before.
     optimizer (Optimizer): The optimizer, its schedules where they were.
     """
-    about = json.loads((folder / FILE).read_text(encoding="utf8"))
-    nlp.from_disk(folder / about["folder"] / "pipeline", exclude=["vocab", "tokenizer"])
-    tensors = load_file(folder / about["folder"] / "tensors.safetensors")
+    about, current = _read_about(folder)
+    nlp.from_disk(current / "pipeline", exclude=["vocab", "tokenizer"])
+    tensors = load_file(current / TENSORS)
     keys = _keys_of_names(nlp)
     for name, count in about["updates"].items():
         owner, _, parameter = name.rpartition("|")

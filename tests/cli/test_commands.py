@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from spacy_bertfamily.cli import bertfamily_cli
 
+CONLLU = "# text = Eat ham!\n1\tEat\t_\tVERB\t_\t_\t_\t_\t_\t_\n2\tham\t_\tNOUN\t_\t_\t_\t_\t_\tSpaceAfter=No\n"
+
 
 def run(*args):
     return CliRunner().invoke(bertfamily_cli, [str(arg) for arg in args])
@@ -34,6 +36,7 @@ COMMANDS = dict(leaves(get_command(bertfamily_cli)))
 def folder(make_tagger, tmp_path):
     nlp, _ = make_tagger(trainable=["adapter"])
     nlp.to_disk(tmp_path / "nlp")
+    (tmp_path / "a.conllu").write_text(CONLLU)
     return tmp_path / "nlp"
 
 
@@ -88,8 +91,19 @@ def test_adapters_go_from_one_pipeline_to_another(folder, tmp_path):
         (["adapters", "import", "{nlp}", "{nlp}", "{tmp}/a"], "B068"),
         (["plot-log", "{tmp}/a.png", "{nlp}/meta.json"], "B313"),
         (["convert", "{nlp}/meta.json", "{tmp}/a.spacy", "--format", "bio"], "B314"),
+        (["convert", "{nlp}/meta.json", "{tmp}/a.spacy", "--format", "poem"], "B121"),
+        (["convert", "{nlp}/transformer/delta.safetensors", "{tmp}/a.spacy", "--format", "conllu"], "B321"),
+        (["convert", "{nlp}/../a.conllu", "{nlp}/meta.json/a.spacy"], "Cannot write"),
+        (["init-config", "{nlp}/meta.json/a.cfg", "--task", "ner"], "Cannot write"),
+        (["init-config", "{nlp}", "--task", "ner", "--force"], "Cannot write"),
+        (["train", "{nlp}/config.cfg", "-o", "{nlp}/meta.json/a"], "Cannot train"),
+        (["train", "{nlp}/config.cfg", "-o", "{tmp}/a"], "Cannot train"),
+        (["train", "{nlp}/tokenizer", "-o", "{tmp}/a"], "Cannot train"),
+        (["ask", "en_minilm_qa", "Who?", "--context", "{tmp}/nothing"], "Cannot read"),
         (["compare", "poetry", "{nlp}/meta.json", "{nlp}/meta.json", "-o", "{tmp}/a"], "B004"),
         (["compare", "ner", "{nlp}/meta.json", "{nlp}/meta.json", "-o", "{tmp}/a", "--sizes", "big"], "--sizes"),
+        (["compare", "ner", "{nlp}/meta.json", "{nlp}/meta.json", "-o", "{tmp}/a", "--tops", "7"], "B007"),
+        (["compare", "ner", "{nlp}/meta.json", "{nlp}/meta.json", "-o", "{nlp}/meta.json/a"], "Cannot compare"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
@@ -98,6 +112,16 @@ def test_errors_have_no_traceback(folder, tmp_path, args, message):
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)
     assert message in said(result)
+
+
+@pytest.mark.parametrize("command", [["train"], ["compare", "ner", "{corpus}"]], ids=lambda command: command[0])
+def test_options_that_there_are_none_of(tmp_path, command):
+    (tmp_path / "file").touch()
+    args = [arg.format(corpus=tmp_path / "file") for arg in command]
+    result = run(*args, tmp_path / "file", "-o", tmp_path / "out", "--max-steps", "5")
+    assert result.exit_code == 2
+    assert "No such option '--max-steps'" in said(result) or "No such option: --max-steps" in said(result)
+    assert not (tmp_path / "out").exists()
 
 
 def test_which_of_several_transformers(make_tagger, tmp_path):
@@ -112,7 +136,6 @@ def test_which_of_several_transformers(make_tagger, tmp_path):
     assert run("adapters", "export", tmp_path / "nlp", tmp_path / "adapter", "-t", "second").exit_code == 0
 
 
-CONLLU = "# text = Eat ham!\n1\tEat\t_\tVERB\t_\t_\t_\t_\t_\t_\n2\tham\t_\tNOUN\t_\t_\t_\t_\t_\tSpaceAfter=No\n"
 BIO = '{"tokens": ["Ann", "eats", "Blue", "Ham"], "tags": ["B-PER", "O", "B-FOOD", "I-FOOD"]}\n'
 
 
@@ -124,6 +147,14 @@ def test_convert_tags(tmp_path):
     assert first.text == "Eat ham!"
     assert [token.tag_ for token in first] == ["VERB", "NOUN", "PUNCT"]
     assert second.text == "Eat ham"
+
+
+@pytest.mark.parametrize(("limit", "written"), [(0, 3), (2, 2), (5, 3)])
+def test_convert_the_first_texts(tmp_path, limit, written):
+    (tmp_path / "a.conllu").write_text(3 * (CONLLU + "\n"))
+    result = run("convert", tmp_path / "a.conllu", tmp_path / "a.spacy", "--limit", limit)
+    assert f"{written} sentences with {2 * written} words written" in said(result)
+    assert len(DocBin().from_disk(tmp_path / "a.spacy")) == written
 
 
 def test_convert_the_treebanks_own_tags_and_morphology(tmp_path):

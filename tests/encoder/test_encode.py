@@ -31,7 +31,7 @@ def make_encoder(name, **changes):
         settings["trainable"] = ()
     backbone = load_backbone(name)
     encoder = Encoder(backbone, EncoderSettings(**settings))
-    return encoder, PieceTokenizer(backbone.tokenizer, encoder.traits.causal)
+    return encoder, PieceTokenizer(backbone.tokenizer, encoder.causal)
 
 
 def token_vectors(data):

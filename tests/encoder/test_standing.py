@@ -1,5 +1,8 @@
 """Which piece stands for a sequence, and what is done with it."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import spacy
@@ -31,8 +34,18 @@ def test_pooling_takes_it(backbones, model_type):
         assert np.flatnonzero(np.abs(gradient.model_output.last_hidden_state[0]).sum(axis=1)).tolist() == [place]
 
 
-def test_a_causal_models_last_piece_has_seen_both_texts(backbones):
-    encoder, tokenizer = make_encoder(backbones("gpt2"), adapter=None)
+@pytest.fixture
+def decoder(tiny, tmp_path):
+    """A BERT whose pieces see only those before them, as its config says."""
+    shutil.copytree(tiny, tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf8"))
+    (tmp_path / "config.json").write_text(json.dumps({**config, "is_decoder": True}), encoding="utf8")
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("model_type", ["gpt2", "decoder"])
+def test_a_causal_models_last_piece_has_seen_both_texts(backbones, decoder, model_type):
+    encoder, tokenizer = make_encoder(decoder if model_type == "decoder" else backbones(model_type), adapter=None)
     docs = [spacy.blank("en").make_doc(f"{question} [SEP] ann wrote it") for question in ("who ?", "what ?")]
     data, _ = encode(encoder, tokenizer, docs, [], False)
     first, second = pool_windows("cls").predict(data).dataXd

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 
 import pytest
@@ -11,7 +12,8 @@ from typer.testing import CliRunner
 from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.experiments import runs
 from spacy_bertfamily.experiments.curve import Comparison, check_same, make_experiment, points
-from spacy_bertfamily.experiments.runs import Experiment
+from spacy_bertfamily.experiments.fit import evaluate
+from spacy_bertfamily.experiments.runs import Experiment, Run
 
 SCORES = {("full", 0): 0.8, ("full", 1): 0.9, ("top:1", 0): 0.6, ("top:1", 1): 0.5, ("adapter:8", 0): 0.85}
 TRAINED = {"full": 1000, "top:1": 100, "adapter:8": 10}
@@ -59,6 +61,39 @@ def test_the_best_rate_on_dev_gets_more_seeds_and_nothing_runs_twice(experiment)
     before = list(calls)
     experiment.run(jobs=1, seeds=2, report=lambda result: None)
     assert calls == before
+
+
+def test_the_first_run_that_fails_ends_it_all(tmp_path):
+    calls = []
+
+    def fail(run, threads):
+        calls.append(run)
+        raise ValueError("no such corpus")
+
+    rates = {mode: [0.1] for mode in ("full", "top:1", "adapter:8", "adapter:16")}
+    experiment = Experiment({"tagger": "tag_acc"}, rates, fail, tmp_path / "results.jsonl")
+    with pytest.raises(ValueError, match="no such corpus"):
+        experiment.run(jobs=1, seeds=1, report=lambda result: None)
+    assert len(calls) < 4
+
+
+def test_a_run_that_is_killed_says_so(tmp_path, monkeypatch):
+    class KilledPool(ThreadPoolExecutor):
+        def submit(self, *args):
+            future = Future()
+            future.set_exception(BrokenProcessPool("gone"))
+            return future
+
+    monkeypatch.setattr(runs, "ProcessPoolExecutor", lambda jobs, **_: KilledPool(jobs))
+    with pytest.raises(OSError, match="B324.*full, seed 0.*memory"):
+        runs.execute([Run("tagger", "full", 0.1, 0)], train_one, tmp_path / "results.jsonl", 1)
+
+
+@pytest.mark.parametrize(("score", "known"), [("tag_accuracy", "tag_acc"), ("pos_acc", "tag_acc")])
+def test_a_score_that_there_is_none_of(make_tagger, tagged_corpus, score, known):
+    nlp, _ = make_tagger()
+    with pytest.raises(ValueError, match=f"B323.*'{score}'.*corpus.*{known}"):
+        evaluate(nlp, tagged_corpus, score)
 
 
 def test_without_full_fine_tuning_there_is_no_zero(tmp_path):

@@ -95,6 +95,16 @@ def test_configs_are_complete(task, mode):
     load_model_from_config(config, auto_fill=False, validate=True)
 
 
+@pytest.mark.parametrize(
+    ("steps", "evaluations", "warmup", "patience"), [(1, 1, 1, 1), (20, 2, 1, 16), (2000, 200, 100, 1600)]
+)
+def test_the_schedules_follow_the_steps(steps, evaluations, warmup, patience):
+    training = Config().from_str(make_config("ner", steps=steps))["training"]
+    rate = training["optimizer"]["learn_rate"]
+    assert (training["max_steps"], rate["total_steps"]) == (steps, steps)
+    assert (training["eval_frequency"], rate["warmup_steps"], training["patience"]) == (evaluations, warmup, patience)
+
+
 def test_the_size_of_adapters():
     sizes = [
         Config().from_str(make_config("ner", mode))["components"]["transformer"]["model"]["adapter"]["size"]

@@ -1,6 +1,8 @@
 """What the training log says of transformers, whichever logger writes it."""
 
 import io
+import sys
+from types import SimpleNamespace
 
 import pytest
 from spacy.training.initialize import init_nlp
@@ -31,7 +33,8 @@ def run(tiny, tagged_corpus, tmp_path):
         config["components"]["transformer"]["model"].update(max_pieces=32, stride=8)
         config["paths"].update(train=str(tagged_corpus), dev=str(tagged_corpus))
         config["training"].update(max_steps=4, eval_frequency=2)
-        block = {"@loggers": "spacy-bertfamily.TransformerLogger.v1", "logger": {"@loggers": logger}}
+        inner = {"@loggers": logger} if isinstance(logger, str) else logger
+        block = {"@loggers": "spacy-bertfamily.TransformerLogger.v1", "logger": inner}
         config["training"]["logger"] = {**block, **settings}
         trained, out = init_nlp(config), io.StringIO()
         train(trained, tmp_path / "out", stdout=out)
@@ -77,3 +80,69 @@ def test_the_console_logger_prints_what_it_always_does(run):
     assert "peak memory" not in printed
     _, printed = run("adapter", "spacy.ConsoleLogger.v1", speed=False)
     assert printed.count("peak memory mb: ") == 3
+
+
+class Client:
+    """Stands for the `wandb` or the `mlflow` module: keeps what spacy-loggers' loggers send."""
+
+    def __init__(self):
+        self.sent = {}
+        self.config = {}
+        self.ended = 0
+        self.run = SimpleNamespace(id="1", name=None)
+
+    # W&B
+
+    def init(self, project, config, entity, reinit):
+        self.config.update(config)
+        return self.run
+
+    def log(self, numbers):
+        for name, number in numbers.items():
+            self.sent.setdefault(name, []).append(number)
+
+    def join(self):
+        self.ended += 1
+
+    # MLflow
+
+    def start_run(self, **settings):
+        pass
+
+    def log_params(self, params):
+        self.config.update(params)
+
+    def log_metric(self, name, number):
+        self.log({name: number})
+
+    def log_metrics(self, numbers):
+        assert all(isinstance(number, (int, float)) for number in numbers.values())
+        self.log(numbers)
+
+    def log_artifact(self, *args):
+        raise AssertionError("nothing is to be sent but numbers")
+
+    def end_run(self):
+        self.ended += 1
+
+
+@pytest.mark.parametrize(
+    ("module", "logger", "weight"),
+    [
+        ("wandb", {"@loggers": "spacy.WandbLogger.v5", "project_name": "tags"}, "layer_weights"),
+        ("mlflow", {"@loggers": "spacy.MLflowLogger.v2", "experiment_id": "1"}, "layer_weights.tagger.gamma"),
+    ],
+)
+def test_the_loggers_of_spacy_loggers_send_them(run, monkeypatch, module, logger, weight):
+    """The real loggers, unchanged, with another module in place of the service's client."""
+    client = Client()
+    monkeypatch.setitem(sys.modules, module, client)
+    if module == "mlflow":
+        client.spacy = SimpleNamespace(log_model=lambda nlp, name: None)
+    run("mix", logger)
+    assert len(client.sent["score"]) == len(client.sent["tag_acc"]) == len(client.sent[weight]) == 3
+    assert client.sent["loss_tagger"][0] > 0
+    assert all(speed > 0 for speed in client.sent["pieces_per_second"])
+    assert client.sent["peak_memory_mb"][0] > 0
+    assert client.config  # the pipeline's config went there
+    assert client.ended == 1

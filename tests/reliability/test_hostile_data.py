@@ -10,13 +10,16 @@ import spacy
 from spacy.tokens import DocBin
 
 from spacy_bertfamily.answers import accepted_texts, get_answers, set_answers
+from spacy_bertfamily.cli.plot_log import read_log
 from spacy_bertfamily.convert.files import ALWAYS_ALLOWED
 from spacy_bertfamily.convert.pairs import PairColumns, PairReport, convert_pairs
 from spacy_bertfamily.convert.squad import Report, convert_squad
 from spacy_bertfamily.convert.tables import read_rows
+from spacy_bertfamily.convert.tokens import TokenReport, convert_bio, convert_conllu
+from spacy_bertfamily.plots import draw_log
 from spacy_bertfamily.qa.scorer import make_span_qa_scorer
 
-from .damage import damage, dump, outcomes, spoil
+from .damage import STRANGE, damage, dump, outcomes, spoil
 
 CASES = 1000
 CONTEXT = "Ann wrote the book in 1920. Ben built the bridge in 1931."
@@ -49,7 +52,7 @@ def test_question_files(tmp_path, value, suffix):
     nlp, path = spacy.blank("en"), tmp_path / f"data{suffix}"
 
     def read():
-        docs = list(convert_squad(path, nlp, Report()))
+        docs = list(convert_squad(path, nlp, Report(), negatives=0.5, swaps=0.5))
         DocBin(docs=docs).to_bytes()
         return f"{len(docs)} docs"
 
@@ -79,6 +82,54 @@ def test_pair_files(tmp_path, mode, suffix):
     found = outcomes(CASES // 4, write_spoiled(path, content, retyped), read, "[B")
     assert found.keys() & {"B120", "B321"}
     assert found["0 docs"] + found["1 docs"] + found["2 docs"] > 5
+
+
+WORD = "{0}\tdog\tdog\tNOUN\tNN\tNumber=Sing|Case=Nom\t0\troot\t_\tSpaceAfter=No\n"
+SENTENCES = ("# text = dog\n" + WORD.format(1) + WORD.format(2) + "\n" + WORD.format(1)).encode("utf8")
+TAGGED = {"tokens": ["Ann", "met", "Ben", "Lee"], "tags": ["B-PER", "O", "B-PER", "I-PER"]}
+
+
+@pytest.mark.parametrize("suffix", [".conllu", ".conllu.gz", ".jsonl", ".jsonl.gz"])
+def test_files_of_words(tmp_path, suffix):
+    vocab, path = spacy.blank("en").vocab, tmp_path / f"words{suffix}"
+    conllu = "conllu" in suffix
+
+    def read():
+        report = TokenReport()
+        bio = convert_bio(path, vocab, report)
+        docs = list(convert_conllu(path, vocab, report, xpos=True) if conllu else bio)
+        DocBin(docs=docs).to_bytes()
+        assert (len(docs), sum(map(len, docs))) == (report.written, report.words)
+        return f"{len(docs)} docs"
+
+    def retyped(rng):
+        if conllu:
+            columns = SENTENCES.split(b"\t")
+            columns[rng.randrange(len(columns))] = dump(rng.choice(STRANGE))
+            return b"\t".join(columns)
+        return b"\n".join([dump(TAGGED), dump(spoil(TAGGED, rng))])
+
+    content = SENTENCES if conllu else b"\n".join([dump(TAGGED)] * 2)
+    found = outcomes(CASES // 4, write_spoiled(path, content, retyped), read, "[B")
+    assert found["B326" if conllu else "B314"] > 20
+    path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
+    assert read() == "2 docs"
+
+
+def test_training_logs(tmp_path):
+    path = tmp_path / "log.jsonl"
+    rows = [{"step": step, "score": 0.5, "losses": {"tagger": 1.5}, "epoch": 0} for step in (0, 100)]
+
+    def read():
+        log = read_log(path)
+        draw_log({"log": log}, tmp_path / "log.png") if rng.random() < 0.1 else None
+        return f"{len(log)} rows"
+
+    rng = random.Random(1)
+    retyped = lambda rng: b"\n".join(dump(spoil(row, rng)) for row in rows)  # noqa: E731
+    found = outcomes(CASES, write_spoiled(path, b"\n".join(map(dump, rows)), retyped), read, "[B313]")
+    assert found["B313"] > 50
+    assert found["2 rows"] > 20
 
 
 @pytest.mark.parametrize("value", ["9" * 400, "1e999", "nan"])

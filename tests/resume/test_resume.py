@@ -1,6 +1,7 @@
 """Training that was interrupted and resumed ends with the same weights as training that was not."""
 
 import io
+import random
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from typer.testing import CliRunner
 from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.init_config.make import make_config
 from spacy_bertfamily.resume.loop import train
-from spacy_bertfamily.resume.state import FILE
+from spacy_bertfamily.resume.state import FILE, read_progress
 from tests.conftest import TAGGED
+from tests.reliability.damage import spoil_file
 
 STEPS = 9
 
@@ -126,6 +128,24 @@ def test_what_cannot_be_resumed(config, tmp_path):
     streamed["training"]["max_epochs"] = -1
     with pytest.raises(ValueError, match="B317.*max_epochs = -1"):
         run(streamed, tmp_path / "out")
+
+
+@pytest.mark.parametrize("file", ["state.json", "tensors.safetensors", "delta.safetensors", "tagger/cfg"])
+def test_no_damaged_state_is_resumed(config, tmp_path, file):
+    """An error that names the folder, and what is there stays there."""
+    run(config(max_steps=3), tmp_path / "out")
+    (path,) = (tmp_path / "out" / "training-state").rglob(file)
+    content, rng, nlp = path.read_bytes(), random.Random(0), init_nlp(config())
+    for _ in range(100):
+        spoil_file(path, content, rng)
+        if path.read_bytes() != content:
+            with pytest.raises(ValueError, match="B318.*training-state"):
+                read_progress(tmp_path / "out" / "training-state", nlp)
+    with pytest.raises(ValueError, match="B318.*training-state"):
+        run(config(), tmp_path / "out", resume=True)
+    assert spacy.load(tmp_path / "out" / "model-last")
+    path.write_bytes(content)
+    run(config(), tmp_path / "out", resume=True)
 
 
 def test_command(config, tmp_path):

@@ -1,0 +1,134 @@
+"""What is trained to measure its speed: a task's examples, and its pipelines, ours and spacy-transformers'."""
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List
+
+from peers import NAME
+
+LISTENER = {
+    "@architectures": "spacy-transformers.TransformerListener.v1",
+    "grad_factor": 1.0,
+    "pooling": {"@layers": "reduce_mean.v1"},
+}
+MIX = {"@layers": "spacy-bertfamily.LayerMix.v1"}
+MIX_LISTENER = {
+    "@architectures": "spacy-bertfamily.WeightedLayerListener.v1",
+    "mix": MIX,
+    "pooling": {"@layers": "reduce_mean.v1"},
+}
+TEXTCAT = {
+    "@architectures": "spacy.TextCatReduce.v1",
+    "tok2vec": LISTENER,
+    "exclusive_classes": True,
+    "use_reduce_first": False,
+    "use_reduce_last": False,
+    "use_reduce_max": False,
+    "use_reduce_mean": True,
+}
+BOTTLENECK = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 64}
+TOP = {**BOTTLENECK, "layers": [4, 5]}
+LORA = {"@adapters": "spacy-bertfamily.LoRA.v1", "rank": 8}
+# The transformer's settings; what is cached follows from what is trained
+OURS: Dict[str, Dict[str, Any]] = {
+    "full": {"trainable": ["all"], "adapter": None},
+    "adapters": {"trainable": ["adapter"], "adapter": BOTTLENECK},
+    "adapters, bfloat16": {"trainable": ["adapter"], "adapter": BOTTLENECK, "precision": "bfloat16"},
+    "adapters, gradient checkpointing": {
+        "trainable": ["adapter"],
+        "adapter": BOTTLENECK,
+        "gradient_checkpointing": True,
+    },
+    "LoRA": {"trainable": ["adapter"], "adapter": LORA},
+    "top:2": {"trainable": ["top:2"], "adapter": None},
+    "adapters in the top third": {"trainable": ["adapter"], "adapter": TOP},
+    "adapters in the top third, no cache": {"trainable": ["adapter"], "adapter": TOP, "cache_mb": 0},
+    "frozen, learned mix": {"trainable": [], "adapter": None},
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task.
+
+    file (str): Its training data, in the folder that holds the corpora.
+    batch (int): Examples in a batch.
+    read (Callable): From the file and a pipeline to annotated Docs.
+    ours, theirs (Callable): From whether layers are mixed to the component that is trained on the transformer: its
+        factory and config.
+    """
+
+    file: str
+    batch: int
+    read: Callable[[Path, Any], Iterator[Any]]
+    ours: Callable[[bool], Dict[str, Any]]
+    theirs: Callable[[], Dict[str, Any]]
+
+    def examples(self, data: Path, nlp: Any, number: int) -> List[Any]:
+        """RETURNS (List[Example]): The first examples, with nothing predicted yet."""
+        from spacy.tokens import Doc
+        from spacy.training import Example
+
+        golds = islice(self.read(data / self.file, nlp), number)
+        words = [([t.text for t in doc], [bool(t.whitespace_) for t in doc], doc) for doc in golds]
+        return [Example(Doc(nlp.vocab, words=texts, spaces=spaces), doc) for texts, spaces, doc in words]
+
+    def make_ours(self, way: str) -> Any:
+        import spacy
+
+        nlp = spacy.blank("en")
+        nlp.add_pipe("adapter_transformer", name="transformer", config={"model": {"name": NAME, **OURS[way]}})
+        nlp.add_pipe(**self.ours("mix" in way))
+        return nlp
+
+    def make_theirs(self) -> Any:
+        """RETURNS (Language): spacy-transformers, fine-tuned as a whole; each Doc is one window."""
+        import spacy
+
+        from spacy_bertfamily.backbone.locate import locate
+
+        nlp = spacy.blank("en")
+        model = {
+            "@architectures": "spacy-transformers.TransformerModel.v3",
+            "name": str(locate(NAME)),
+            "get_spans": {"@span_getters": "spacy-transformers.doc_spans.v1"},
+            "tokenizer_config": {"use_fast": True},
+        }
+        nlp.add_pipe("transformer", config={"model": model})
+        nlp.add_pipe(**self.theirs())
+        return nlp
+
+
+def _read_tags(path: Path, nlp: Any) -> Iterator[Any]:
+    import corpora
+
+    return corpora.read_ud_tags(path, nlp.vocab)
+
+
+def _read_pairs(path: Path, nlp: Any) -> Iterator[Any]:
+    from spacy_bertfamily.convert.tables import read_rows
+
+    for row in read_rows(path):
+        doc = nlp.make_doc(f"{row.values['sentence1']} [SEP] {row.values['sentence2']}")
+        doc.cats = {label: float(label == row.values["label"]) for label in ("entailment", "not_entailment")}
+        yield doc
+
+
+def _tagger(mixed: bool = False) -> Dict[str, Any]:
+    model = {"@architectures": "spacy.Tagger.v2", "tok2vec": MIX_LISTENER if mixed else LISTENER}
+    return {"factory_name": "tagger", "config": {"model": model}}
+
+
+def _pair_classifier(mixed: bool) -> Dict[str, Any]:
+    return {"factory_name": "pair_classifier", "config": {"model": {"mix": MIX if mixed else None}}}
+
+
+def _textcat() -> Dict[str, Any]:
+    return {"factory_name": "textcat", "config": {"model": TEXTCAT}}
+
+
+TASKS = {
+    "tagger": Task("ud_english_ewt/en_ewt-ud-train.conllu.gz", 32, _read_tags, _tagger, _tagger),
+    "pairs": Task("rte/train.jsonl.gz", 16, _read_pairs, _pair_classifier, _textcat),
+}

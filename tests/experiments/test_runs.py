@@ -1,0 +1,38 @@
+"""Results that are kept: finished runs are not made again, whatever happened while their results were written."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from spacy_bertfamily.experiments.runs import Run, execute, load_results
+
+RUNS = [Run("tagger", mode, 1e-3, 0) for mode in ("full", "top:1")]
+
+
+def train_one(run, threads):
+    return {**asdict(run), "test": 0.5}
+
+
+def test_finished_runs_are_kept_and_the_others_made(tmp_path):
+    results, made = tmp_path / "more" / "results.jsonl", []
+    execute(RUNS[:1], train_one, results, 1, made.append)
+    execute(RUNS, train_one, results, 1, made.append)
+    assert [result["mode"] for result in made] == ["full", "top:1"]
+    assert load_results(results) == made
+
+
+def test_a_line_that_was_being_written_when_the_process_was_killed(tmp_path):
+    results, made = tmp_path / "results.jsonl", []
+    execute(RUNS, train_one, results, 1, made.append)
+    results.write_bytes(results.read_bytes()[:-10])
+    assert load_results(results) == made[:1]
+    execute(RUNS, train_one, results, 1, made.append)
+    assert load_results(results) == [made[0], made[2]] == made[:2]
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "null", json.dumps({"task": "tagger"}), '{"task": [], "mode": ""}'])
+def test_a_file_of_something_else(tmp_path, line):
+    (tmp_path / "results.jsonl").write_text(f"{json.dumps(train_one(RUNS[0], 1))}\n{line}\n")
+    with pytest.raises(ValueError, match="B325.*Line 2 of .*results.jsonl"):
+        load_results(tmp_path / "results.jsonl")
