@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 import spacy
+from typer.testing import CliRunner
 
 from spacy_bertfamily.adapters import Peft
 from spacy_bertfamily.backbone import load_backbone
-from spacy_bertfamily.cli.convert import convert_command
+from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.encoder.pieces import PieceTokenizer
 
 from ..adapters.kinds import block, needs_peft
@@ -236,16 +237,14 @@ def test_user_text_makes_no_special_piece(backbones, model_type):
             assert not forbidden & set(pieces.ids.tolist()), text
 
 
-def test_converting_a_bomb_ends_with_a_reason(tmp_path, capsys):
-    path = tmp_path / "bomb.jsonl.gz"
+def test_converting_a_bomb_ends_with_a_reason(tmp_path):
+    path, target = tmp_path / "bomb.jsonl.gz", tmp_path / "out.spacy"
     path.write_bytes(gzip.compress(b" " * 2_000_000, 1) * 100)
-    with pytest.raises(SystemExit):
-        convert_command(
-            path, tmp_path / "out.spacy", text_a="a", text_b=None, label="label", mode="exclusive", labels="",
-            names="", label_separator="|", format=None, inside_words=False, lang="en", separator="[SEP]",
-        )  # fmt: skip
-    assert "B320" in capsys.readouterr().out
-    assert not (tmp_path / "out.spacy").exists()
+    arguments = ["convert", str(path), str(target), "--text-a", "a", "--text-b", ""]
+    result = CliRunner().invoke(bertfamily_cli, arguments)
+    assert result.exit_code == 1
+    assert "B320" in result.output
+    assert not target.exists()
 
 
 def test_nothing_is_evaluated_or_unpickled_here():
