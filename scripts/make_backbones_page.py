@@ -71,8 +71,8 @@ def types() -> str:
 def runs() -> str:
     """RETURNS (str): The table of runs, as Markdown; of those of one kind the last."""
     lines = [
-        "| backbone | type | task | words | steps | score | untrained | trained | parameters trained | CPU seconds |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| backbone | type | task | words | steps | score | of texts | untrained | trained | parameters | CPU seconds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     kinds = {}
     for found in map(json.loads, RUNS.read_text(encoding="utf8").splitlines()):
@@ -85,7 +85,7 @@ def runs() -> str:
             found["segmenter"] or "",
             found["steps"],
         ]
-        cells += [found["score"], f"{100 * found['before']:.1f}", f"{100 * found['after']:.1f}"]
+        cells += [found["score"], found["dev"], f"{100 * found['before']:.1f}", f"{100 * found['after']:.1f}"]
         lines.append(f"| {' | '.join(map(str, cells))} | {found['share']:.1%} | {found['seconds']:.0f} |")
     return "\n".join(lines)
 
