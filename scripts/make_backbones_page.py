@@ -71,7 +71,7 @@ def types() -> str:
 def runs() -> str:
     """RETURNS (str): The table of runs, as Markdown; of those of one kind the last."""
     lines = [
-        "| backbone | type | task | words | steps | score | of texts | untrained | trained | parameters | CPU seconds |",
+        "| backbone | type | task | words | steps | score | texts | before | after | parameters | CPU seconds |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     kinds = {}
