@@ -22,14 +22,13 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
 import spacy
-from corpora import existing, read_ud_tags
+from corpora import read_pairs, read_ud_tags
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import fix_random_seed
 from thinc.api import Adam
 
 from spacy_bertfamily.backbone.locate import locate
-from spacy_bertfamily.convert.files import open_text
 from spacy_bertfamily.convert.squad import Report, convert_squad
 
 RESULTS = Path(__file__).parent / "results" / "backbones.jsonl"
@@ -104,11 +103,7 @@ def read_gold(task: str, path: Path, lang: str) -> Iterator[Doc]:
             spaces = [bool(token.whitespace_) and lang != "zh" for token in doc]
             yield Doc(nlp.vocab, words=[token.text for token in doc], spaces=spaces, tags=[token.tag_ for token in doc])
     elif task == "pairs":
-        with open_text(existing(path)) as file:
-            for row in map(json.loads, file):
-                doc = nlp.make_doc(f"{row['sentence1']} [SEP] {row['sentence2']}")
-                doc.cats = {"similar": float(row["label"])}
-                yield doc
+        yield from read_pairs(path, nlp, "regression")
     else:
         yield from convert_squad(path, nlp, Report(), inside_words=True)
 

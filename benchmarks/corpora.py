@@ -4,9 +4,12 @@ import sys
 from pathlib import Path
 from typing import Iterable, Iterator
 
+from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from spacy_bertfamily.convert.pairs import PairColumns, PairReport, convert_pairs
+from spacy_bertfamily.convert.tables import read_rows
 from spacy_bertfamily.convert.tokens import TokenReport, convert_bio, convert_conllu
 
 
@@ -25,6 +28,12 @@ def read_ud_tags(path: Path, vocab: Vocab) -> Iterator[Doc]:
 def read_bio_entities(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """JSON lines with `tokens` and BIO `tags`: one Doc a line, with entities."""
     return convert_bio(existing(path), vocab, TokenReport())
+
+
+def read_pairs(path: Path, nlp: Language, mode: str = "exclusive") -> Iterator[Doc]:
+    """JSON lines with `sentence1`, `sentence2` and `label`, which is a number where the mode is `regression`."""
+    columns = PairColumns("sentence1", "sentence2", "label", mode)
+    return convert_pairs(read_rows(existing(path)), str(path), columns, nlp, PairReport())
 
 
 def write_docbin(docs: Iterable[Doc], path: Path) -> None:

@@ -107,12 +107,9 @@ def _read_tags(path: Path, nlp: Any) -> Iterator[Any]:
 
 
 def _read_pairs(path: Path, nlp: Any) -> Iterator[Any]:
-    from spacy_bertfamily.convert.tables import read_rows
+    import corpora
 
-    for row in read_rows(path):
-        doc = nlp.make_doc(f"{row.values['sentence1']} [SEP] {row.values['sentence2']}")
-        doc.cats = {label: float(label == row.values["label"]) for label in ("entailment", "not_entailment")}
-        yield doc
+    return corpora.read_pairs(path, nlp)
 
 
 def _tagger(mixed: bool = False) -> Dict[str, Any]:

@@ -357,7 +357,7 @@ class Errors:
         "writes where its output_file says."
     )
     B314 = (
-        "[B314] {place} is not a sentence with entities: {reason}. Each line is like "
+        "[B314] Line {line} of {file!r} is not a sentence with entities: {reason}. Each line is like "
         '{{"tokens": ["Ann", "laughs"], "tags": ["B-PER", "O"]}}, with as many tags as tokens.'
     )
     B315 = (

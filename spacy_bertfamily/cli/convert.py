@@ -2,12 +2,17 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 
 import typer
 from wasabi import msg
 
 from .shared import or_fail
+
+
+def _part_option(name: str, what: str) -> Any:
+    """RETURNS (OptionInfo): Which part of the questions is written once more, and how."""
+    return typer.Option(0.0, name, help=f"squad: add this part of the questions, {what}", min=0, max=1)
 
 
 def convert_command(
@@ -29,20 +34,8 @@ def convert_command(
         None, "--format", "-f", help="tsv, csv, jsonl, squad, conllu or bio; by default the suffix"
     ),
     inside_words: bool = typer.Option(False, "--inside-words", help="squad: keep answers inside words, for scoring"),
-    negatives: float = typer.Option(
-        0.0,
-        "--negatives",
-        help="squad: add this part of the questions, beside a text without the answer",
-        min=0,
-        max=1,
-    ),
-    swaps: float = typer.Option(
-        0.0,
-        "--swaps",
-        help="squad: add this part of the questions, with another name or number of the text, so that it has no answer",
-        min=0,
-        max=1,
-    ),
+    negatives: float = _part_option("--negatives", "beside a text without the answer"),
+    swaps: float = _part_option("--swaps", "with another name or number of the text, so that it has no answer"),
     xpos: bool = typer.Option(False, "--xpos", help="conllu: the treebank's own tags instead of the universal ones"),
     limit: int = typer.Option(0, "--limit", "-n", help="The most texts to write, from the beginning; 0: all", min=0),
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),

@@ -110,17 +110,20 @@ def convert_bio(path: Path, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
     """
     with open_text(path) as file:
         for number, line in enumerate(file, 1):
-            if line.strip():
-                yield report.count(_read_bio(line, vocab, f"Line {number} of {str(path)!r}"))
+            if not line.strip():
+                continue
+            try:
+                doc = _read_bio(line, vocab)
+            except (ValueError, KeyError, TypeError, IndexError, RecursionError) as e:
+                reason = f"{type(e).__name__} {e}"
+                raise ValueError(Errors.B314.format(line=number, file=str(path), reason=reason)) from e
+            yield report.count(doc)
 
 
-def _read_bio(line: str, vocab: Vocab, place: str) -> Doc:
-    try:
-        row = json.loads(line)
-        if not all(isinstance(word, str) for word in row["tokens"]):
-            raise TypeError("a word is not a text")
-        doc = Doc(vocab, words=row["tokens"])
-        doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(row["tags"])))
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as e:
-        raise ValueError(Errors.B314.format(place=place, reason=f"{type(e).__name__} {e}")) from e
+def _read_bio(line: str, vocab: Vocab) -> Doc:
+    row = json.loads(line)
+    if not all(isinstance(word, str) for word in row["tokens"]):
+        raise TypeError("a word is not a text")
+    doc = Doc(vocab, words=row["tokens"])
+    doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(row["tags"])))
     return doc

@@ -32,9 +32,13 @@ def _breaks(tokenizer: PreTrainedTokenizerBase, text: str) -> List[int]:
     return [match.start() + 1 for match in re.finditer(special, text, re.IGNORECASE)] if special else []
 
 
+def _spells_bytes(text: str, pieces: Sequence[str]) -> bool:
+    """RETURNS (bool): Whether the pieces have a character for each byte, as ByT5's do."""
+    return "".join(pieces) == text.encode("utf8", "replace").decode("latin-1")
+
+
 def _offsets(tokenizer: PreTrainedTokenizerBase, text: str, pieces: Sequence[str], ids: np.ndarray) -> np.ndarray:
-    spelled = text.encode("utf8", "replace").decode("latin-1")  # as ByT5 does: a character for each byte
-    if hasattr(tokenizer, "byte_decoder") or "".join(pieces) == spelled:
+    if hasattr(tokenizer, "byte_decoder") or _spells_bytes(text, pieces):
         return byte_offsets(text, list(map(len, pieces)))
     return find_offsets(
         text, ["" if i == tokenizer.unk_token_id else _decode(tokenizer, p) for i, p in zip(ids, pieces)]
