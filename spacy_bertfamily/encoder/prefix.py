@@ -80,16 +80,12 @@ def find_prefix(encoder: "Encoder") -> Prefix:
     layers = encoder.traits.find_layers(encoder.backbone)
     if len(layers) != depth or "prefix" in encoder.traits.lacks:  # unknown, or not one for each hidden state
         return Prefix(0 if encoder.trains else depth)
-    was_training = encoder.training
-    encoder.set_training(False)  # no dropout, which would also move the random numbers on
-    try:
+    with _without_dropout(encoder):
         inputs = _probe(encoder)
         with torch.enable_grad():
             states = encoder(*inputs, range(depth + 1))
         number = next((j for j in range(depth + 1) if states[j].requires_grad), depth + 1) - 1
         return _first_form(encoder, number, layers, inputs, states)
-    finally:
-        encoder.set_training(was_training)
 
 
 def find_unchanged(encoder: "Encoder") -> Prefix:
@@ -108,12 +104,23 @@ def find_unchanged(encoder: "Encoder") -> Prefix:
         for parameter in own:
             parameter.requires_grad = False
     inputs, layers = _probe(encoder), range(prefix.number + 1)
-    with torch.no_grad():
+    with _without_dropout(encoder), torch.no_grad():
         found, bare = encoder(*inputs, layers), encoder(*inputs, layers, bare=True)
     if not all(_equal(found[j], bare[j]) for j in layers):  # it has no parameters, but changes something
         prefix.remove()
         return Prefix(0)
     return prefix
+
+
+@contextlib.contextmanager
+def _without_dropout(encoder: "Encoder") -> Iterator[None]:
+    """Try something as in prediction. Dropout would change it, and move the random numbers of a training on."""
+    was_training = encoder.training
+    encoder.set_training(False)
+    try:
+        yield
+    finally:
+        encoder.set_training(was_training)
 
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
