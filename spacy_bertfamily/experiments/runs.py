@@ -6,9 +6,11 @@ import json
 import multiprocessing
 import os
 import statistics
+import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Sequence
 
@@ -126,11 +128,26 @@ def _run_apart(train_one: Callable[[Run, int], Dict], run: Run, threads: int) ->
     """One process for one run, so that no run gets what another one left. Pools that replace their processes
     (`max_tasks_per_child`) hang where they are interrupted.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_end_with_parent) as pool:
         try:
             return pool.submit(train_one, run, threads).result()
         except BrokenProcessPool as e:
             raise OSError(Errors.B324.format(mode=run.mode, seed=run.seed)) from e
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it was killed: nobody would take its result, and it would then
+    wait for another run for good.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_outlive, args=(parent.sentinel,), daemon=True).start()
+
+
+def _outlive(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)  # this thread cannot raise anything in the one that trains
 
 
 def _cells(rows: List[Dict]) -> str:

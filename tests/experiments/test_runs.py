@@ -1,7 +1,13 @@
 """Results that are kept: finished runs are not made again, whatever happened while their results were written."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +18,31 @@ RUNS = [Run("tagger", mode, 1e-3, 0) for mode in ("full", "top:1")]
 
 def train_one(run, threads):
     return {**asdict(run), "test": 0.5}
+
+
+def last_long(run, threads, started):
+    started.write_text(str(os.getpid()))
+    time.sleep(300)
+
+
+def run_long(results):
+    execute(RUNS[:1], partial(last_long, started=Path(results) / "started"), Path(results) / "results.jsonl", 1)
+
+
+def wait_for(condition):
+    for _ in range(600):
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def is_running(pid):
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return "\nState:\tZ" not in status  # one that has ended stays a zombie where nothing collects it
 
 
 def test_finished_runs_are_kept_and_the_others_made(tmp_path):
@@ -36,3 +67,16 @@ def test_a_file_of_something_else(tmp_path, line):
     (tmp_path / "results.jsonl").write_text(f"{json.dumps(train_one(RUNS[0], 1))}\n{line}\n")
     with pytest.raises(ValueError, match="B325.*Line 2 of .*results.jsonl"):
         load_results(tmp_path / "results.jsonl")
+
+
+def test_a_run_ends_when_what_started_it_is_killed(tmp_path):
+    """It would go on to train, and then wait for good."""
+    command = f"from tests.experiments.test_runs import run_long; run_long({str(tmp_path)!r})"
+    parent = subprocess.Popen([sys.executable, "-c", command], cwd=Path(__file__).parents[2])
+    started = tmp_path / "started"
+    assert wait_for(lambda: started.exists() and started.read_text())
+    run = int(started.read_text())
+    assert is_running(run)
+    parent.kill()
+    parent.wait()
+    assert wait_for(lambda: not is_running(run))
