@@ -213,7 +213,7 @@ def test_a_change_without_parameters_ends_it(make):
     assert nlp.get_pipe("a").shim.encoder.unchanged.number == 2
 
 
-@pytest.mark.parametrize("trainable, number", [(["top:1"], 2), (["all"], 0)])
+@pytest.mark.parametrize(("trainable", "number"), [(["top:1"], 2), (["all"], 0)])
 def test_looking_for_what_is_common_draws_no_random_numbers(make_tagger, trainable, number):
     """Encoders that have not been collected yet are looked at too: when that happens must not change a training."""
     nlp, _ = make_tagger(adapter=None, trainable=trainable)
