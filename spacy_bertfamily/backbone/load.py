@@ -178,6 +178,7 @@ def _encoder_of(model: PreTrainedModel) -> PreTrainedModel:
     return model if part is None else cast(PreTrainedModel, model.get_submodule(part))
 
 
+@torch.random.fork_rng()  # what files lack is drawn, and dropped: that must not move the random numbers of a training
 def _build_model(name: str, config: PretrainedConfig, weights: Dict[str, torch.Tensor]) -> PreTrainedModel:
     family = describe(config.model_type)
     weights = _with_embeddings(weights, family)

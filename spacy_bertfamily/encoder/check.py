@@ -9,6 +9,7 @@ from .settings import EncoderSettings
 from .trainable import trained_names
 
 
+@torch.random.fork_rng()  # some models draw even where they have no weights
 def check_structure(config: PretrainedConfig, settings: EncoderSettings) -> None:
     """Go through the settings on a model without weights. A pipeline that is loaded went through this when it was made:
     what somebody changed since then is found out by the encoder itself, if later.

@@ -74,18 +74,21 @@ def encode(
         return states
 
     source = find_source(encoder, wanted, is_train)
-    known, unknown = _look_up(source, windows)
-    for owners in _pack_windows(encoder, unknown):
-        states = run(owners, sorted({*wanted, *source.kept}))
-        for row, (doc, i, length) in enumerate(owners if source.kept else ()):
-            source.put(windows[doc][i], {j: states[j][row, :length] for j in source.kept})
-    for owner, of_window in known.items():
-        _write(outputs, [owner], {j: of_window[j][None] for j in source.wanted if j in wanted})
     above = [j for j in wanted if j > source.number]
-    for owners in _pack_windows(encoder, list(known)) if above else ():
-        state = _pad_states(encoder, [known[owner][source.number] for owner in owners])
-        with source.prefix.skip(state, source.number):
-            run(owners, above)
+    # packed without regard to what is known: dropout must not draw other numbers for it
+    for owners in _pack_windows(encoder, windows):
+        known = _look_up(source, windows, owners)
+        if known is None:
+            states = run(owners, sorted({*wanted, *source.kept}))
+            for row, (doc, i, length) in enumerate(owners if source.kept else ()):
+                source.put(windows[doc][i], {j: states[j][row, :length] for j in source.kept})
+            continue
+        for owner, of_window in zip(owners, known):
+            _write(outputs, [owner], {j: of_window[j][None] for j in source.wanted if j in wanted})
+        if above:
+            state = _pad_states(encoder, [of_window[source.number] for of_window in known])
+            with source.prefix.skip(state, source.number):
+                run(owners, above)
     data = [
         _doc_data(encoder, tokenizer, doc, p, doc_windows, output, bool(layers))
         if doc_windows
@@ -101,27 +104,26 @@ def encode(
                 grads.append(_gather(batch, layer, state, gradients))
         batches.clear()
         if tensors:
+            # layers may be computed again, and there may have been a prediction since
+            encoder.set_training(is_train)
             torch.autograd.backward(tensors, grads)
 
     return data, backprop
 
 
-def _look_up(source: Source, windows: List[List[Window]]) -> Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]:
-    """Sort windows.
-
-    RETURNS (Tuple[Dict[Owner, Dict[int, torch.Tensor]], List[Owner]]): Those whose states are known, with the states,
-        each `(pieces, width)`; and those that must be computed.
+def _look_up(
+    source: Source, windows: List[List[Window]], owners: List[Owner]
+) -> Optional[List[Dict[int, torch.Tensor]]]:
+    """RETURNS (Optional[List[Dict[int, torch.Tensor]]]): The known states of each window by layer, `(pieces, width)`;
+    None if one of the windows has to be computed.
     """
-    known, unknown = {}, []
-    for doc, doc_windows in enumerate(windows):
-        for i, window in enumerate(doc_windows):
-            owner = (doc, i, len(window))
-            states = source.get(window)
-            if states is None:
-                unknown.append(owner)
-            else:
-                known[owner] = states
-    return known, unknown
+    known = []
+    for doc, i, _ in owners:
+        states = source.get(windows[doc][i])
+        if states is None:
+            return None
+        known.append(states)
+    return known
 
 
 def _write(outputs: List[Dict[int, torch.Tensor]], owners: List[Owner], states: Dict[int, torch.Tensor]) -> None:
@@ -138,7 +140,8 @@ def _pad_states(encoder: Encoder, states: List[torch.Tensor]) -> torch.Tensor:
     return nn.functional.pad(padded, (0, 0, 0, length - padded.shape[1]))
 
 
-def _pack_windows(encoder: Encoder, owners: List[Owner]) -> List[List[Owner]]:
+def _pack_windows(encoder: Encoder, windows: List[List[Window]]) -> List[List[Owner]]:
+    owners = [(doc, i, len(window)) for doc, of_doc in enumerate(windows) for i, window in enumerate(of_doc)]
     batches = pack([length for _, _, length in owners], encoder.batch_pieces, encoder.padded_length)
     return [[owners[i] for i in batch] for batch in batches]
 

@@ -4,8 +4,9 @@ import inspect
 import os
 import threading
 from contextlib import nullcontext
+from functools import partial
 from itertools import chain
-from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, Iterable, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
@@ -17,6 +18,7 @@ from ..adapters import (
     AdapterModules,
     Family,
     NamedAdapters,
+    Remembered,
     describe,
     find_family,
     replace_parameters,
@@ -62,8 +64,9 @@ class Encoder(NamedAdapters):
         _replace_by_copies(self.backbone, names)
         for model in (self.backbone, shared.model):  # the latter computes what several have in common
             self._accelerate(model)
+        self._surroundings = Remembered()
         if settings.gradient_checkpointing:
-            recompute(self.family.find_layers(self.backbone))
+            recompute(self.family.find_layers(self.backbone), self._surroundings)
         self.trains_adapter = "adapter" in settings.trainable or "all" in settings.trainable
         self._prefixes: Dict[str, Prefix] = {}
         self._finding = threading.Lock()
@@ -129,7 +132,8 @@ class Encoder(NamedAdapters):
 
     def _find(self, beneath: str, find: Callable[[], Prefix]) -> Prefix:
         if beneath not in self._prefixes:
-            with self._finding:  # one thread at a time says what needs gradients
+            # one thread at a time says what needs gradients, which whoever only predicts may have switched off
+            with self._finding, torch.inference_mode(False):
                 if beneath not in self._prefixes:
                     self._prefixes[beneath] = find()
         return self._prefixes[beneath]
@@ -230,13 +234,18 @@ class Encoder(NamedAdapters):
         if self.traits.global_attention and focus is not None:
             inputs["global_attention_mask"] = focus
         inputs.update({name: table[input_ids] for name, table in self.piece_inputs.items()})
-        around = self.traits.around or (lambda model, length: nullcontext())
         inner = any(layer != self.depth for layer in layers)
         autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=self.settings.precision != "float32")
         model = self.shared.model if bare else self.backbone
-        with autocast, around(model, input_ids.shape[1]):
+        around = partial(self.traits.around or _nothing_around, model, input_ids.shape[1])
+        self._surroundings.value = around
+        with autocast, around():
             output = model(**inputs, output_hidden_states=inner, output_attentions=False, return_dict=True)
         return {j: output.last_hidden_state if j == self.depth else output.hidden_states[j] for j in layers}
+
+
+def _nothing_around(model: nn.Module, length: int) -> ContextManager[None]:
+    return nullcontext()
 
 
 def _has_token_types(traits: Family, config: PretrainedConfig, accepted: bool) -> bool:

@@ -69,7 +69,9 @@ def _probe(tokenizer: PreTrainedTokenizerBase, probes: Sequence[str]) -> Iterabl
     id, its token type id, and the number of its text; None for a special piece.
     """
     if tokenizer.is_fast:
-        encoding = tokenizer(*probes, add_special_tokens=True, truncation=False, padding=False).encodings[0]
+        # as all texts are split: to change this of a tokenizer fails while another thread uses it
+        options = {"add_special_tokens": True, "split_special_tokens": True, "truncation": False, "padding": False}
+        encoding = tokenizer(*probes, **options).encodings[0]
         return zip(encoding.ids, encoding.type_ids, encoding.sequence_ids)
     texts = [[-1], [-2]][: len(probes)]  # no ids of pieces
     ids = tokenizer.build_inputs_with_special_tokens(*texts)

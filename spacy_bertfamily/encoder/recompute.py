@@ -2,31 +2,38 @@
 https://arxiv.org/abs/1604.06174): less memory for one more forward pass.
 """
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, ContextManager, Iterable, Iterator
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from ..adapters import StandIn, recall
+from ..adapters import Remembered, StandIn, recall
 
 
-def recompute(layers: Iterable[nn.Module]) -> None:
+def recompute(layers: Iterable[nn.Module], surroundings: Remembered) -> None:
     """Let layers be computed again in the backward pass, for good. Not all models of transformers can do it themselves,
     and those that can do it only where all of the model is in training mode, which a frozen one never is.
 
     layers (Iterable[nn.Module]): The layers.
+    surroundings (Remembered): What makes the context that this forward pass runs in, and its layers once more.
     """
     for layer in layers:
-        StandIn(layer, partial(_forward, layer.forward))
+        StandIn(layer, partial(_forward, layer.forward, surroundings))
 
 
-def _forward(forward: Callable, *args: Any, **kwargs: Any) -> Any:
+@contextmanager
+def _as_before(remembered: Callable[[], ContextManager], around: Callable[[], ContextManager]) -> Iterator[None]:
+    with remembered(), around():
+        yield
+
+
+def _forward(forward: Callable, surroundings: Remembered, *args: Any, **kwargs: Any) -> Any:
     if not torch.is_grad_enabled():
         return forward(*args, **kwargs)
     # adapters take what they need from outside of the layer as well
-    remembered = recall()
-    contexts = lambda: (nullcontext(), remembered())  # noqa: E731
+    remembered, around = recall(), surroundings.value
+    contexts = lambda: (nullcontext(), _as_before(remembered, around))  # noqa: E731
     return checkpoint(forward, *args, use_reentrant=False, context_fn=contexts, **kwargs)

@@ -127,9 +127,10 @@ class EncoderShim(Shim):
         copied = EncoderShim(self.settings)
         copied.component, copied.save_backbone = self.component, self.save_backbone
         if self._model is not None:
-            copied._model = Encoder(self._model.shared, self.settings)
-            copied.tokenizer = self.tokenizer
-            restore_adapters(copied._model, adapter_state(self._model))
+            with torch.random.fork_rng():  # adapters are drawn, and then overwritten
+                copied._model = Encoder(self._model.shared, self.settings)
+                copied.tokenizer = self.tokenizer
+                restore_adapters(copied._model, adapter_state(self._model))
             tensors = {name: tensor.detach().cpu() for name, tensor in self._model.delta().items()}
             apply_delta(copied._model, tensors, DELTA_FILE, self.component)
         return copied
@@ -166,9 +167,10 @@ class EncoderShim(Shim):
         if content == NOTHING:
             return
         tensors, reference, adapters = read_delta(content, file)
-        encoder, tokenizer = self._build(source)
-        self._check_fingerprint(reference, encoder.shared)
-        restore_adapters(encoder, adapters)
+        with torch.random.fork_rng():  # adapters are drawn, and then overwritten
+            encoder, tokenizer = self._build(source)
+            self._check_fingerprint(reference, encoder.shared)
+            restore_adapters(encoder, adapters)
         apply_delta(encoder, tensors, file, self.component)
         self._model, self.tokenizer = encoder, tokenizer
 

@@ -132,6 +132,7 @@ class WaitsForListeners:
         """
         if self._pending is not None and self._pending.is_waiting:
             self._pending.optimizer = sgd
+            self.model.finish_update(sgd)  # what came of sub-batches before
             return
         self._finish_pending()
         self.model.finish_update(sgd)
