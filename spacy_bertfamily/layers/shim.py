@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+import weakref
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple, cast
@@ -205,10 +206,19 @@ class EncoderShim(Shim):
         if msg["backbone"] is None:
             self.load_delta(msg["delta"], "the pipeline's bytes")
             return self
-        with tempfile.TemporaryDirectory() as folder:
+        directory = tempfile.TemporaryDirectory()
+        try:
             for name, content in msg["backbone"].items():
-                (Path(folder) / Path(name).name).write_bytes(content)
-            self.load_delta(msg["delta"], "the pipeline's bytes", folder)
+                (Path(directory.name) / Path(name).name).write_bytes(content)
+            self.load_delta(msg["delta"], "the pipeline's bytes", directory.name)
+        except BaseException:
+            directory.cleanup()
+            raise
+        shared = self.encoder.shared
+        if shared.folder == Path(directory.name) and shared.model.dtype != torch.float32:
+            weakref.finalize(shared, directory.cleanup)  # to be saved again, it is read in float32
+        else:
+            directory.cleanup()
         return self
 
 

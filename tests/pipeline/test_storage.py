@@ -1,5 +1,6 @@
 """Saving and loading: the same predictions, a small folder, and never a half-loaded model."""
 
+import gc
 import json
 import os
 import shutil
@@ -260,3 +261,18 @@ def test_docs_with_data_survive_docbin(trained):
         .get_docs(trained.vocab)
     )
     assert np.array_equal(copy._.trf_data.model_output["last_hidden_state"], doc._.trf_data.tensors[0])
+
+
+def test_a_pipeline_in_bfloat16_that_came_from_bytes_is_saved_again(make_tagger, tmp_path):
+    """What is stored is in float32, and is read once more for that."""
+    nlp, _ = make_tagger(save_backbone=True, precision="bfloat16")
+    content, config = nlp.to_bytes(), nlp.config
+    del nlp
+    gc.collect()
+    again = spacy.blank("en").from_config(config).from_bytes(content)
+    folder = again.get_pipe("transformer").shim.encoder.shared.folder
+    again.to_disk(tmp_path)
+    assert np.array_equal(vectors(spacy.load(tmp_path)), vectors(again))
+    del again
+    gc.collect()
+    assert not folder.exists()
