@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -68,6 +69,8 @@ def test_the_first_run_that_fails_ends_it_all(tmp_path):
 
     def fail(run, threads):
         calls.append(run)
+        if len(calls) > 1:
+            time.sleep(2)  # for the others to be cancelled, which runs of minutes leave time for
         raise ValueError("no such corpus")
 
     rates = {mode: [0.1] for mode in ("full", "top:1", "adapter:8", "adapter:16")}
