@@ -239,8 +239,11 @@ class Encoder(NamedAdapters):
         model = self.shared.model if bare else self.backbone
         around = partial(self.traits.around or _nothing_around, model, input_ids.shape[1])
         self._surroundings.value = around
-        with autocast, around():
-            output = model(**inputs, output_hidden_states=inner, output_attentions=False, return_dict=True)
+        try:
+            with autocast, around():
+                output = model(**inputs, output_hidden_states=inner, output_attentions=False, return_dict=True)
+        finally:
+            self._surroundings.value = None  # the model, whose layers keep this alive, would be kept by it
         return {j: output.last_hidden_state if j == self.depth else output.hidden_states[j] for j in layers}
 
 

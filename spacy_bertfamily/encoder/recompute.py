@@ -25,8 +25,8 @@ def recompute(layers: Iterable[nn.Module], surroundings: Remembered) -> None:
 
 
 @contextmanager
-def _as_before(remembered: Callable[[], ContextManager], around: Callable[[], ContextManager]) -> Iterator[None]:
-    with remembered(), around():
+def _as_before(remembered: ContextManager, surroundings: Remembered) -> Iterator[None]:
+    with remembered, surroundings.value():
         yield
 
 
@@ -34,6 +34,6 @@ def _forward(forward: Callable, surroundings: Remembered, *args: Any, **kwargs: 
     if not torch.is_grad_enabled():
         return forward(*args, **kwargs)
     # adapters take what they need from outside of the layer as well
-    remembered, around = recall(), surroundings.value
-    contexts = lambda: (nullcontext(), _as_before(remembered, around))  # noqa: E731
+    remembered = recall()
+    contexts = lambda: (nullcontext(), _as_before(remembered(), surroundings))  # noqa: E731
     return checkpoint(forward, *args, use_reentrant=False, context_fn=contexts, **kwargs)

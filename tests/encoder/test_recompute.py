@@ -1,5 +1,8 @@
 """Gradient checkpointing changes what is kept for the backward pass, and nothing else."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from spacy.util import fix_random_seed
@@ -58,3 +61,13 @@ def test_a_model_type_that_the_table_lacks(make_tagger, tiny, monkeypatch):
     monkeypatch.delitem(FAMILIES, "bert")
     with pytest.raises(ValueError, match="B008"):
         make_tagger(adapter=None, trainable=["all"], gradient_checkpointing=True)
+
+
+def test_a_pipeline_is_freed_after_training(make_tagger):
+    """Nothing that its layers remember may keep it."""
+    nlp, examples = make_tagger(adapter=None, trainable=["all"], gradient_checkpointing=True)
+    nlp.update(examples, sgd=nlp.create_optimizer())
+    backbone = weakref.ref(nlp.get_pipe("transformer").shim.encoder.backbone)
+    del nlp
+    gc.collect()
+    assert backbone() is None
