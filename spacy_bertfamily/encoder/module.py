@@ -3,10 +3,10 @@
 import inspect
 import os
 import threading
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import chain
-from typing import Any, Callable, ContextManager, Dict, Iterable, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
@@ -25,6 +25,7 @@ from ..adapters import (
 )
 from ..backbone import Backbone
 from ..errors import Errors
+from .attention import ProductAttention
 from .cache import StateCache
 from .common import join
 from .linear import use_onednn
@@ -237,7 +238,7 @@ class Encoder(NamedAdapters):
         inner = any(layer != self.depth for layer in layers)
         autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=self.settings.precision != "float32")
         model = self.shared.model if bare else self.backbone
-        around = partial(self.traits.around or _nothing_around, model, input_ids.shape[1])
+        around = partial(_surroundings, self.traits.around, model, input_ids.shape[1])
         self._surroundings.value = around
         try:
             with autocast, around():
@@ -247,8 +248,11 @@ class Encoder(NamedAdapters):
         return {j: output.last_hidden_state if j == self.depth else output.hidden_states[j] for j in layers}
 
 
-def _nothing_around(model: nn.Module, length: int) -> ContextManager[None]:
-    return nullcontext()
+@contextmanager
+def _surroundings(around: Optional[Callable], model: nn.Module, length: int) -> Iterator[None]:
+    """What layers run in, when they are computed first and when they are computed again on the way back."""
+    with around(model, length) if around else nullcontext(), ProductAttention():
+        yield
 
 
 def _has_token_types(traits: Family, config: PretrainedConfig, accepted: bool) -> bool:

@@ -49,6 +49,11 @@ def test_every_kind_of_adapter(make_tagger, kind):
     check_same(make_tagger, trainable=["adapter"], adapter={k: v for k, v in adapter.items() if k != "init_scale"})
 
 
+def test_bfloat16(make_tagger):
+    """Attention is computed by products in training: what keeps other tensors when it is computed again would fail."""
+    check_same(make_tagger, precision="bfloat16")
+
+
 def test_adapters_of_albert_by_depth(backbones, make_tagger):
     """One module is called for all depths: computed again, each call still has its own adapter."""
     adapter = {**block("pfeiffer"), "per_depth": True}
