@@ -3,7 +3,8 @@
 python benchmarks/model_card.py en_minilm_qa DATA_FILE...
 
 They come from metrics/NAME/clock.json (scripts/clock.py), metrics/NAME/scores.json (benchmarks/release_scores.py) and
-the pipeline itself; DATA_FILEs are what it was trained on.
+the pipeline itself; DATA_FILEs are what it was trained on. Scores of what it is compared with are beside them, if any:
+full.json of the same backbone with all its weights trained, plain.json of an adapter trained as `init-config` has it.
 """
 
 import hashlib
@@ -25,6 +26,10 @@ TITLES = {
     "tag_acc": "tags", "pos_acc": "parts of speech", "morph_acc": "morphology", "ents_f": "entities, F1",
     "ents_p": "precision", "ents_r": "recall",
 }  # fmt: skip
+
+
+# Files with scores, and what their rows are called
+PIPELINES = {"scores": "this pipeline", "plain": "plain recipe", "full": "fully fine-tuned"}
 
 
 def row(*cells: Any) -> str:
@@ -53,9 +58,10 @@ def training(name: str, files: List[Path]) -> str:
     ])  # fmt: skip
 
 
-def scores(corpora: Dict[str, Dict[str, Any]]) -> str:
-    """RETURNS (str): A row for each corpus."""
-    keys = [key for key in TITLES if any(key in found for found in corpora.values())]
+def scores(pipelines: Dict[str, Dict[str, Dict[str, Any]]]) -> str:
+    """RETURNS (str): A row for each corpus and pipeline."""
+    every = [found for corpora in pipelines.values() for found in corpora.values()]
+    keys = [key for key in TITLES if any(key in found for found in every)]
 
     def cell(found: Dict[str, Any], key: str) -> str:
         if key not in found:
@@ -63,11 +69,15 @@ def scores(corpora: Dict[str, Dict[str, Any]]) -> str:
         return f"{found[key]:.2f}" if key == "qa_best_threshold" else f"{100 * found[key]:.2f}"
 
     rows = [
-        [name.replace("_", " "), found["docs"], *(cell(found, key) for key in keys),
-         f"{found['docs'] / found['cpu_seconds']:.0f}" if "cpu_seconds" in found else ""]
-        for name, found in corpora.items()
+        [name.replace("_", " "), title, corpora[name]["docs"], *(cell(corpora[name], key) for key in keys),
+         f"{corpora[name]['docs'] / corpora[name]['cpu_seconds']:.0f}" if "cpu_seconds" in corpora[name] else ""]
+        for name in pipelines[PIPELINES["scores"]]
+        for title, corpora in pipelines.items() if name in corpora
     ]  # fmt: skip
-    return table(["test corpus", "examples", *(TITLES[key] for key in keys), "examples per CPU second"], rows)
+    titles = ["test corpus", "pipeline", "examples", *(TITLES[key] for key in keys), "examples per CPU second"]
+    if len(pipelines) > 1:
+        return table(titles, rows)
+    return table(titles[:1] + titles[2:], [cells[:1] + cells[2:] for cells in rows])
 
 
 def sureness(found: List[Dict[str, Any]]) -> str:
@@ -86,12 +96,17 @@ def mistakes(found: List[Dict[str, Any]]) -> str:
 
 
 def main(name: str, files: List[Path]) -> None:
-    found = json.loads((ROOT / "metrics" / name / "scores.json").read_text(encoding="utf8"))["corpora"]
+    found = {
+        title: json.loads(path.read_text(encoding="utf8"))["corpora"]
+        for kind, title in PIPELINES.items()
+        if (path := ROOT / "metrics" / name / f"{kind}.json").exists() or kind == "scores"
+    }
     page = ROOT / "docs" / "models" / f"{name}.md"
     publish("training", training(name, files), page)
     publish("scores", scores(found), page)
     for part, show in (("reliability", sureness), ("mistakes", mistakes)):
-        shown = [f"{title.replace('_', ' ')}:\n\n{show(c[part])}" for title, c in found.items() if c.get(part)]
+        ours = found[PIPELINES["scores"]].items()
+        shown = [f"{title.replace('_', ' ')}:\n\n{show(c[part])}" for title, c in ours if c.get(part)]
         if shown:
             publish(part, "\n\n".join(shown), page)
 

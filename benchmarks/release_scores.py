@@ -3,8 +3,9 @@
 python benchmarks/release_scores.py en_minilm_qa corpus/en_minilm_qa/test --long corpus/en_minilm_qa/held_out.json
 
 Every corpus in the folder is scored. With --long, questions are also asked of whole articles, all their paragraphs one
-text. The result is metrics/NAME/scores.json, which benchmarks/model_card.py reads. The folder of another pipeline can
-be given for the name, to see what that one gets.
+text. The result is metrics/NAME/scores.json, which benchmarks/model_card.py reads. With --pipeline another one of the
+same components is scored in its place, and --out says where to; the model card knows the files full.json and
+plain.json beside scores.json.
 """
 
 import json
@@ -24,7 +25,6 @@ from spacy.training import Corpus, Example
 from spacy_bertfamily import load, split_segments
 from spacy_bertfamily.answers import accepted_texts
 from spacy_bertfamily.qa.metrics import METRICS, score_answer
-from spacy_bertfamily.released import NAMES
 
 ROOT = Path(__file__).parents[1]
 SHOWN = 10
@@ -110,23 +110,24 @@ def main(
     long: Optional[Path] = None,
     long_questions: int = 10,
     limit: int = 0,
-    out: Path = ROOT / "metrics",
+    pipeline: Optional[Path] = None,
+    out: Optional[Path] = None,
 ) -> None:
-    nlp = load(name) if name in NAMES else spacy.load(name)
+    nlp = load(name) if pipeline is None else spacy.load(pipeline)
     result: Dict[str, Any] = {"name": name, "threads": torch.get_num_threads(), "corpora": {}}
     for corpus in sorted(corpora.glob("*.spacy")):
         examples = read(nlp, corpus)[: limit or None]
         result["corpora"][corpus.stem] = score(nlp, examples)
         if name == "en_minilm_qa":
             result["corpora"][corpus.stem]["reliability"] = reliability(examples)
-        wrong = list(mistakes(name, examples)) if name in NAMES else []
+        wrong = list(mistakes(name, examples)) if pipeline is None else []
         result["corpora"][corpus.stem]["mistakes"] = wrong[:: max(1, len(wrong) // SHOWN)][:SHOWN]
         print(corpus.stem, {k: v for k, v in result["corpora"][corpus.stem].items() if k != "mistakes"}, flush=True)
     if long is not None:
         result["corpora"]["whole articles"] = ask_articles(nlp, long, long_questions)
-    folder = out / Path(name).name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scores.json").write_text(json.dumps(result, indent=2, ensure_ascii=False), encoding="utf8")
+    out = out or ROOT / "metrics" / name / "scores.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=2, ensure_ascii=False), encoding="utf8")
 
 
 if __name__ == "__main__":

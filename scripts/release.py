@@ -3,19 +3,20 @@
 python scripts/release.py en_minilm_qa training/en_minilm_qa/model-best --calibrate corpus/en_minilm_qa/dev.spacy
 
 Answers are calibrated on dev data; the words of the training data are taken out of the vocabulary, where they are of no
-use.
+use. Whatever it was trained in, it computes in float32, which every processor does well.
 """
 
 import json
 import shutil
 from importlib.metadata import requires
 from pathlib import Path
-from typing import Optional
+from typing import Dict, Optional
 
 import spacy
 import typer
 from spacy.language import Language
 from spacy.training import Corpus
+from spacy.util import load_config
 from wasabi import msg
 
 from spacy_bertfamily import __version__
@@ -35,6 +36,13 @@ def calibrate(nlp: Language, corpus: Path) -> None:
     msg.good(f"Calibrated on {len(examples)} questions: {nlp.get_pipe('span_qa').calibrate(examples)}")
 
 
+def in_float32(trained: Path) -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): What to change in a pipeline's config."""
+    blocks = load_config(trained / "config.cfg")["components"]
+    names = [name for name, block in blocks.items() if "precision" in block.get("model", {})]
+    return {f"components.{name}.model.precision": "float32" for name in names}
+
+
 def describe(nlp: Language, name: str) -> None:
     """Fill in what spaCy says of a pipeline."""
     (spacy_range,) = (need.removeprefix("spacy") for need in requires("spacy-bertfamily") if need.startswith("spacy<"))
@@ -52,7 +60,7 @@ def forget_words(nlp: Language, folder: Path) -> None:
 
 
 def main(name: str, trained: Path, calibrate_on: Optional[Path] = typer.Option(None, "--calibrate")) -> None:
-    nlp = spacy.load(trained)
+    nlp = spacy.load(trained, config=in_float32(trained))
     if calibrate_on is not None:
         calibrate(nlp, calibrate_on)
     describe(nlp, name)

@@ -237,7 +237,7 @@ class Errors:
     )
     B109 = (
         "[B109] pooling = 'pooler' of {name!r} starts from the backbone's own pooler, but {reason}. Use pooling = "
-        "'cls', 'mean' or 'max' instead; 'cls' with hidden_size adds a layer that begins untrained."
+        "'cls', 'mean', 'max' or 'segments' instead; 'cls' with hidden_size adds a layer that begins untrained."
     )
     B110 = (
         "[B110] {name!r} is not in a pipeline that can make Docs (any more). Call it as {method}(..., nlp=nlp), with "

@@ -52,9 +52,10 @@ def make_pair_classifier_model(
     tok2vec (Model[List[Doc], List[TransformerData]]): A `spacy-bertfamily.TransformerListener.v1` as a rule. It bears
         the name by which `Language.replace_listeners` looks for listeners.
     pooling (str): How one vector is made of a window: `cls` (its first piece), `mean`, `max` (both with the special
-        pieces), or `pooler`: the first piece, through the backbone's own pooler, a dense layer with tanh. The head
-        gets a copy of that layer's weights when it is initialized; it trains and stores the copy like its own, also
-        with a frozen backbone.
+        pieces), `segments` (the mean of each text's own pieces, their absolute difference and their product: see
+        `pool_windows`), or `pooler`: the first piece, through the backbone's own pooler, a dense layer with tanh. The
+        head gets a copy of that layer's weights when it is initialized; it trains and stores the copy like its own,
+        also with a frozen backbone.
     hidden_size (Optional[int]): Units of a hidden layer with tanh; None for no hidden layer.
     dropout (Optional[float]): Dropout in the head, in training; None for the rate in [training].
     mix (Optional[Model[List[TransformerData], List[TransformerData]]]): Mixes the hidden states; None takes the last.

@@ -15,7 +15,9 @@ Pooled = Tuple[Array, Callable[[Array], Array]]
 def pool_windows(pooling: str) -> Model[List[TransformerData], Ragged]:
     """Build a layer that makes one vector of each window. Special pieces count as pieces, padding does not.
 
-    pooling (str): `cls` (the piece that stands for the sequence: the first one in BERT), `mean` or `max`.
+    pooling (str): `cls` (the piece that stands for the sequence: the first one in BERT), `mean`, `max`, or `segments`:
+        the mean of each text's own pieces, their absolute difference and their product, four times as wide (InferSent,
+        Conneau et al. 2017, https://arxiv.org/abs/1705.02364, section 3.1). A single text is compared with itself.
     RETURNS (Model[List[TransformerData], Ragged]): `lengths[i]` rows belong to Doc i, one for each of its windows; a
         Doc without tokens has none.
     """
@@ -28,10 +30,7 @@ def forward(
     pool = POOLINGS[model.attrs["pooling"]]
     xp = model.ops.xp
     with_windows = [i for i, data in enumerate(batch) if n_windows(data)]
-    pooled = [
-        pool(xp, data.model_output["last_hidden_state"], xp.asarray(data.wordpieces.attention_mask) > 0, _cls(xp, data))
-        for data in map(batch.__getitem__, with_windows)
-    ]
+    pooled = [pool(xp, batch[i].model_output["last_hidden_state"], batch[i]) for i in with_windows]
     vectors = xp.vstack([Y for Y, _ in pooled]) if pooled else model.ops.alloc2f(0, 0)
     lengths = [n_windows(data) for data in batch]
 
@@ -53,18 +52,13 @@ def n_windows(data: TransformerData) -> int:
     return 0 if state is None or not state.size else state.shape[0]
 
 
-def _cls(xp: Any, data: TransformerData) -> Array:
-    """RETURNS (Array): In each window the place of the piece that stands for it; the first where nobody says."""
+# Each takes states (windows, pieces, width) and the data that they are of, and gives vectors (windows, width or more).
+
+
+def _standing(xp: Any, X: Array, data: TransformerData) -> Pooled:
     layout = getattr(data.wordpieces, "layout", None)
-    return xp.zeros(n_windows(data), dtype="int64") if layout is None else xp.asarray(layout.cls)
-
-
-# Each takes states (windows, pieces, width), a mask (windows, pieces) and the places of the pieces that stand for the
-# windows (windows,), and gives vectors (windows, width).
-
-
-def _standing(xp: Any, X: Array, mask: Array, cls: Array) -> Pooled:
     rows = xp.arange(len(X))
+    cls = xp.zeros_like(rows) if layout is None else xp.asarray(layout.cls)  # the first where nobody says
 
     def backprop(dY: Array) -> Array:
         dX = xp.zeros_like(X)
@@ -74,7 +68,11 @@ def _standing(xp: Any, X: Array, mask: Array, cls: Array) -> Pooled:
     return X[rows, cls], backprop
 
 
-def _mean(xp: Any, X: Array, mask: Array, cls: Array) -> Pooled:
+def _mean(xp: Any, X: Array, data: TransformerData) -> Pooled:
+    return _mean_of(xp, X, _visible(xp, data))
+
+
+def _mean_of(xp: Any, X: Array, mask: Array) -> Pooled:
     weights = (mask / xp.maximum(mask.sum(axis=1, keepdims=True), 1)).astype(X.dtype)[:, :, None]
 
     def backprop(dY: Array) -> Array:
@@ -83,8 +81,8 @@ def _mean(xp: Any, X: Array, mask: Array, cls: Array) -> Pooled:
     return (X * weights).sum(axis=1), backprop
 
 
-def _max(xp: Any, X: Array, mask: Array, cls: Array) -> Pooled:
-    best = xp.where(mask[:, :, None], X, -xp.inf).argmax(axis=1)[:, None]  # (windows, 1, width)
+def _max(xp: Any, X: Array, data: TransformerData) -> Pooled:
+    best = xp.where(_visible(xp, data)[:, :, None], X, -xp.inf).argmax(axis=1)[:, None]  # (windows, 1, width)
 
     def backprop(dY: Array) -> Array:
         return (xp.arange(X.shape[1])[None, :, None] == best) * dY[:, None]
@@ -92,4 +90,34 @@ def _max(xp: Any, X: Array, mask: Array, cls: Array) -> Pooled:
     return xp.take_along_axis(X, best, axis=1)[:, 0], backprop
 
 
-POOLINGS: Dict[str, Callable[[Any, Array, Array, Array], Pooled]] = {"cls": _standing, "mean": _mean, "max": _max}
+def _segments(xp: Any, X: Array, data: TransformerData) -> Pooled:
+    (u, undo_u), (v, undo_v) = (_mean_of(xp, X, mask) for mask in _segment_masks(xp, data))
+    difference = u - v
+
+    def backprop(dY: Array) -> Array:
+        du, dv, d_distance, d_product = xp.split(dY, 4, axis=1)
+        d_difference = xp.sign(difference) * d_distance
+        return undo_u(du + d_difference + d_product * v) + undo_v(dv - d_difference + d_product * u)
+
+    return xp.concatenate([u, v, abs(difference), u * v], axis=1), backprop
+
+
+def _visible(xp: Any, data: TransformerData) -> Array:
+    return xp.asarray(data.wordpieces.attention_mask) > 0
+
+
+def _segment_masks(xp: Any, data: TransformerData) -> Tuple[Array, Array]:
+    """RETURNS (Tuple[Array, Array]): The pieces of each text, boolean, `(windows, pieces)`; all of them twice where the
+    Doc is one text, or nobody says.
+    """
+    layout = getattr(data.wordpieces, "layout", None)
+    if layout is None or layout.pieces.n_first is None:
+        visible = _visible(xp, data)
+        return visible, visible
+    index = xp.asarray(layout.index)
+    return (index >= 0) & (index < layout.pieces.n_first), index >= layout.pieces.n_first
+
+
+POOLINGS: Dict[str, Callable[[Any, Array, TransformerData], Pooled]] = {
+    "cls": _standing, "mean": _mean, "max": _max, "segments": _segments
+}  # fmt: skip

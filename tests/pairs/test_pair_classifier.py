@@ -18,6 +18,7 @@ SETTINGS = [
     {"model": {"pooling": "cls"}},
     {"model": {"pooling": "mean", "hidden_size": 16}},
     {"model": {"pooling": "max", "dropout": 0.0}},
+    {"model": {"pooling": "segments"}},
     {"model": {"pooling": "pooler"}},
 ]
 
@@ -325,7 +326,7 @@ def test_segments_that_a_corpus_would_lose(make_pipeline):
     [
         ({"mode": "both"}, "B004.*mode = 'both'.*exclusive, multilabel, regression"),
         ({"threshold": 1.5}, "B004.*threshold"),
-        ({"model": {"pooling": "sum"}}, "B004.*pooling = 'sum'.*cls, mean, max, pooler"),
+        ({"model": {"pooling": "sum"}}, "B004.*pooling = 'sum'.*cls, mean, max, segments, pooler"),
         ({"model": {"hidden_size": 0}}, "B004.*hidden_size"),
         ({"model": {"dropout": 1.0}}, "B004.*dropout"),
     ],

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -6,6 +8,7 @@ from thinc.api import NumpyOps
 from thinc.types import Ragged
 from transformers.modeling_outputs import ModelOutput
 
+from spacy_bertfamily.encoder.layout import LaidOutWordpieces
 from spacy_bertfamily.layers.pair_head import build_pair_head, tanh_dense
 from spacy_bertfamily.layers.pair_loss import LOSSES, OUTPUTS
 from spacy_bertfamily.layers.pair_pooling import POOLINGS, pool_windows
@@ -31,6 +34,17 @@ def batch():
     return [make_data(lengths, rng) for lengths in LENGTHS]
 
 
+@pytest.fixture
+def pairs():
+    """RETURNS (List[TransformerData]): Two windows of a pair, '[CLS] a b [SEP] c [SEP]' and '[CLS] b [SEP] c d [SEP]'."""
+    data = make_data([6, 6], np.random.default_rng(2))
+    words = data.wordpieces
+    index = np.array([[-1, 0, 1, -1, 2, -1], [-1, 1, -1, 2, 3, -1]])
+    layout = SimpleNamespace(index=index, pieces=SimpleNamespace(n_first=2), cls=np.array([0, 0]))
+    laid_out = LaidOutWordpieces(words.strings, words.input_ids, words.attention_mask, words.lengths, None, layout)
+    return [TransformerData(laid_out, data.model_output, data.align)]
+
+
 def numeric_gradient(function, array, epsilon=1e-2):
     gradient = np.zeros_like(array)
     for index in np.ndindex(*array.shape):
@@ -49,6 +63,7 @@ def numeric_gradient(function, array, epsilon=1e-2):
         ("cls", lambda state: state[0]),
         ("mean", lambda state: state.mean(axis=0)),
         ("max", lambda state: state.max(axis=0)),
+        ("segments", lambda state: compared(state.mean(axis=0), state.mean(axis=0))),  # one text, or nobody says
     ],
 )
 def test_pooling(batch, pooling, expected):
@@ -62,18 +77,37 @@ def test_pooling(batch, pooling, expected):
     assert_allclose(vectors.data, np.stack(wanted), rtol=1e-5, atol=1e-6)
 
 
+def compared(u, v):
+    return np.concatenate([u, v, abs(u - v), u * v])
+
+
+def test_both_texts_of_a_pair_are_compared(pairs):
+    vectors = pool_windows("segments").predict(pairs).data
+    first, second = pairs[0].model_output.last_hidden_state
+    wanted = [compared(first[[1, 2]].mean(axis=0), first[4]), compared(second[1], second[[3, 4]].mean(axis=0))]
+    assert_allclose(vectors, np.stack(wanted), rtol=1e-5, atol=1e-6)
+
+
+def test_the_gradient_of_a_comparison(pairs):
+    check_gradient(pool_windows("segments"), pairs)
+
+
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_pooling_gradient(batch, pooling):
-    model = pool_windows(pooling)
+    gradients = check_gradient(pool_windows(pooling), batch)
+    assert "last_hidden_state" not in gradients[1].model_output
+
+
+def check_gradient(model, batch):
     vectors, backprop = model.begin_update(batch)
     direction = np.random.default_rng(1).normal(size=vectors.data.shape).astype("float32")
     gradients = backprop(Ragged(direction, vectors.lengths))
-    assert "last_hidden_state" not in gradients[1].model_output
     for data, gradient in zip(batch, gradients):
         if data.model_output:
             state = data.model_output.last_hidden_state
             expected = numeric_gradient(lambda: float((model.predict(batch).data * direction).sum()), state)
             assert_allclose(gradient.model_output.last_hidden_state, expected, atol=2e-3)
+    return gradients
 
 
 def test_pooling_without_tokens():
@@ -106,7 +140,7 @@ def test_tanh_dense_gradient(n_out):
 
 
 @pytest.mark.parametrize("hidden_size", [None, 5])
-@pytest.mark.parametrize("pooling", ["cls", "mean", "max", "pooler"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max", "segments", "pooler"])
 def test_head_averages_windows(batch, pooling, hidden_size):
     head = build_pair_head(pooling, hidden_size, 0.1)
     head.initialize(X=batch, Y=np.zeros((4, 3), "float32"))
