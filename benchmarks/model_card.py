@@ -4,7 +4,8 @@ python benchmarks/model_card.py en_minilm_qa DATA_FILE...
 
 They come from metrics/NAME/clock.json (scripts/clock.py), metrics/NAME/scores.json (benchmarks/release_scores.py) and
 the pipeline itself; DATA_FILEs are what it was trained on. Scores of what it is compared with are beside them, if any:
-full.json of the same backbone with all its weights trained, plain.json of an adapter trained as `init-config` has it.
+full.json of the same backbone with all its weights trained, plain.json of an adapter trained as `init-config` has it,
+cosine.json (benchmarks/sentence_cosine.py) of the backbone as it came.
 """
 
 import hashlib
@@ -29,7 +30,9 @@ TITLES = {
 
 
 # Files with scores, and what their rows are called
-PIPELINES = {"scores": "this pipeline", "plain": "plain recipe", "full": "fully fine-tuned"}
+PIPELINES = {
+    "scores": "this pipeline", "plain": "plain recipe", "full": "fully fine-tuned", "cosine": "cosine of sentence vectors"
+}  # fmt: skip
 
 
 def row(*cells: Any) -> str:
