@@ -121,8 +121,7 @@ def train_one(run: Run, threads: int, corpus: Path, steps: Optional[int], chines
         backbone = config["components"]["transformer"]["model"]["name"]
         return {**asdict(run), **train_peer(backbone, files, run, steps, BATCH, task.score, scored)}
     config["training"]["batcher"]["size"] = BATCH
-    if run.mode == POOLER:
-        config["components"]["pair_classifier"]["model"]["pooling"] = "pooler"
+    config["components"]["pair_classifier"]["model"]["pooling"] = "pooler" if run.mode == POOLER else "mean"
     configure(config, run, steps, trainable)
     nlp, sizes = fit(config)
     return {**asdict(run), **{split: evaluate(nlp, files[split], task.score) for split in scored}, **sizes}
