@@ -3,10 +3,10 @@
 import inspect
 import os
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
@@ -238,7 +238,7 @@ class Encoder(NamedAdapters):
         inner = any(layer != self.depth for layer in layers)
         autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=self.settings.precision != "float32")
         model = self.shared.model if bare else self.backbone
-        around = partial(_surroundings, self.traits.around, model, input_ids.shape[1])
+        around = partial(_together, [*self._around(model, input_ids.shape[1])])
         self._surroundings.value = around
         try:
             with autocast, around():
@@ -247,11 +247,21 @@ class Encoder(NamedAdapters):
             self._surroundings.value = None  # the model, whose layers keep this alive, would be kept by it
         return {j: output.last_hidden_state if j == self.depth else output.hidden_states[j] for j in layers}
 
+    def _around(self, model: nn.Module, length: int) -> Iterator[Callable[[], ContextManager]]:
+        """YIELDS (Callable[[], ContextManager]): What makes a context that layers run in, when they are computed first
+        and when they are computed again on the way back.
+        """
+        if self.traits.around is not None:
+            yield partial(self.traits.around, model, length)
+        if self.settings.precision == "bfloat16" and torch.is_grad_enabled():
+            yield ProductAttention
+
 
 @contextmanager
-def _surroundings(around: Optional[Callable], model: nn.Module, length: int) -> Iterator[None]:
-    """What layers run in, when they are computed first and when they are computed again on the way back."""
-    with around(model, length) if around else nullcontext(), ProductAttention():
+def _together(makers: Sequence[Callable[[], ContextManager]]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for make in makers:
+            stack.enter_context(make())
         yield
 
 
