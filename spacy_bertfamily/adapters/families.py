@@ -17,6 +17,7 @@ from .quirks import (
     as_it_is,
     big_bird_attention,
     big_bird_blocks,
+    deberta_masks,
     funnel_blocks,
     longformer_windows,
     nystromformer_landmarks,
@@ -163,7 +164,7 @@ FAMILIES: Dict[str, Family] = {
     "camembert": _ROBERTA,
     "convbert": replace(_BERT, pad_to=as_it_is),  # its convolutions reach into the padding
     "data2vec-text": _ROBERTA,
-    "deberta": _BERT,
+    "deberta": replace(_BERT, around=deberta_masks),
     "deberta-v2": _BERT,
     "distilbert": _DISTILBERT,
     "electra": _BERT,

@@ -2,11 +2,12 @@
 
 from contextlib import contextmanager
 from math import lcm
-from typing import Any, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional
 
 import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 # Each of these may be a row's `pad_to`: from the config and the length of a window to the length to pad it to.
 
@@ -89,3 +90,18 @@ def same_draws(model: nn.Module, length: int) -> Iterator[None]:
         for module in model.modules():
             if hasattr(module, "num_buckets"):
                 module.num_buckets = buckets
+
+
+@contextmanager
+def deberta_masks(model: nn.Module, length: int) -> Iterator[None]:
+    """Scores in 16 bits are masked by the least number of the query's type, which is float32 where biases are trained."""
+    with _LeastOfItsType():
+        yield
+
+
+class _LeastOfItsType(TorchFunctionMode):
+    def __torch_function__(self, func: Callable, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.Tensor.masked_fill and len(args) == 3 and isinstance(args[2], float):
+            scores, mask, value = args
+            args = (scores, mask, max(value, torch.finfo(scores.dtype).min))
+        return func(*args, **(kwargs or {}))
