@@ -1,7 +1,8 @@
 """The one path from Docs to hidden states and back, for prediction and for training."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, cast
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 import torch
@@ -66,7 +67,7 @@ def encode(
     batches: List[_Batch] = []
 
     def run(owners: List[Owner], numbers: Sequence[int]) -> Dict[int, torch.Tensor]:
-        with torch.enable_grad() if with_grad else torch.inference_mode():
+        with _training(encoder) if with_grad else torch.inference_mode():
             states = run_windows(encoder, tokenizer, [windows[doc][i] for doc, i, _ in owners], numbers)
         _write(outputs, owners, {j: states[j] for j in numbers if j in wanted})
         if with_grad:
@@ -104,11 +105,18 @@ def encode(
                 grads.append(_gather(batch, layer, state, gradients))
         batches.clear()
         if tensors:
-            # layers may be computed again, and there may have been a prediction since
-            encoder.set_training(is_train)
-            torch.autograd.backward(tensors, grads)
+            with _training(encoder):  # layers may be computed again
+                torch.autograd.backward(tensors, grads)
 
     return data, backprop
+
+
+@contextmanager
+def _training(encoder: Encoder) -> Iterator[None]:
+    """Whatever another thread does with the encoder, or a prediction did since the last time."""
+    with encoder.busy, torch.enable_grad():
+        encoder.set_training(True)
+        yield
 
 
 def _look_up(

@@ -70,7 +70,8 @@ class Encoder(NamedAdapters):
             recompute(self.family.find_layers(self.backbone), self._surroundings)
         self.trains_adapter = "adapter" in settings.trainable or "all" in settings.trainable
         self._prefixes: Dict[str, Prefix] = {}
-        self._finding = threading.Lock()
+        # held while this is trained, and while it is tried what its layers do: that takes dropout and gradients away
+        self.busy = threading.RLock()
         self.forget()
         self._process = os.getpid()
         self.set_training(False)
@@ -134,7 +135,7 @@ class Encoder(NamedAdapters):
     def _find(self, beneath: str, find: Callable[[], Prefix]) -> Prefix:
         if beneath not in self._prefixes:
             # one thread at a time says what needs gradients, which whoever only predicts may have switched off
-            with self._finding, torch.inference_mode(False):
+            with self.busy, torch.inference_mode(False):
                 if beneath not in self._prefixes:
                     self._prefixes[beneath] = find()
         return self._prefixes[beneath]

@@ -5,7 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from thinc.api import Adam
+
+from spacy_bertfamily.encoder import prefix
 
 TEXTS = [f"{'the small dog likes ' * (i % 7)}green eggs {i}" for i in range(60)]
 
@@ -48,3 +51,42 @@ def test_pipelines_on_one_backbone_in_turn_and_at_once(make_tagger):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_training_is_left_alone_by_whoever_looks_at_the_layers(make_tagger, monkeypatch):
+    """A pipeline that is loaded beside one that is being trained asks what both have in common: that takes dropout and
+    gradients away while it is tried.
+    """
+    nlp, examples = make_tagger()
+    encoder = nlp.get_pipe("transformer").shim.encoder
+    nlp.update(examples)
+    encoder.forget()
+    begun, order, probe = threading.Event(), [], prefix._probe
+
+    def note_probe(*args):
+        order.append("looked")
+        return probe(*args)
+
+    def look():
+        begun.set()
+        encoder.unchanged  # noqa: B018
+
+    other = threading.Thread(target=look)
+
+    def note_layer(layer, args):
+        if threading.current_thread() is threading.main_thread() and torch.is_grad_enabled():
+            if not begun.is_set():
+                monkeypatch.setattr(prefix, "_probe", note_probe)
+                other.start()
+                begun.wait()
+                other.join(0.3)  # it has to wait
+            order.append(encoder.training)
+
+    encoder.prefix  # noqa: B018  what this thread wants to know itself
+    hook = encoder.family.find_layers(encoder.backbone)[-1].register_forward_pre_hook(note_layer)
+    nlp.update(examples)
+    other.join()
+    hook.remove()
+    n_layers = len(order) - order.count("looked")
+    assert order[:n_layers] == [True] * n_layers
+    assert order[n_layers:]
