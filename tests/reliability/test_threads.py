@@ -60,7 +60,6 @@ def test_a_training_is_left_alone_by_whoever_looks_at_the_layers(make_tagger, mo
     nlp, examples = make_tagger()
     encoder = nlp.get_pipe("transformer").shim.encoder
     nlp.update(examples)
-    encoder.forget()
     begun, order, probe = threading.Event(), [], prefix._probe
 
     def note_probe(*args):
@@ -69,7 +68,7 @@ def test_a_training_is_left_alone_by_whoever_looks_at_the_layers(make_tagger, mo
 
     def look():
         begun.set()
-        encoder.unchanged  # noqa: B018
+        encoder._find("once more", lambda: prefix.find_unchanged(encoder)).remove()
 
     other = threading.Thread(target=look)
 
@@ -82,7 +81,7 @@ def test_a_training_is_left_alone_by_whoever_looks_at_the_layers(make_tagger, mo
                 other.join(0.3)  # it has to wait
             order.append(encoder.training)
 
-    encoder.prefix  # noqa: B018  what this thread wants to know itself
+    encoder.prefix, encoder.unchanged  # noqa: B018  what this thread may want to know itself
     hook = encoder.family.find_layers(encoder.backbone)[-1].register_forward_pre_hook(note_layer)
     nlp.update(examples)
     other.join()
