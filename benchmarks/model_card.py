@@ -31,8 +31,11 @@ TITLES = {
 
 # Files with scores, and what their rows are called
 PIPELINES = {
-    "scores": "this pipeline", "plain": "plain recipe", "full": "fully fine-tuned", "cosine": "cosine of sentence vectors"
-}  # fmt: skip
+    "scores": "this pipeline",
+    "plain": "plain recipe",
+    "full": "fully fine-tuned",
+    "cosine": "cosine of sentence vectors",
+}
 
 
 def row(*cells: Any) -> str:

@@ -1,5 +1,5 @@
-"""What untrained sentence vectors get where en_minilm_similarity is tested: the cosine of the mean hidden states of both
-texts, each read by itself, as sentence-transformers uses the same backbone.
+"""What untrained sentence vectors get where en_minilm_similarity is tested: the cosine of the mean hidden states of
+both texts, each read by itself, as sentence-transformers uses the same backbone.
 
 python benchmarks/sentence_cosine.py corpus/en_minilm_similarity/test
 

@@ -94,7 +94,7 @@ def same_draws(model: nn.Module, length: int) -> Iterator[None]:
 
 @contextmanager
 def deberta_masks(model: nn.Module, length: int) -> Iterator[None]:
-    """Scores in 16 bits are masked by the least number of the query's type, which is float32 where biases are trained."""
+    """Scores in 16 bits are masked by the least number of the query's type: float32, where biases are trained."""
     with _LeastOfItsType():
         yield
 

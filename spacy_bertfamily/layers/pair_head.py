@@ -19,8 +19,8 @@ def build_pair_head(pooling: str, hidden_size: Optional[int], dropout: float) ->
     With `pooler` it is the head of `BertForSequenceClassification`, with `cls` and a hidden layer as wide as the
     backbone that of `RobertaForSequenceClassification`.
 
-    pooling (str): `cls`, `mean`, `max`, `segments`, or `pooler`: as `cls`, through a dense layer with tanh. That layer is
-        found by `model.get_ref("pooler")`, so that the backbone's own weights can be put there.
+    pooling (str): `cls`, `mean`, `max`, `segments`, or `pooler`: as `cls`, through a dense layer with tanh. That layer
+        is found by `model.get_ref("pooler")`, so that the backbone's own weights can be put there.
     hidden_size (Optional[int]): Units of a hidden layer with tanh; None for no hidden layer.
     dropout (float): The initial dropout rate.
     RETURNS (Model[List[TransformerData], Floats2d]): One row of logits for each Doc; zeros for one without tokens.

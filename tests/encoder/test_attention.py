@@ -84,7 +84,7 @@ def test_dropout_drops_as_much_as_asked():
 
 
 @pytest.mark.parametrize(
-    "dtype, pieces, requires_grad, options",
+    ("dtype", "pieces", "requires_grad", "options"),
     [
         (torch.float32, PIECES, True, {}),
         (torch.bfloat16, PIECES, False, {}),

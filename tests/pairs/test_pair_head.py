@@ -36,7 +36,7 @@ def batch():
 
 @pytest.fixture
 def pairs():
-    """RETURNS (List[TransformerData]): Two windows of a pair, '[CLS] a b [SEP] c [SEP]' and '[CLS] b [SEP] c d [SEP]'."""
+    """RETURNS (List[TransformerData]): Windows of a pair: '[CLS] a b [SEP] c [SEP]' and '[CLS] b [SEP] c d [SEP]'."""
     data = make_data([6, 6], np.random.default_rng(2))
     words = data.wordpieces
     index = np.array([[-1, 0, 1, -1, 2, -1], [-1, 1, -1, 2, 3, -1]])
