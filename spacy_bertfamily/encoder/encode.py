@@ -62,7 +62,8 @@ def encode(
         for doc, p in zip(docs, pieces)
     ]
     with_grad = is_train and encoder.trains
-    encoder.set_training(is_train)
+    if not with_grad:
+        encoder.set_training(False)
     outputs = [_allocate(encoder, doc_windows, wanted) for doc_windows in windows]
     batches: List[_Batch] = []
 

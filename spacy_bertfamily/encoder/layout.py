@@ -1,7 +1,7 @@
 """Which piece stands where in a Doc's windows: what a head needs to get from hidden states back to the text."""
 
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import numpy as np
 from spacy_transformers.data_classes import WordpieceBatch
@@ -34,10 +34,17 @@ class Layout:
     known: np.ndarray
 
     @property
+    def segments(self) -> Tuple[np.ndarray, np.ndarray]:
+        """RETURNS (Tuple[np.ndarray, np.ndarray]): Which positions hold pieces of the first and of the second segment,
+        boolean, `(windows, longest window)`. A single text is the second.
+        """
+        n_first = self.pieces.n_first or 0
+        return (self.index >= 0) & (self.index < n_first), self.index >= n_first
+
+    @property
     def first_is_whole(self) -> bool:
         """RETURNS (bool): Whether each window holds all of the first segment."""
-        n_first = self.pieces.n_first or 0
-        return bool((((self.index >= 0) & (self.index < n_first)).sum(axis=1) == n_first).all())
+        return bool((self.segments[0].sum(axis=1) == (self.pieces.n_first or 0)).all())
 
 
 @dataclass

@@ -114,8 +114,8 @@ def _segment_masks(xp: Any, data: TransformerData) -> Tuple[Array, Array]:
     if layout is None or layout.pieces.n_first is None:
         visible = _visible(xp, data)
         return visible, visible
-    index = xp.asarray(layout.index)
-    return (index >= 0) & (index < layout.pieces.n_first), index >= layout.pieces.n_first
+    first, second = layout.segments
+    return xp.asarray(first), xp.asarray(second)
 
 
 POOLINGS: Dict[str, Callable[[Any, Array, TransformerData], Pooled]] = {

@@ -8,7 +8,7 @@ from thinc.api import NumpyOps
 from thinc.types import Ragged
 from transformers.modeling_outputs import ModelOutput
 
-from spacy_bertfamily.encoder.layout import LaidOutWordpieces
+from spacy_bertfamily.encoder.layout import LaidOutWordpieces, Layout
 from spacy_bertfamily.layers.pair_head import build_pair_head, tanh_dense
 from spacy_bertfamily.layers.pair_loss import LOSSES, OUTPUTS
 from spacy_bertfamily.layers.pair_pooling import POOLINGS, pool_windows
@@ -40,7 +40,8 @@ def pairs():
     data = make_data([6, 6], np.random.default_rng(2))
     words = data.wordpieces
     index = np.array([[-1, 0, 1, -1, 2, -1], [-1, 1, -1, 2, 3, -1]])
-    layout = SimpleNamespace(index=index, pieces=SimpleNamespace(n_first=2), cls=np.array([0, 0]))
+    pieces = SimpleNamespace(n_first=2)
+    layout = Layout(pieces, index, index >= 0, np.array([6, 6]), np.array([0, 0]), np.ones(4, dtype=bool))
     laid_out = LaidOutWordpieces(words.strings, words.input_ids, words.attention_mask, words.lengths, None, layout)
     return [TransformerData(laid_out, data.model_output, data.align)]
 
