@@ -1,18 +1,20 @@
-"""Do our bottlenecks, combinations of them, and heads, compute what the library adapters computes, and does each read
-the other's files?
+"""Do our bottlenecks, combinations of them, and heads, compute what the library adapters computes,
+and does each read the other's files?
 
-    python -m venv adapterhub && adapterhub/bin/pip install -e . && adapterhub/bin/pip install --no-deps adapters==1.2.0
-    adapterhub/bin/pip install transformers==4.51.3  # the one that its models with heads work with
-    adapterhub/bin/python benchmarks/adapter_parity.py
+    python -m venv adapterhub && adapterhub/bin/pip install -e . && adapterhub/bin/pip install
+    --no-deps adapters==1.2.0 adapterhub/bin/pip install transformers==4.51.3  # the one that its
+    models with heads work with adapterhub/bin/python benchmarks/adapter_parity.py
 
-On small random backbones: an adapter that they wrote is loaded here, and one that we wrote is loaded there; and two
-that they wrote are combined here and there. The tables have the largest difference between the last hidden states, and
-how much the adapters change them at all. With a head beside the adapter, it is the largest difference between the
-logits, in pipelines of transformer and `pair_classifier` or `span_qa`.
+On small random backbones: an adapter that they wrote is loaded here, and one that we wrote is
+loaded there; and two that they wrote are combined here and there. The tables have the largest
+difference between the last hidden states, and how much the adapters change them at all. With a head
+beside the adapter, it is the largest difference between the logits, in pipelines of transformer and
+`pair_classifier` or `span_qa`.
 
-The library's Average is the mean over n adapters of each times its weight, so n times smaller than the weighted
-average: here it gets n times the weights. It has no stack or fusion of parallel adapters that one could compare with:
-the first of a stack is lost there, and a fusion adds the sublayer's input once too often.
+The library's Average is the mean over n adapters of each times its weight, so n times smaller than
+the weighted average: here it gets n times the weights. It has no stack or fusion of parallel
+adapters that one could compare with: the first of a stack is lost there, and a fusion adds the
+sublayer's input once too often.
 """
 
 import os
@@ -38,33 +40,45 @@ from transformers.utils import logging
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from spacy_bertfamily.adapters import Average, Bottleneck, Fusion, Stack, find_family  # noqa: E402
+from spacy_bertfamily.adapters import Average, Bottleneck, Fusion, Stack
 from spacy_bertfamily.backbone import load_backbone  # noqa: E402
-from spacy_bertfamily.encoder.delta import Reference  # noqa: E402
 from spacy_bertfamily.encoder.module import Encoder  # noqa: E402
 from spacy_bertfamily.encoder.settings import EncoderSettings  # noqa: E402
 from spacy_bertfamily.exchange import read_adapter, write_adapter  # noqa: E402
-from spacy_bertfamily.pipeline.head_files import put_linear  # noqa: E402
+from spacy_bertfamily.model_types.table import known_spec  # noqa: E402
+from spacy_bertfamily.storage.delta import Reference  # noqa: E402
+from spacy_bertfamily.tasks.base.head_files import put_linear  # noqa: E402
 from tests.util import make_backbone  # noqa: E402
 
 MODEL_TYPES = ("bert", "roberta", "distilbert", "electra", "albert", "deberta-v2")
 CONFIGS = {"double_seq_bn": "houlsby", "seq_bn": "pfeiffer", "par_bn": "parallel"}
-# There the library reads the layer's input instead of the attention's output, so such files are refused here.
+# There the library reads the layer's input instead of the attention's output, so such files are
+# refused here.
 REFUSED = ("albert", "double_seq_bn")
 MEMBERS, WEIGHTS = ["first", "second"], [0.25, 0.75]
 COMBINATIONS = {
     "stack": (Stack(dict(zip(MEMBERS, MEMBERS))), composition.Stack(*MEMBERS)),
     "average": (
         Average(dict(zip(MEMBERS, MEMBERS)), tuple(WEIGHTS)),
-        composition.Average(*MEMBERS, weights=[len(MEMBERS) * w for w in WEIGHTS], normalize_weights=False),
+        composition.Average(
+            *MEMBERS, weights=[len(MEMBERS) * w for w in WEIGHTS], normalize_weights=False
+        ),
     ),
     "fusion": (Fusion(dict(zip(MEMBERS, MEMBERS))), composition.Fuse(*MEMBERS)),
 }
 # Its config there, and the component with its settings here.
 WIDE = {"hidden_size": 32}
 HEADS = {
-    "1 layer": ({"head_type": "classification", "num_labels": 3, "layers": 1}, "pair_classifier", {}),
-    "2 layers": ({"head_type": "classification", "num_labels": 3}, "pair_classifier", {"model": WIDE}),
+    "1 layer": (
+        {"head_type": "classification", "num_labels": 3, "layers": 1},
+        "pair_classifier",
+        {},
+    ),
+    "2 layers": (
+        {"head_type": "classification", "num_labels": 3},
+        "pair_classifier",
+        {"model": WIDE},
+    ),
     "regression": (
         {"head_type": "classification", "num_labels": 1, "layers": 1, "bias": False},
         "pair_classifier",
@@ -101,7 +115,9 @@ def ours(folder):
 
 def reference_of(encoder):
     """RETURNS (Reference): What the component says of its backbone."""
-    return Reference(encoder.settings.name, encoder.shared.config.model_type, encoder.shared.fingerprint)
+    return Reference(
+        encoder.settings.name, encoder.shared.config.model_type, encoder.shared.fingerprint
+    )
 
 
 @torch.no_grad()
@@ -120,7 +136,9 @@ def shake(parameters):
 
 
 def from_theirs(folder, config, place):
-    """RETURNS (Tuple[float, float]): Largest difference with their file loaded here, and the adapter's effect."""
+    """RETURNS (tuple[float, float]): Largest difference with their file loaded here, and the
+    adapter's effect.
+    """
     model, encoder = theirs(folder), ours(folder)
     bare = run(model)
     model.add_adapter("task", config=config)
@@ -138,7 +156,7 @@ def from_ours(folder, config, place):
     """RETURNS (float): Largest difference with our file loaded there."""
     model, encoder = theirs(folder), ours(folder)
     settings = Bottleneck(size=5, placement=CONFIGS[config], scaling=2.0, activation="gelu")
-    modules = settings.attach(encoder.backbone, find_family(reference_of(encoder).model_type))
+    modules = settings.attach(encoder.backbone, known_spec(reference_of(encoder).model_type))
     shake(modules.named_parameters())
     encoder.add_adapter("task", settings, modules)
     encoder.active = "task"
@@ -151,7 +169,9 @@ def from_ours(folder, config, place):
 
 
 def combined(folder, config, combination, place):
-    """RETURNS (Tuple[float, float]): Largest difference with two of their adapters combined, and the effect of that."""
+    """RETURNS (tuple[float, float]): Largest difference with two of their adapters combined, and
+    the effect of that.
+    """
     settings, setup = COMBINATIONS[combination]
     model, encoder = theirs(folder), ours(folder)
     bare = run(model)
@@ -166,7 +186,7 @@ def combined(folder, config, combination, place):
         model.save_adapter(str(place / name), name)
         found = read_adapter(encoder, str(place / name), None, reference_of(encoder), force=False)
         encoder.add_adapter(name, found.settings, found.modules)
-    encoder.new_adapter("all", settings, encoder.family)
+    encoder.new_adapter("all", settings, encoder.known_spec)
     # the order is that of the places in the model, in both
     attentions = [t for n, t in tensors if "fusion" in n]
     own = [p for n, p in encoder.modules_of("all").named_parameters() if n.startswith("layers.")]
@@ -185,21 +205,33 @@ def compare_combined():
     for model_type in MODEL_TYPES:
         for config in CONFIGS:
             for combination in COMBINATIONS:
-                if (model_type, config) == REFUSED or (config == "par_bn" and combination != "average"):
+                if (model_type, config) == REFUSED or (
+                    config == "par_bn" and combination != "average"
+                ):
                     continue
                 with tempfile.TemporaryDirectory() as name:
                     backbone = make_backbone(model_type, Path(name))
                     torch.manual_seed(1)
                     difference, effect = combined(backbone, config, combination, Path(name))
-                print(f"| {model_type} | {config} | {combination} | {difference:.1e} | {effect:.2f} |", flush=True)
+                print(
+                    f"| {model_type} | {config} | {combination} | {difference:.1e} | {effect:.2f} |",
+                    flush=True,
+                )
                 worst = max(worst, difference)
     return worst
 
 
 def pipeline(folder, factory, config, adapter):
-    """RETURNS (Tuple[Language, AdapterTransformer, Pipe]): A pipeline whose last component has a head."""
+    """RETURNS (tuple[Language, AdapterTransformer, Pipe]): A pipeline whose last component has a
+    head.
+    """
     nlp = spacy.blank("en")
-    model = {"name": str(folder), "trainable": ["adapter"] if adapter else [], "adapter": adapter, "max_pieces": 32}
+    model = {
+        "name": str(folder),
+        "trainable": ["adapter"] if adapter else [],
+        "adapter": adapter,
+        "max_pieces": 32,
+    }
     transformer = nlp.add_pipe("adapter_transformer", config={"model": {**model, "stride": 8}})
     with redirect_stdout(StringIO()):  # what is trained
         nlp.initialize()
@@ -208,14 +240,16 @@ def pipeline(folder, factory, config, adapter):
 
 @torch.no_grad()
 def logits(nlp, component, model):
-    """RETURNS (Tuple[torch.Tensor, torch.Tensor]): Of a text, here and there."""
+    """RETURNS (tuple[torch.Tensor, torch.Tensor]): Of a text, here and there."""
     doc = nlp.get_pipe("adapter_transformer")(nlp.make_doc(TEXT))
     here = component.model.predict([doc])
     pieces = doc._.trf_data.wordpieces
     ids, mask = torch.as_tensor(pieces.input_ids), torch.as_tensor(pieces.attention_mask)
     output = model.eval()(input_ids=ids.long(), attention_mask=mask.long())
     if component.name == "span_qa":
-        return torch.tensor(here[0].logits), torch.stack([output.start_logits, output.end_logits], dim=-1)
+        return torch.tensor(here[0].logits), torch.stack(
+            [output.start_logits, output.end_logits], dim=-1
+        )
     return torch.tensor(here), output.logits
 
 
@@ -224,7 +258,11 @@ def head_from_theirs(folder, head, place):
     theirs, factory, config = HEADS[head]
     model = adapters.AutoAdapterModel.from_pretrained(folder)
     model.add_adapter("task", config="seq_bn")
-    labels = {"id2label": dict(enumerate(LABELS[: theirs["num_labels"]]))} if factory == "pair_classifier" else {}
+    labels = (
+        {"id2label": dict(enumerate(LABELS[: theirs["num_labels"]]))}
+        if factory == "pair_classifier"
+        else {}
+    )
     model.add_prediction_head_from_config("task", {**theirs, **labels})
     model.set_active_adapters("task")
     shake((name, p) for name, p in model.named_parameters() if ".task." in name)
@@ -290,7 +328,9 @@ def main():
     warnings.simplefilter("ignore")
     getLogger("adapters").setLevel(ERROR)
     worst = 0.0
-    print("| backbone | config | theirs, loaded here | ours, loaded there | effect of the adapter |")
+    print(
+        "| backbone | config | theirs, loaded here | ours, loaded there | effect of the adapter |"
+    )
     print("| --- | --- | --- | --- | --- |")
     for model_type in MODEL_TYPES:
         for config in CONFIGS:
@@ -303,7 +343,9 @@ def main():
                 torch.manual_seed(1)
                 here, effect = from_theirs(backbone, config, folder / "theirs")
                 there = from_ours(backbone, config, folder / "ours")
-            print(f"| {model_type} | {config} | {here:.1e} | {there:.1e} | {effect:.2f} |", flush=True)
+            print(
+                f"| {model_type} | {config} | {here:.1e} | {there:.1e} | {effect:.2f} |", flush=True
+            )
             worst = max(worst, here, there)
     worst = max(worst, compare_combined(), compare_heads())
     print(f"largest difference {worst:.1e}, allowed {LIMIT:.0e}")

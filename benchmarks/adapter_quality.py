@@ -1,19 +1,20 @@
-"""How good is a frozen backbone with adapters? Tagging and NER against full fine-tuning, the top layers, and nothing.
+"""How good is a frozen backbone with adapters? Tagging and NER against full fine-tuning, the top
+layers, and nothing.
 
-    python benchmarks/adapter_quality.py --data DATA [--jobs 2] [--seeds 3] [--out benchmarks/results]
-    python benchmarks/adapter_quality.py --table    # of what has been run
+    python benchmarks/adapter_quality.py --data DATA [--jobs 2] [--seeds 3] [--out
+    benchmarks/results] python benchmarks/adapter_quality.py --table    # of what has been run
 
-DATA holds `ud_english_ewt/en_ewt-ud-{train,dev,test}.conllu.gz` and `wnut17/{train,dev,test}.jsonl.gz`. Each mode
-trains with `configs/TASK_adapter.cfg`, for the same steps; its learning rate is the best of a small grid on dev, with
-seed 0. Then more seeds run at that rate. Finished runs are kept in OUT and not run again; the last thing printed is
-the table.
+DATA holds `ud_english_ewt/en_ewt-ud-{train,dev,test}.conllu.gz` and
+`wnut17/{train,dev,test}.jsonl.gz`. Each mode trains with `configs/TASK_adapter.cfg`, for the same
+steps; its learning rate is the best of a small grid on dev, with seed 0. Then more seeds run at
+that rate. Finished runs are kept in OUT and not run again; the last thing printed is the table.
 """
 
 import argparse
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 from experiment import ROOT, Experiment, Run, configure, evaluate, fit
 
@@ -31,7 +32,7 @@ TASKS = {
     "ner": Task("ents_f", 150, "wnut17/{split}.jsonl.gz", "read_bio_entities"),
 }
 # What is trained, and the grid of learning rates. Without "adapter" the adapter block is removed.
-MODES: Dict[str, tuple] = {
+MODES: dict[str, tuple] = {
     "all": (["all"], [1e-4, 3e-4]),
     "adapter+layer_norm": (["adapter", "layer_norm"], [1e-3, 3e-3]),
     "top:2": (["top:2"], [3e-4, 1e-3]),
@@ -65,7 +66,7 @@ def make_config(task: str, corpus: Path) -> Any:
     return config
 
 
-def train_one(run: Run, threads: int, corpus: Path) -> Dict:
+def train_one(run: Run, threads: int, corpus: Path) -> dict:
     """Train and score one pipeline."""
     import torch
 
@@ -75,15 +76,21 @@ def train_one(run: Run, threads: int, corpus: Path) -> Dict:
     configure(config, run, task.steps, trainable)
     nlp, sizes = fit(config)
     paths = {split: corpus / f"{run.task}-{split}.spacy" for split in ("dev", "test")}
-    scores = {split: evaluate(nlp, path, task.score, gold_preproc=True) for split, path in paths.items()}
+    scores = {
+        split: evaluate(nlp, path, task.score, gold_preproc=True) for split, path in paths.items()
+    }
     return {**asdict(run), **scores, **sizes}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, help="folder that holds the corpora")
     parser.add_argument("--table", action="store_true", help="run nothing, print the table")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="where results are kept")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "benchmarks" / "results", help="where results are kept"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--seeds", type=int, default=3, help="seeds at the best learning rate")
     args = parser.parse_args()

@@ -1,8 +1,8 @@
 """Reading public corpora into spaCy's format. The data is not part of this repository."""
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Iterable, Iterator
 
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
@@ -31,7 +31,9 @@ def read_bio_entities(path: Path, vocab: Vocab) -> Iterator[Doc]:
 
 
 def read_pairs(path: Path, nlp: Language, mode: str = "exclusive") -> Iterator[Doc]:
-    """JSON lines with `sentence1`, `sentence2` and `label`, which is a number where the mode is `regression`."""
+    """JSON lines with `sentence1`, `sentence2` and `label`, which is a number where the mode is
+    `regression`.
+    """
     columns = PairColumns("sentence1", "sentence2", "label", mode)
     return convert_pairs(read_rows(existing(path)), str(path), columns, nlp, PairReport())
 

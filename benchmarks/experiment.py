@@ -1,5 +1,5 @@
-"""What the quality benchmarks share, and where results and corpora lie; the runs themselves are those of
-`python -m spacy bertfamily compare`.
+"""What the quality benchmarks share, and where results and corpora lie; the runs themselves are
+those of `python -m spacy bertfamily compare`.
 """
 
 from pathlib import Path

@@ -1,10 +1,13 @@
-"""Is our layer mix the same as spacy-curated-transformers' scalar weighting? On the same states, with the same weights.
+"""Is our layer mix the same as spacy-curated-transformers' scalar weighting? On the same states,
+with the same weights.
 
-    python -m venv curated && curated/bin/pip install torch "spacy>=3.8,<3.9" spacy-curated-transformers==0.3.1
-    python benchmarks/layer_mix_parity.py --python curated/bin/python
+    python -m venv curated && curated/bin/pip install torch "spacy>=3.8,<3.9"
+    spacy-curated-transformers==0.3.1 python benchmarks/layer_mix_parity.py --python
+    curated/bin/python
 
-That package lives in an environment of its own: this script writes random states and gradients, has the other one
-compute its outputs and gradients from them, and prints the largest differences, relative to the largest value.
+That package lives in an environment of its own: this script writes random states and gradients, has
+the other one compute its outputs and gradients from them, and prints the largest differences,
+relative to the largest value.
 """
 
 import argparse
@@ -46,7 +49,9 @@ def make_data() -> dict:
     random = np.random.default_rng(0)
     data = {"w": random.normal(size=LAYERS), "gamma": np.array([1.3])}
     for i, pieces in enumerate(PIECES):
-        data[f"states{i}"] = random.normal(size=(LAYERS, pieces, WIDTH)) * np.arange(1, LAYERS + 1)[:, None, None]
+        data[f"states{i}"] = (
+            random.normal(size=(LAYERS, pieces, WIDTH)) * np.arange(1, LAYERS + 1)[:, None, None]
+        )
         data[f"gradient{i}"] = random.normal(size=(pieces, WIDTH))
     return {name: array.astype("float32") for name, array in data.items()}
 
@@ -55,8 +60,8 @@ def compute_ours(data: dict) -> dict:
     from spacy_transformers.data_classes import TransformerData
     from transformers.modeling_outputs import ModelOutput
 
-    from spacy_bertfamily.layers.mix import connect_mix, layer_mix
-    from spacy_bertfamily.layers.mix_settings import MixSettings
+    from spacy_bertfamily.layer_mix.mix import connect_mix, layer_mix
+    from spacy_bertfamily.layer_mix.settings import MixSettings
 
     def doc(**output: object) -> TransformerData:
         empty = TransformerData.empty()
@@ -66,18 +71,29 @@ def compute_ours(data: dict) -> dict:
     connect_mix(mix, LAYERS - 1, WIDTH)
     mix.set_param("gamma", data["gamma"])
     states = [[layer[None] for layer in data[f"states{i}"]] for i in range(len(PIECES))]
-    Ys, backprop = mix([doc(last_hidden_state=layers[-1], hidden_states=layers) for layers in states], is_train=True)
+    Ys, backprop = mix(
+        [doc(last_hidden_state=layers[-1], hidden_states=layers) for layers in states],
+        is_train=True,
+    )
     dXs = backprop([doc(last_hidden_state=data[f"gradient{i}"][None]) for i in range(len(PIECES))])
     results = {f"output {i}": Y.model_output["last_hidden_state"][0] for i, Y in enumerate(Ys)}
     for i, dX in enumerate(dXs):
         results[f"gradient of states {i}"] = np.concatenate(dX.model_output["hidden_states"])
-    return {**results, "gradient of w": mix.get_grad("w"), "gradient of gamma": mix.get_grad("gamma")}
+    return {
+        **results,
+        "gradient of w": mix.get_grad("w"),
+        "gradient of gamma": mix.get_grad("gamma"),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--python", required=True, help="interpreter of the environment with spacy-curated-transformers"
+        "--python",
+        required=True,
+        help="interpreter of the environment with spacy-curated-transformers",
     )
     args = parser.parse_args()
     data = make_data()
@@ -88,7 +104,8 @@ def main() -> None:
         theirs = dict(np.load(computed))
     ours = compute_ours(data)
     differences = {
-        name: np.abs(ours[name] - theirs[name]).max() / np.abs(theirs[name]).max() for name in sorted(theirs)
+        name: np.abs(ours[name] - theirs[name]).max() / np.abs(theirs[name]).max()
+        for name in sorted(theirs)
     }
     for name, difference in differences.items():
         print(f"{name:24} {difference:.1e}")

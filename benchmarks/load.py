@@ -2,9 +2,10 @@
 
     python benchmarks/load.py [--docs 100000] [--megabytes 10] [--backbone NAME] [--processes 1]
 
-Without --backbone a tiny random one (2 layers, 32 wide) with the default backbone's tokenizer is used: then what is
-measured is all but the backbone. Docs are let go as they come, as in any stream. Each case runs in a process of its
-own; memory is the most that it held so far, with and without its libraries.
+Without --backbone a tiny random one (2 layers, 32 wide) with the default backbone's tokenizer is
+used: then what is measured is all but the backbone. Docs are let go as they come, as in any stream.
+Each case runs in a process of its own; memory is the most that it held so far, with and without its
+libraries.
 """
 
 import argparse
@@ -13,8 +14,9 @@ import resource
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 WORDS = "the small dog likes green eggs and blue ham when it is not raining in the old town by the river".split()
 
@@ -31,7 +33,12 @@ def make_backbone(folder: Path) -> str:
         if (source / file).is_file():
             shutil.copy(source / file, folder)
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    sizes = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
     BertModel(BertConfig(vocab_size=30522, **sizes)).save_pretrained(folder)
     return str(folder)
 
@@ -50,7 +57,9 @@ def make_pipeline(backbone: str) -> Any:
         "grad_factor": 1.0,
         "pooling": {"@layers": "reduce_mean.v1"},
     }
-    nlp.add_pipe("tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": listener}})
+    nlp.add_pipe(
+        "tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": listener}}
+    )
     nlp.initialize(lambda: [Example.from_dict(nlp.make_doc("green eggs"), {"tags": ["J", "N"]})])
     nlp.max_length = 10**9
     return nlp
@@ -59,7 +68,9 @@ def make_pipeline(backbone: str) -> Any:
 def texts_of(docs: int, words: int) -> Iterator[str]:
     """YIELDS (str): Texts of some words more or less, each different."""
     for number in range(docs):
-        yield " ".join(WORDS[(number + i * (1 + number % 5)) % len(WORDS)] for i in range(words + number % 7))
+        yield " ".join(
+            WORDS[(number + i * (1 + number % 5)) % len(WORDS)] for i in range(words + number % 7)
+        )
 
 
 def held() -> float:
@@ -93,7 +104,9 @@ def main() -> None:
     args = parser.parse_args()
     words = int(args.megabytes * 1e6 / (sum(map(len, WORDS)) / len(WORDS) + 1))
     spawn = multiprocessing.get_context("spawn")
-    print("| case | Docs | tokens | s | CPU s | MB before | more MB after a tenth | more MB at the end |")
+    print(
+        "| case | Docs | tokens | s | CPU s | MB before | more MB after a tenth | more MB at the end |"
+    )
     print("| --- | --: | --: | --: | --: | --: | --: | --: |", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         backbone = args.backbone or make_backbone(Path(folder))

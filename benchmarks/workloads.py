@@ -3,30 +3,35 @@
 import gzip
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, List
 
 
-def read_words(data: Path) -> List[str]:
-    """RETURNS (List[str]): The words of WikiText-2's validation part."""
+def read_words(data: Path) -> list[str]:
+    """RETURNS (list[str]): The words of WikiText-2's validation part."""
     with gzip.open(data / "wikitext2" / "wiki.valid.raw.gz", "rt", encoding="utf8") as file:
         return re.sub(r"\s+", " ", file.read()).split()
 
 
-def make_texts(words: List[str], lengths: List[int]) -> List[str]:
+def make_texts(words: list[str], lengths: list[int]) -> list[str]:
     """Cut a text in pieces of so many words."""
     source: Iterator[str] = iter(words)
     return [" ".join(next(source) for _ in range(length)) for length in lengths]
 
 
-def workload_lengths(name: str, size: float) -> List[int]:
+def workload_lengths(name: str, size: float) -> list[int]:
     """Lay out a workload.
 
-    name (str): mixed: lognormal, 20 to 800, median 120; tiny: 1,000 of 8; single: 100 of 20; long: one of 20,000.
+    name (str): mixed: lognormal, 20 to 800, median 120; tiny: 1,000 of 8; single: 100 of 20; long:
+        one of 20,000.
     size (float): Times that.
-    RETURNS (List[int]): Words of each text.
+    RETURNS (list[int]): Words of each text.
     """
     if name == "mixed":
         rng = random.Random(0)
         return [int(min(800, max(20, rng.lognormvariate(4.8, 0.8)))) for _ in range(int(80 * size))]
-    return {"tiny": [8] * int(1000 * size), "single": [20] * int(100 * size), "long": [int(20_000 * size)]}[name]
+    return {
+        "tiny": [8] * int(1000 * size),
+        "single": [20] * int(100 * size),
+        "long": [int(20_000 * size)],
+    }[name]

@@ -14,7 +14,6 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Dict
 
 
 def processor() -> str:
@@ -27,7 +26,7 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def clock(command: list) -> Dict:
+def clock(command: list) -> dict:
     """RETURNS (Dict): What the command took. RAISES (CalledProcessError): If it fails."""
     start = time.perf_counter()
     subprocess.run(command, check=True)

@@ -1,4 +1,6 @@
-"""Three pipelines on one backbone: which help page is a question about, what is the answer, and what are its words?"""
+"""Three pipelines on one backbone: which help page is a question about, what is the answer, and
+what are its words?
+"""
 
 import json
 from pathlib import Path
@@ -10,7 +12,9 @@ from wasabi import msg
 
 
 def main(tagger: Path, pairs: Path, qa: Path, pages: Path, question: str, gpu_id: int = -1) -> None:
-    """Answer QUESTION from PAGES, in SQuAD's format, with trained pipelines of a TAGGER, a PAIRS classifier and QA."""
+    """Answer QUESTION from PAGES, in SQuAD's format, with trained pipelines of a TAGGER, a PAIRS
+    classifier and QA.
+    """
     setup_gpu(gpu_id, silent=True)
     nlp_tagger, nlp_pairs, nlp_qa = spacy.load(tagger), spacy.load(pairs), spacy.load(qa)
     print_storage({"tagger": nlp_tagger, "pairs": nlp_pairs, "qa": nlp_qa})
@@ -20,13 +24,17 @@ def main(tagger: Path, pairs: Path, qa: Path, pages: Path, question: str, gpu_id
     msg.divider("The question")
     print("  ".join(f"{token.text}/{token.tag_}" for token in nlp_tagger(question)))
     msg.divider("What it is about")
-    ranked = nlp_pairs.get_pipe("pair_classifier").rank(question, list(contexts.values()), label="about", top_k=3)
+    ranked = nlp_pairs.get_pipe("pair_classifier").rank(
+        question, list(contexts.values()), label="about", top_k=3
+    )
     for index, score in ranked:
         print(f"{score:6.1%}  {titles[index]}")
     best = titles[ranked[0][0]]
     msg.divider(f"The answer of the page '{best}'")
     answers = nlp_qa.get_pipe("span_qa").ask(contexts[best], question)
-    print("\n".join(f"{answer.score:6.1%}  {answer.text}" for answer in answers) or "There is none.")
+    print(
+        "\n".join(f"{answer.score:6.1%}  {answer.text}" for answer in answers) or "There is none."
+    )
 
 
 def print_storage(pipelines: dict) -> None:

@@ -16,7 +16,10 @@ def hold_out(source: Path, number: int, train: Path, held_out: Path) -> None:
     """See above."""
     with open_text(source) as file:
         content = json.load(file)
-    for path, articles in ((train, content["data"][:-number]), (held_out, content["data"][-number:])):
+    for path, articles in (
+        (train, content["data"][:-number]),
+        (held_out, content["data"][-number:]),
+    ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({**content, "data": articles}), encoding="utf8")
 

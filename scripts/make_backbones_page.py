@@ -1,4 +1,5 @@
-"""Write the tables of docs/backbones.md: model types, and what benchmarks/backbones.py found on real backbones.
+"""Write the tables of docs/backbones.md: model types, and what benchmarks/backbones.py found on
+real backbones.
 
     python scripts/make_backbones_page.py [--check]
 
@@ -8,42 +9,44 @@
 import json
 import sys
 from pathlib import Path
-from typing import List
 
-from spacy_bertfamily.adapters import FAMILIES, FEATURES, Family
+from spacy_bertfamily.model_types.spec import FEATURES, ModelTypeSpec
+from spacy_bertfamily.model_types.table import SPECS
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "backbones.md"
 RUNS = ROOT / "benchmarks" / "results" / "backbones.jsonl"
-COLUMNS = ("houlsby", "pfeiffer", "parallel", "pal", "peft", "train", "prefix", "mix")
+COLUMNS = ("houlsby", "pfeiffer", "parallel", "pal", "peft", "train", "caching", "mix")
 
 
-def row(model_type: str, family: Family) -> str:
-    marks = [f"no [^{model_type}-{feature}]" if family.why_not(feature) else "yes" for feature in COLUMNS]
-    return f"| {model_type} | yes | {' | '.join(marks)} | yes | yes | {'; '.join(special(family)) or 'as BERT'} |"
+def row(model_type: str, spec: ModelTypeSpec) -> str:
+    marks = [
+        f"no [^{model_type}-{feature}]" if spec.why_not(feature) else "yes" for feature in COLUMNS
+    ]
+    return f"| {model_type} | yes | {' | '.join(marks)} | yes | yes | {'; '.join(special(spec)) or 'as BERT'} |"
 
 
-def special(family: Family) -> List[str]:
-    """RETURNS (List[str]): What is special to a type, in words, out of the fields of its row."""
+def special(spec: ModelTypeSpec) -> list[str]:
+    """RETURNS (list[str]): What is special to a type, in words, out of the fields of its row."""
     facts = {
-        f"the {family.part} of a sequence-to-sequence model": family.part,
-        "pre-norm": family.ffn.pre_norm,
-        "causal: the last piece stands for the sequence": family.causal,
-        "one module is all layers: one adapter for all, or `per_depth = true`": family.shared,
-        f"output {family.width} times as wide as its `hidden_size`": family.width > 1,
-        "positions begin after the padding index": family.positions_from_pad,
-        "no limit to windows but `max_pieces`": not family.positions,
-        "global attention for the first piece and for the first of two texts": family.global_attention,
-        f"reads {', '.join(family.piece_inputs)} of each piece": family.piece_inputs,
-        PADDING.get(getattr(family.pad_to, "__name__", ""), ""): family.pad_to,
-        "one window at a time": family.alone,
-        family.note: family.note,
+        f"the {spec.encoder_path} of a sequence-to-sequence model": spec.encoder_path,
+        "pre-norm": spec.ffn.pre_norm,
+        "causal: the last piece stands for the sequence": spec.causal,
+        "one module is all layers: one adapter for all, or `per_depth = true`": spec.shared,
+        f"output {spec.width} times as wide as its `hidden_size`": spec.width > 1,
+        "positions begin after the padding index": spec.positions_from_pad,
+        "no limit to windows but `max_pieces`": not spec.positions,
+        "global attention for the first piece and for the first of two texts": spec.global_attention,
+        f"reads {', '.join(spec.piece_inputs)} of each piece": spec.piece_inputs,
+        PADDING.get(getattr(spec.pad_to, "__name__", ""), ""): spec.pad_to,
+        "one window at a time": spec.unbatched,
+        spec.note: spec.note,
     }
     return [fact for fact, holds in facts.items() if holds]
 
 
 PADDING = {
-    "as_it_is": "no padding: windows of one length go in a batch",
+    "no_padding": "no padding: windows of one length go in a batch",
     "big_bird_blocks": "long windows are padded to whole blocks",
     "funnel_blocks": "no padding but of what is too short for its poolings: windows of one length go in a batch",
     "longformer_windows": "padded to whole attention windows",
@@ -57,14 +60,16 @@ def types() -> str:
     lines = [
         f"| type | encode | {' | '.join(COLUMNS)} | pairs | QA | special |",
         f"| --- | --- |{' --- |' * len(COLUMNS)} --- | --- | --- |",
-        *(row(model_type, family) for model_type, family in sorted(FAMILIES.items())),
+        *(row(model_type, spec) for model_type, spec in sorted(SPECS.items())),
         "",
     ]
-    for model_type, family in sorted(FAMILIES.items()):
+    for model_type, spec in sorted(SPECS.items()):
         for feature in COLUMNS:
-            reason = family.why_not(feature)
+            reason = spec.why_not(feature)
             if reason:
-                lines.append(f"[^{model_type}-{feature}]: {model_type} has no {FEATURES[feature]}: {reason}.")
+                lines.append(
+                    f"[^{model_type}-{feature}]: {model_type} has no {FEATURES[feature]}: {reason}."
+                )
     return "\n".join(lines)
 
 
@@ -85,8 +90,15 @@ def runs() -> str:
             found["segmenter"] or "",
             found["steps"],
         ]
-        cells += [found["score"], found["dev"], f"{100 * found['before']:.1f}", f"{100 * found['after']:.1f}"]
-        lines.append(f"| {' | '.join(map(str, cells))} | {found['share']:.1%} | {found['seconds']:.0f} |")
+        cells += [
+            found["score"],
+            found["dev"],
+            f"{100 * found['before']:.1f}",
+            f"{100 * found['after']:.1f}",
+        ]
+        lines.append(
+            f"| {' | '.join(map(str, cells))} | {found['share']:.1%} | {found['seconds']:.0f} |"
+        )
     return "\n".join(lines)
 
 

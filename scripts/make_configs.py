@@ -1,16 +1,16 @@
-"""Writes the configs of one task in `configs/`, which are what `python -m spacy bertfamily init-config` makes.
+"""Writes the configs of one task in `configs/`, which are what `python -m spacy bertfamily
+init-config` makes.
 
 python scripts/make_configs.py
 """
 
 from pathlib import Path
-from typing import Dict, Tuple
 
 from spacy_bertfamily.init_config.make import make_config
 
 ROOT = Path(__file__).parent.parent
 # name: task, mode, language
-CONFIGS: Dict[str, Tuple[str, str, str]] = {
+CONFIGS: dict[str, tuple[str, str, str]] = {
     "ner_adapter": ("ner", "adapter", "en"),
     "ner_full": ("ner", "full", "en"),
     "pair_adapter": ("pair", "adapter", "en"),
@@ -25,7 +25,13 @@ CONFIGS: Dict[str, Tuple[str, str, str]] = {
     "textcat_full": ("textcat", "full", "en"),
 }
 # written by hand: several tasks, and the pipelines that come trained
-WRITTEN = {"multitask_pal", "en_minilm_qa", "en_minilm_nli", "en_minilm_similarity", "en_minilm_pos_ner"}
+WRITTEN = {
+    "multitask_pal",
+    "en_minilm_qa",
+    "en_minilm_nli",
+    "en_minilm_similarity",
+    "en_minilm_pos_ner",
+}
 
 
 def make(name: str) -> str:

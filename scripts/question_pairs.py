@@ -8,7 +8,9 @@ import typer
 
 
 def main(source: Path, target: Path, seed: int = 0) -> None:
-    """Read SOURCE, in SQuAD's format, and write TARGET, JSON lines: each question beside its own page and another."""
+    """Read SOURCE, in SQuAD's format, and write TARGET, JSON lines: each question beside its own
+    page and another.
+    """
     articles = json.loads(source.read_text(encoding="utf8"))["data"]
     pages = [paragraph for article in articles for paragraph in article["paragraphs"]]
     rng = random.Random(seed)
@@ -18,7 +20,11 @@ def main(source: Path, target: Path, seed: int = 0) -> None:
             for qa in page["qas"]:
                 other = rng.choice([p for p in pages if p is not page])
                 for beside, label in ((page, "about"), (other, "other")):
-                    row = {"sentence1": qa["question"], "sentence2": beside["context"], "label": label}
+                    row = {
+                        "sentence1": qa["question"],
+                        "sentence2": beside["context"],
+                        "label": label,
+                    }
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 

@@ -1,16 +1,17 @@
 """Makes a trained pipeline one of those that come with the package.
 
-python scripts/release.py en_minilm_qa training/en_minilm_qa/model-best --calibrate corpus/en_minilm_qa/dev.spacy
+python scripts/release.py en_minilm_qa training/en_minilm_qa/model-best --calibrate
+corpus/en_minilm_qa/dev.spacy
 
-Answers are calibrated on dev data; the words of the training data are taken out of the vocabulary, where they are of no
-use. Whatever it was trained in, it computes in float32, which every processor does well.
+Answers are calibrated on dev data; the words of the training data are taken out of the vocabulary,
+where they are of no use. Whatever it was trained in, it computes in float32, which every processor
+does well.
 """
 
 import json
 import shutil
 from importlib.metadata import requires
 from pathlib import Path
-from typing import Dict, Optional
 
 import spacy
 import typer
@@ -33,11 +34,13 @@ DESCRIPTIONS = {
 def calibrate(nlp: Language, corpus: Path) -> None:
     """Fit the temperature and the null threshold of a `span_qa` on dev data."""
     examples = list(Corpus(corpus)(nlp))
-    msg.good(f"Calibrated on {len(examples)} questions: {nlp.get_pipe('span_qa').calibrate(examples)}")
+    msg.good(
+        f"Calibrated on {len(examples)} questions: {nlp.get_pipe('span_qa').calibrate(examples)}"
+    )
 
 
-def in_float32(trained: Path) -> Dict[str, str]:
-    """RETURNS (Dict[str, str]): What to change in a pipeline's config."""
+def in_float32(trained: Path) -> dict[str, str]:
+    """RETURNS (dict[str, str]): What to change in a pipeline's config."""
     blocks = load_config(trained / "config.cfg")["components"]
     names = [name for name, block in blocks.items() if "precision" in block.get("model", {})]
     return {f"components.{name}.model.precision": "float32" for name in names}
@@ -45,7 +48,11 @@ def in_float32(trained: Path) -> Dict[str, str]:
 
 def describe(nlp: Language, name: str) -> None:
     """Fill in what spaCy says of a pipeline."""
-    (spacy_range,) = (need.removeprefix("spacy") for need in requires("spacy-bertfamily") if need.startswith("spacy<"))
+    (spacy_range,) = (
+        need.removeprefix("spacy")
+        for need in requires("spacy-bertfamily")
+        if need.startswith("spacy<")
+    )
     nlp.meta.update(
         name=name.partition("_")[2], version=__version__, description=DESCRIPTIONS[name], license="MIT",
         author="The authors of spacy-bertfamily", requirements=[f"spacy-bertfamily[minilm]>={__version__}"],
@@ -56,10 +63,14 @@ def describe(nlp: Language, name: str) -> None:
 def forget_words(nlp: Language, folder: Path) -> None:
     """Leave only what components need of a stored vocabulary."""
     labels = {label for labels in nlp.pipe_labels.values() for label in labels}
-    (folder / "vocab" / "strings.json").write_text(json.dumps(sorted(labels), ensure_ascii=False), encoding="utf8")
+    (folder / "vocab" / "strings.json").write_text(
+        json.dumps(sorted(labels), ensure_ascii=False), encoding="utf8"
+    )
 
 
-def main(name: str, trained: Path, calibrate_on: Optional[Path] = typer.Option(None, "--calibrate")) -> None:
+def main(
+    name: str, trained: Path, calibrate_on: Path | None = typer.Option(None, "--calibrate")
+) -> None:
     nlp = spacy.load(trained, config=in_float32(trained))
     if calibrate_on is not None:
         calibrate(nlp, calibrate_on)

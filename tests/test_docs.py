@@ -1,11 +1,13 @@
-"""The documentation is true: its Python runs, its configs parse, its commands exist and have the options shown."""
+"""The documentation is true: its Python runs, its configs parse, its commands exist and have the
+options shown.
+"""
 
 import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Set
+from typing import Any
 
 import pytest
 import spacy
@@ -23,19 +25,21 @@ FILES = {path.stem: path for path in [ROOT / "README.md", *(ROOT / "docs").rglob
 PAGES = {name: path.read_text(encoding="utf8") for name, path in FILES.items()}
 
 
-def blocks(page: str, language: str) -> List[str]:
+def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.DOTALL | re.MULTILINE)
 
 
-def pages_with(language: str) -> List[str]:
+def pages_with(language: str) -> list[str]:
     return sorted(page for page in PAGES if blocks(page, language))
 
 
-def commands() -> Dict[str, List[str]]:
+def commands() -> dict[str, list[str]]:
     """Our commands in all pages: the words after `bertfamily`, by page and command."""
     found = {}
     for page, text in PAGES.items():
-        for number, line in enumerate(re.findall(r"python -m spacy bertfamily (.*?)(?:`|\n|\"$)", text)):
+        for number, line in enumerate(
+            re.findall(r"python -m spacy bertfamily (.*?)(?:`|\n|\"$)", text)
+        ):
             found[f"{page}-{number}"] = line.split()
     return found
 
@@ -43,9 +47,13 @@ def commands() -> Dict[str, List[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("python"))
 def test_python_runs(page, tmp_path):
-    """All Python blocks of a page, one after the other; a comment below a `print` is what it prints."""
+    """All Python blocks of a page, one after the other; a comment below a `print` is what it
+    prints.
+    """
     code = "\n".join(blocks(page, "python"))
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
     for expected in re.findall(r"^ *print\(.*\).*\n *# (.*)$", code, re.MULTILINE):
         assert expected in result.stdout
@@ -77,16 +85,26 @@ def test_commands_exist(words):
     while hasattr(command, "commands") and words and words[0] in command.commands:
         command, words = command.commands[words[0]], words[1:]
     assert not hasattr(command, "commands") or not words, f"there is no command {words}"
-    known = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
+    known = {
+        option
+        for parameter in command.params
+        for option in [*parameter.opts, *parameter.secondary_opts]
+    }
     given = {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)}
     assert given <= known | {"-"}
 
 
 def test_project_commands_exist():
-    """What the pages run of project.yml is a workflow or a command of it, with variables that it has."""
+    """What the pages run of project.yml is a workflow or a command of it, with variables that it
+    has.
+    """
     project = load_project_config(ROOT)
     names = {*project["workflows"], *(command["name"] for command in project["commands"])}
-    found = [line for page in PAGES.values() for line in re.findall(r"-m spacy project run (.*?)(?:`|\n)", page)]
+    found = [
+        line
+        for page in PAGES.values()
+        for line in re.findall(r"-m spacy project run (.*?)(?:`|\n)", page)
+    ]
     assert len(found) > 5
     for line in found:
         name, *rest = line.split()
@@ -94,11 +112,13 @@ def test_project_commands_exist():
         assert set(re.findall(r"--vars\.(\w+)", " ".join(rest))) <= set(project["vars"]), line
 
 
-def settings_of(block: Dict[str, Any]) -> Set[str]:
+def settings_of(block: dict[str, Any]) -> set[str]:
     """The settings of a component and of its model; adapters have a page of their own."""
     found = {name for name in block if not name.startswith("@")} - {"model"}
     if "@architectures" in block:
-        found |= set(inspect.signature(registry.get("architectures", block["@architectures"])).parameters)
+        found |= set(
+            inspect.signature(registry.get("architectures", block["@architectures"])).parameters
+        )
     for value in block.values():
         if isinstance(value, dict) and "@adapters" not in value:
             found |= settings_of(value)
@@ -124,8 +144,12 @@ def test_troubleshooting_quotes_real_errors():
     quoted = re.findall(r"\[(B\d+)\] ([^`]*)`", PAGES["troubleshooting"])
     assert len(quoted) > 15
     for code, text in quoted:
-        message = re.sub(r"\{.*?\}", "\0", getattr(Errors, code))
-        parts = [part.strip() for part in re.split(r"\.\.\.|'[^']*'|\b\d+\b", text) if len(part.strip()) > 3]
+        message = re.sub(r"\{.*?\}", "\0", getattr(Errors, code).text)
+        parts = [
+            part.strip()
+            for part in re.split(r"\.\.\.|'[^']*'|\b\d+\b", text)
+            if len(part.strip()) > 3
+        ]
         plain = re.sub(r"'[^']*'|\b\d+\b", "\0", message)
         for part in parts:
             assert part in message or part in plain, f"{code} does not say {part!r}"

@@ -30,17 +30,23 @@ def test_what_a_command_needs_is_there_or_made_before_it(workflow):
     if workflow == "package":  # packages what the demo has trained
         made.add(PROJECT["vars"]["pipeline"])
         assert any(
-            PROJECT["vars"]["pipeline"] in command["outputs"] for command in COMMANDS.values() if "outputs" in command
+            PROJECT["vars"]["pipeline"] in command["outputs"]
+            for command in COMMANDS.values()
+            if "outputs" in command
         )
     for name in PROJECT["workflows"][workflow]:
         command = COMMANDS[name]
         assert command["help"]
         for path in command["deps"]:
-            assert path in made or path.startswith(data) or (ROOT / path).exists(), f"{name} needs {path}"
+            assert path in made or path.startswith(data) or (ROOT / path).exists(), (
+                f"{name} needs {path}"
+            )
         made.update(command.get("outputs", []))
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if "bertfamily" in line], ids=lambda line: line[27:60])
+@pytest.mark.parametrize(
+    "line", [line for line in LINES if "bertfamily" in line], ids=lambda line: line[27:60]
+)
 def test_our_commands_have_these_options(line):
     name, *rest = line.split("spacy bertfamily ")[1].split(" ")
     known = {option for p in get_command(bertfamily_cli).commands[name].params for option in p.opts}
@@ -63,7 +69,9 @@ ON_THE_GPU = (
 )
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if any(part in line for part in ON_THE_GPU)])
+@pytest.mark.parametrize(
+    "line", [line for line in LINES if any(part in line for part in ON_THE_GPU)]
+)
 def test_the_gpu_can_be_chosen(line):
     assert line.count("--gpu-id -1") == 1
 

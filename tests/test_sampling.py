@@ -12,7 +12,7 @@ from spacy.training.loop import create_train_batches, train
 from spacy.util import load_config, registry
 
 from spacy_bertfamily import join_segments
-from spacy_bertfamily.sampling import NamedCorpora, SampledBatches
+from spacy_bertfamily.training.sampling import NamedCorpora, SampledBatches
 
 CONFIG = Path(__file__).parents[1] / "configs" / "multitask_pal.cfg"
 SIZES = {"large": 900, "small": 100}
@@ -34,7 +34,7 @@ def one_by_one(examples):
 
 
 def sampler(scheme, epochs=2, seed=0, **sizes):
-    """RETURNS (Callable[[], List[Doc]]): Each call draws an epoch."""
+    """RETURNS (Callable[[], list[Doc]]): Each call draws an epoch."""
     examples = list(NamedCorpora(corpora(**(sizes or SIZES)))(spacy.blank("en")))
     batches = SampledBatches(one_by_one, scheme, epochs, seed)
     return lambda: [batch[0].reference for batch in batches(examples)]
@@ -48,7 +48,8 @@ def parts(draw):
 
 @pytest.mark.parametrize(
     ("scheme", "expected"),
-    # sizes 900 and 100: 100/1000, 10/40, 1/2, and 100^0.2 / (900^0.2 + 100^0.2) at the end of annealing
+    # sizes 900 and 100: 100/1000, 10/40, 1/2, and 100^0.2 / (900^0.2 + 100^0.2) at the end of
+    # annealing
     [("proportional", [0.1, 0.1]), ("square_root", [0.25, 0.25]), ("equal", [0.5, 0.5]), (0.5, [0.25, 0.25]),
      ("annealed", [0.1, 0.3919])],
 )  # fmt: skip
@@ -91,7 +92,10 @@ def test_the_seed_decides():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"scheme": "fair"}, "scheme = 'fair' is not allowed: one of proportional, square_root, equal, annealed, or a"),
+        (
+            {"scheme": "fair"},
+            "scheme = 'fair' is not allowed: one of proportional, square_root, equal, annealed, or a",
+        ),
         ({"scheme": 1.5}, "scheme = 1.5 is not allowed"),
         ({"epochs": 0}, "epochs = 0 is not allowed: at least 1"),
     ],
@@ -114,20 +118,28 @@ def test_an_empty_corpus_is_named():
 
 def test_examples_of_another_reader():
     examples = list(reader("a", 3)(spacy.blank("en")))
-    with pytest.raises(ValueError, match=r"B113.*needs the reader 'spacy-bertfamily.NamedCorpora.v1'"):
+    with pytest.raises(
+        ValueError, match=r"B113.*needs the reader 'spacy-bertfamily.NamedCorpora.v1'"
+    ):
         SampledBatches(one_by_one, "equal", epochs=1, seed=0)(examples)
 
 
 def test_the_reader_gives_each_example_once():
     nlp, read = spacy.blank("en"), NamedCorpora(corpora(a=3, b=2))
     expected = ["a 0", "a 1", "a 2", "b 0", "b 1"]
-    assert [[example.reference.text.strip() for example in read(nlp)] for _ in range(2)] == [expected] * 2
+    assert [[example.reference.text.strip() for example in read(nlp)] for _ in range(2)] == [
+        expected
+    ] * 2
 
 
 def test_spacys_loop_anneals():
-    """It reads a corpus once and calls the batcher for each epoch; a reader that sampled would sample once."""
+    """It reads a corpus once and calls the batcher for each epoch; a reader that sampled would
+    sample once.
+    """
     batches = SampledBatches(one_by_one, "annealed", epochs=2, seed=0)
-    drawn = create_train_batches(spacy.blank("en"), NamedCorpora(corpora(**SIZES)), batches, max_epochs=2)
+    drawn = create_train_batches(
+        spacy.blank("en"), NamedCorpora(corpora(**SIZES)), batches, max_epochs=2
+    )
     counts = Counter((epoch, batch[0].reference[0].text) for epoch, batch in drawn)
     shares = [counts[epoch, "small"] / sum(SIZES.values()) for epoch in range(2)]
     assert shares == pytest.approx([0.1, 0.3919], abs=4 * (0.25 / 1000) ** 0.5)
@@ -137,13 +149,17 @@ WORDS = ["Ann", "likes", "green", "eggs"]
 
 
 def three_tasks(nlp):
-    """RETURNS (Dict[str, List[Doc]]): Docs that are annotated with tags, with entities, or as pairs."""
+    """RETURNS (dict[str, list[Doc]]): Docs that are annotated with tags, with entities, or as
+    pairs.
+    """
     tags, entities, pairs = [], [], []
     for i in range(8):
         tags.append(Doc(nlp.vocab, words=WORDS, tags=["N", "V", "J", "N"]))
         entities.append(Doc(nlp.vocab, words=WORDS, ents=["B-PERSON", "O", "O", "O"]))
         pairs.append(
-            join_segments(nlp.make_doc("Ann likes eggs"), nlp.make_doc("he ate" if i % 2 else "she likes ham"))
+            join_segments(
+                nlp.make_doc("Ann likes eggs"), nlp.make_doc("he ate" if i % 2 else "she likes ham")
+            )
         )
         pairs[-1].cats = {"A": float(i % 2), "B": float(1 - i % 2)}
     return {"tags": tags, "entities": entities, "pairs": pairs}

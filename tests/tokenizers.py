@@ -5,16 +5,33 @@ import string
 from pathlib import Path
 
 import transformers
-from tokenizers import ByteLevelBPETokenizer, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import (
+    ByteLevelBPETokenizer,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
 from transformers import PreTrainedTokenizerFast, RobertaTokenizerFast
 
 WORDS = "i like green eggs eat blue ham the small dog likes un ##able ##s ##ing who wrote it ann in 19 ##20 ?".split()
-CHARACTERS = [*string.ascii_lowercase, *string.digits, *string.punctuation, *"äöüé你好世界谁写了书安本吃饭在家😀"]
+CHARACTERS = [
+    *string.ascii_lowercase,
+    *string.digits,
+    *string.punctuation,
+    *"äöüé你好世界谁写了书安本吃饭在家😀",
+]
 BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 # by kind: special pieces, the templates of one and two texts, and the class
 UNIGRAM = {
-    "albert": (["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"], "[CLS] $A [SEP]", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1"),
+    "albert": (
+        ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"],
+        "[CLS] $A [SEP]",
+        "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+    ),
     "reformer": (["<unk>", "</s>", "<pad>"], "$A", "$A:0 $B:0"),
     "t5": (["<pad>", "</s>", "<unk>"], "$A </s>", "$A:0 </s>:0 $B:0 </s>:0"),
     "unigram": (ROBERTA, "<s> $A </s>", "<s>:0 $A:0 </s>:0 </s>:0 $B:0 </s>:0"),
@@ -41,12 +58,19 @@ def make_tokenizer(kind: str, folder: Path) -> None:
 
 
 def wordpiece_vocabulary(special):
-    return list(dict.fromkeys([*special, *WORDS, *CHARACTERS, *(f"##{character}" for character in CHARACTERS)]))
+    return list(
+        dict.fromkeys(
+            [*special, *WORDS, *CHARACTERS, *(f"##{character}" for character in CHARACTERS)]
+        )
+    )
 
 
 def make_wordpiece(kind: str, folder: Path) -> None:
     vocabulary = folder / ("prophetnet.tokenizer" if kind == "prophetnet" else "vocab.txt")
-    special = {"mpnet": ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"], "prophetnet": ["[PAD]", *BERT[1:], "[X_SEP]"]}
+    special = {
+        "mpnet": ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"],
+        "prophetnet": ["[PAD]", *BERT[1:], "[X_SEP]"],
+    }
     pieces = wordpiece_vocabulary(special.get(kind, BERT))
     if kind == "funnel":
         pieces = wordpiece_vocabulary(["<pad>", "<unk>", "<cls>", "<sep>", "<mask>", "<s>", "</s>"])
@@ -55,7 +79,11 @@ def make_wordpiece(kind: str, folder: Path) -> None:
         for name, step in (("word_shape", 3), ("word_pronunciation", 5)):
             ids = {piece: i * step % 256 for i, piece in enumerate(pieces)}
             (folder / f"{name}.json").write_text(json.dumps(ids), encoding="utf8")
-    classes = {"funnel": "FunnelTokenizerFast", "mpnet": "MPNetTokenizerFast", "wordpiece": "BertTokenizerFast"}
+    classes = {
+        "funnel": "FunnelTokenizerFast",
+        "mpnet": "MPNetTokenizerFast",
+        "wordpiece": "BertTokenizerFast",
+    }
     if kind in classes:
         getattr(transformers, classes[kind])(str(vocabulary)).save_pretrained(folder)
 
@@ -63,7 +91,9 @@ def make_wordpiece(kind: str, folder: Path) -> None:
 def make_byte_level(kind: str, folder: Path) -> None:
     bpe = ByteLevelBPETokenizer()
     special = {"gpt2": ["<|endoftext|>"], "modernbert": BERT}.get(kind, ROBERTA)
-    bpe.train_from_iterator([" ".join(WORDS)] * 3, vocab_size=300, special_tokens=special, show_progress=False)
+    bpe.train_from_iterator(
+        [" ".join(WORDS)] * 3, vocab_size=300, special_tokens=special, show_progress=False
+    )
     bpe.save_model(str(folder))
     files = str(folder / "vocab.json"), str(folder / "merges.txt")
     if kind == "gpt2":
@@ -71,7 +101,9 @@ def make_byte_level(kind: str, folder: Path) -> None:
     elif kind == "bytes":
         RobertaTokenizerFast(*files).save_pretrained(folder)
     elif kind == "luke":  # has no fast one
-        (folder / "entity_vocab.json").write_text('{"[PAD]": 0, "[UNK]": 1, "[MASK]": 2, "[MASK2]": 3}')
+        (folder / "entity_vocab.json").write_text(
+            '{"[PAD]": 0, "[UNK]": 1, "[MASK]": 2, "[MASK2]": 3}'
+        )
     else:
         bpe._tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
         names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), BERT))
@@ -82,7 +114,9 @@ def make_byte_level(kind: str, folder: Path) -> None:
 
 
 def make_unigram(kind: str, folder: Path) -> None:
-    """As SentencePiece makes them: words begin with a mark of their own, and the mark is a piece, too."""
+    """As SentencePiece makes them: words begin with a mark of their own, and the mark is a piece,
+    too.
+    """
     special, single, pair = UNIGRAM[kind]
     words = [f"▁{word}" for word in WORDS if not word.startswith("##")]
     pieces = list(dict.fromkeys([*special, "▁", *words, "able", "s", "ing", *CHARACTERS]))
@@ -96,6 +130,8 @@ def make_unigram(kind: str, folder: Path) -> None:
     )
     tokenizer.save(str(folder / "unigram.json"))
     extra = {"extra_ids": 0} if kind == "t5" else {}
-    fast = getattr(transformers, CLASSES[kind])(tokenizer_file=str(folder / "unigram.json"), **extra)
+    fast = getattr(transformers, CLASSES[kind])(
+        tokenizer_file=str(folder / "unigram.json"), **extra
+    )
     (folder / "unigram.json").unlink()
     fast.save_pretrained(folder)

@@ -1,13 +1,20 @@
 """Tiny random backbones: a config, random weights and a tokenizer with a small vocabulary."""
 
 from pathlib import Path
-from typing import Dict
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from transformers import CONFIG_MAPPING, MODEL_MAPPING
 
-from spacy_bertfamily.adapters import FAMILIES
+from spacy_bertfamily.adapters import Bottleneck
+from spacy_bertfamily.backbone import load_backbone
+from spacy_bertfamily.encoder.encode import encode as encode_docs
+from spacy_bertfamily.encoder.module import make_encoder as build_encoder
+from spacy_bertfamily.encoder.schedule import EncoderSchedule
+from spacy_bertfamily.encoder.settings import EncoderSettings
+from spacy_bertfamily.model_types.table import SPECS
+from spacy_bertfamily.windows.pieces import PieceTokenizer
 
 from .tokenizers import make_tokenizer
 
@@ -24,15 +31,57 @@ COMMON = {
 BYTES = {**COMMON, "vocab_size": 400}
 ROBERTA = {**BYTES, "type_vocab_size": 1}
 NARROW = {**COMMON, "embedding_size": 16}
-DIM = {"vocab_size": 256, "dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 64}
+DIM = {
+    "vocab_size": 256,
+    "dim": 32,
+    "n_layers": 3,
+    "n_heads": 4,
+    "hidden_dim": 48,
+    "max_position_embeddings": 64,
+}
 DEBERTA = {"pos_att_type": ["p2c", "c2p"], "position_buckets": 16, "norm_rel_ebd": "layer_norm"}
-MOBILE = {"embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16, "num_feedforward_networks": 2}
-GROUPS = {f"{part}_groups": 2 for part in ("q", "k", "v", "post_attention", "intermediate", "output")}
-FUNNEL = {"block_sizes": [1, 1, 1], "num_decoder_layers": 1, "d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 48}
-SEQ2SEQ = {"d_model": 32, "encoder_layers": 3, "decoder_layers": 1, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+MOBILE = {
+    "embedding_size": 16,
+    "intra_bottleneck_size": 16,
+    "true_hidden_size": 16,
+    "num_feedforward_networks": 2,
+}
+GROUPS = {
+    f"{part}_groups": 2 for part in ("q", "k", "v", "post_attention", "intermediate", "output")
+}
+FUNNEL = {
+    "block_sizes": [1, 1, 1],
+    "num_decoder_layers": 1,
+    "d_model": 32,
+    "n_head": 4,
+    "d_head": 8,
+    "d_inner": 48,
+}
+SEQ2SEQ = {
+    "d_model": 32,
+    "encoder_layers": 3,
+    "decoder_layers": 1,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+}
 HEADS = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
-GPT2 = {"vocab_size": 400, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_inner": 48, "n_positions": 64}
-T5 = {"vocab_size": 256, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 3, "num_decoder_layers": 1, "num_heads": 4}
+GPT2 = {
+    "vocab_size": 400,
+    "n_embd": 32,
+    "n_layer": 3,
+    "n_head": 4,
+    "n_inner": 48,
+    "n_positions": 64,
+}
+T5 = {
+    "vocab_size": 256,
+    "d_model": 32,
+    "d_kv": 8,
+    "d_ff": 48,
+    "num_layers": 3,
+    "num_decoder_layers": 1,
+    "num_heads": 4,
+}
 PROPHETNET = {
     "vocab_size": 256, "hidden_size": 32, "max_position_embeddings": 64, "init_std": 0.2, "num_encoder_layers": 3,
     "num_decoder_layers": 1, "num_encoder_attention_heads": 4, "num_decoder_attention_heads": 4,
@@ -44,18 +93,31 @@ REFORMER = {
     "num_buckets": 4, "axial_pos_shape": [8, 8], "axial_pos_embds_dim": [16, 16], "max_position_embeddings": 64,
     "is_decoder": False, "pad_token_id": 0, "axial_norm_std": 0.2, "initializer_range": 0.2,
 }  # fmt: skip
-XLNET = {"vocab_size": 256, "d_model": 32, "n_layer": 3, "n_head": 4, "d_inner": 48, "initializer_range": 0.2}
+XLNET = {
+    "vocab_size": 256,
+    "d_model": 32,
+    "n_layer": 3,
+    "n_head": 4,
+    "d_inner": 48,
+    "initializer_range": 0.2,
+}
 ROC_BERT = {"pronunciation_vocab_size": 256, "shape_vocab_size": 256}
 # by type: the config, and the kind of tokenizer
 KNOWN_TYPES = {
     "albert": (NARROW, "vocabulary"),  # a lone vocab.txt, as Chinese ALBERTs have
-    "bart": ({"vocab_size": 400, "max_position_embeddings": 64, **SEQ2SEQ, **HEADS, "init_std": 0.2}, "bytes"),
+    "bart": (
+        {"vocab_size": 400, "max_position_embeddings": 64, **SEQ2SEQ, **HEADS, "init_std": 0.2},
+        "bytes",
+    ),
     "bert": (COMMON, "wordpiece"),
     "big_bird": ({**COMMON, "block_size": 4, "num_random_blocks": 1}, "wordpiece"),
     "camembert": (ROBERTA, "bytes"),
     "convbert": ({**NARROW, "conv_kernel_size": 3}, "wordpiece"),
     "data2vec-text": (ROBERTA, "bytes"),
-    "deberta": ({**COMMON, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}, "wordpiece"),
+    "deberta": (
+        {**COMMON, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+        "wordpiece",
+    ),
     "deberta-v2": ({**COMMON, "relative_attention": True, **DEBERTA}, "wordpiece"),
     "distilbert": ({**DIM, "initializer_range": 0.2}, "wordpiece"),
     "electra": (NARROW, "wordpiece"),
@@ -67,7 +129,10 @@ KNOWN_TYPES = {
     "luke": ({**ROBERTA, "entity_vocab_size": 8, "entity_emb_size": 16}, "luke"),
     "megatron-bert": (COMMON, "wordpiece"),
     "mobilebert": ({**COMMON, **MOBILE}, "wordpiece"),
-    "modernbert": ({**BYTES, "global_attn_every_n_layers": 2, "local_attention": 16, "pad_token_id": 0}, "modernbert"),
+    "modernbert": (
+        {**BYTES, "global_attn_every_n_layers": 2, "local_attention": 16, "pad_token_id": 0},
+        "modernbert",
+    ),
     "mpnet": (COMMON, "mpnet"),
     "mt5": (T5, "t5"),
     "nezha": (COMMON, "wordpiece"),
@@ -84,9 +149,13 @@ KNOWN_TYPES = {
     "xlnet": (XLNET, "xlnet"),
 }
 # older versions of transformers do not have all of them
-MODEL_TYPES = {model_type: made_of for model_type, made_of in KNOWN_TYPES.items() if model_type in CONFIG_MAPPING}
+MODEL_TYPES = {
+    model_type: made_of
+    for model_type, made_of in KNOWN_TYPES.items()
+    if model_type in CONFIG_MAPPING
+}
 # those of which any part can be trained
-TRAINED = [model_type for model_type in MODEL_TYPES if FAMILIES[model_type].why_not("train") is None]
+TRAINED = [model_type for model_type in MODEL_TYPES if SPECS[model_type].why_not("train") is None]
 
 
 def make_model(model_type: str):
@@ -94,11 +163,15 @@ def make_model(model_type: str):
     torch.manual_seed(0)
     config_class = CONFIG_MAPPING[model_type]
     found = MODEL_MAPPING[config_class]
-    model = (found[0] if isinstance(found, tuple) else found)(config_class(**MODEL_TYPES[model_type][0]))
+    model = (found[0] if isinstance(found, tuple) else found)(
+        config_class(**MODEL_TYPES[model_type][0])
+    )
     for parameter in model.parameters():
         if parameter.dim() == 1:  # biases of 0 and norms of 1 would hide mistakes
             parameter.data.add_(0.1 * torch.randn_like(parameter))
-    for module in model.modules():  # released models have some: a padding of zeros would hide that it is looked at
+    for module in (
+        model.modules()
+    ):  # released models have some: a padding of zeros would hide that it is looked at
         if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
             module.weight.data[module.padding_idx].normal_(std=0.2)
     return model.eval()
@@ -111,6 +184,46 @@ def make_backbone(model_type: str, folder: Path) -> Path:
     return folder
 
 
-def load_tensors(path: Path) -> Dict[str, torch.Tensor]:
-    """Read a safetensors file that may be written anew: the tensors of `load_file` are the file itself."""
+def load_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file that may be written anew: the tensors of `load_file` are the file
+    itself.
+    """
     return {name: tensor.clone() for name, tensor in load_file(path).items()}
+
+
+# What encoders are tried on: short and long, odd whitespace, a lone word
+TEXTS = [
+    "I like green eggs",
+    "Who wrote it?",
+    "the small dog likes unable eggs " * 12,
+    "  Eat   blue ham in 1920 ",
+    "eat",
+]
+
+
+def make_encoder(name, **changes):
+    """RETURNS (tuple): An encoder and its tokenizer, with small windows."""
+    settings = {
+        "name": name, "trainable": ("adapter",), "max_pieces": 40, "stride": 10, "batch_pieces": 160,
+        "precision": "float32", "separator": "[SEP]", "adapter": Bottleneck(size=8), **changes,
+    }  # fmt: skip
+    if settings["adapter"] is None and "trainable" not in changes:
+        settings["trainable"] = ()
+    backbone = load_backbone(name)
+    encoder = build_encoder(backbone, EncoderSettings(**settings))
+    return encoder, PieceTokenizer(backbone.tokenizer, encoder.causal)
+
+
+def token_vectors(data):
+    """Mean of each token's pieces, zero where it has none."""
+    states = data.model_output.last_hidden_state.reshape(-1, data.width)
+    ends = np.cumsum(data.align.lengths)
+    return np.stack([
+        states[data.align.dataXd[end - n : end]].mean(0) if n else np.zeros(data.width)
+        for n, end in zip(data.align.lengths, ends)
+    ])  # fmt: skip
+
+
+def encode(encoder, tokenizer, docs, layers, is_train):
+    """Run Docs through an encoder with a schedule of its own; see `spacy_bertfamily`'s `encode`."""
+    return encode_docs(EncoderSchedule(encoder, tokenizer), docs, layers, is_train)

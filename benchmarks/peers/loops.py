@@ -1,30 +1,38 @@
 """Training with transformers' own heads in a plain torch loop: all weights, or LoRA by peft."""
 
-from typing import Any, Callable, List
+from collections.abc import Callable
+from typing import Any
 
 from . import NAME
 
 FULL, PEFT = "transformers, full", "peft, LoRA"
 
 
-def make_loop(way: str, task: str, examples: List[Any], rate: float) -> Callable[[List[Any]], None]:
-    """Make the step of a plain training loop: what the documentation of both libraries shows, without their trainers.
+def make_loop(way: str, task: str, examples: list[Any], rate: float) -> Callable[[list[Any]], None]:
+    """Make the step of a plain training loop: what the documentation of both libraries shows,
+    without their trainers.
 
     way (str): `transformers, full` or `peft, LoRA` (rank 8, peft's choice of modules).
     task (str): `tagger` or `pairs`.
-    examples (List[Example]): Annotated, all labels among them.
+    examples (list[Example]): Annotated, all labels among them.
     rate (float): The learning rate.
-    RETURNS (Callable[[List[Example]], None]): Trains on a batch.
+    RETURNS (Callable[[list[Example]], None]): Trains on a batch.
     """
     import peft
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoModelForTokenClassification,
+        AutoTokenizer,
+    )
 
     from spacy_bertfamily.backbone.locate import locate
 
     folder, of_words = str(locate(NAME)), task == "tagger"
     head = AutoModelForTokenClassification if of_words else AutoModelForSequenceClassification
-    labels = sorted({label for example in examples for label in _labels(example.reference, of_words)})
+    labels = sorted(
+        {label for example in examples for label in _labels(example.reference, of_words)}
+    )
     model = head.from_pretrained(folder, num_labels=len(labels))
     if way == PEFT:
         kind = "TOKEN_CLS" if of_words else "SEQ_CLS"
@@ -34,8 +42,11 @@ def make_loop(way: str, task: str, examples: List[Any], rate: float) -> Callable
     optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=0.01)
     model.train()
 
-    def step(batch: List[Any]) -> None:
-        golds = [[labels.index(label) for label in _labels(example.reference, of_words)] for example in batch]
+    def step(batch: list[Any]) -> None:
+        golds = [
+            [labels.index(label) for label in _labels(example.reference, of_words)]
+            for example in batch
+        ]
         inputs = _encode(tokenizer, batch, of_words)
         target = _target(inputs, golds) if of_words else torch.tensor(golds)[:, 0]
         model(**inputs, labels=target).loss.backward()
@@ -46,23 +57,30 @@ def make_loop(way: str, task: str, examples: List[Any], rate: float) -> Callable
     return step
 
 
-def _labels(doc: Any, of_words: bool) -> List[str]:
-    """RETURNS (List[str]): The tags of a Doc's words, or its one category."""
+def _labels(doc: Any, of_words: bool) -> list[str]:
+    """RETURNS (list[str]): The tags of a Doc's words, or its one category."""
     return [token.tag_ for token in doc] if of_words else [max(doc.cats, key=doc.cats.__getitem__)]
 
 
-def _encode(tokenizer: Any, batch: List[Any], of_words: bool) -> Any:
+def _encode(tokenizer: Any, batch: list[Any], of_words: bool) -> Any:
     if of_words:
         texts = [[token.text for token in example.predicted] for example in batch]
     else:
         texts = [tuple(example.predicted.text.split(" [SEP] ", 1)) for example in batch]
     return tokenizer(
-        texts, is_split_into_words=of_words, padding=True, truncation=True, max_length=384, return_tensors="pt"
+        texts,
+        is_split_into_words=of_words,
+        padding=True,
+        truncation=True,
+        max_length=384,
+        return_tensors="pt",
     )
 
 
-def _target(inputs: Any, golds: List[List[int]]) -> Any:
-    """RETURNS (torch.Tensor): Each word's label at its first piece, -100 elsewhere, `(texts, pieces)`."""
+def _target(inputs: Any, golds: list[list[int]]) -> Any:
+    """RETURNS (torch.Tensor): Each word's label at its first piece, -100 elsewhere, `(texts,
+    pieces)`.
+    """
     import torch
 
     target = torch.full_like(inputs["input_ids"], -100)

@@ -1,11 +1,11 @@
-"""The peer of the pair benchmarks: Hugging Face's sequence classification head, fine-tuned in a plain torch loop. It is
-what sentence-transformers' CrossEncoder trains, without its trainer.
+"""The peer of the pair benchmarks: Hugging Face's sequence classification head, fine-tuned in a
+plain torch loop. It is what sentence-transformers' CrossEncoder trains, without its trainer.
 """
 
 import random
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,21 +14,27 @@ from scipy import stats
 from torch.nn import functional
 
 MAX_PIECES = 384
-Rows = Tuple[List[Tuple[str, str]], np.ndarray]
+Rows = tuple[list[tuple[str, str]], np.ndarray]
 
 
 def train_peer(
-    name: str, files: Dict[str, Path], run: Run, steps: int, batch_size: int, score: str, scored: List[str]
-) -> Dict:
-    """Fine-tune all of a backbone: AdamW, the learning rate rises over a tenth of the steps and falls to 0, gradients
-    are clipped to 1, as ours are.
+    name: str,
+    files: dict[str, Path],
+    run: Run,
+    steps: int,
+    batch_size: int,
+    score: str,
+    scored: list[str],
+) -> dict:
+    """Fine-tune all of a backbone: AdamW, the learning rate rises over a tenth of the steps and
+    falls to 0, gradients are clipped to 1, as ours are.
 
     name (str): The backbone, as in a config.
-    files (Dict[str, Path]): Train, dev and test data.
+    files (dict[str, Path]): Train, dev and test data.
     run (Run): Seed and learning rate.
     steps, batch_size (int): How long and with how many pairs at a time.
     score (str): `cats_acc` or `cats_spearman`.
-    scored (List[str]): The data to score.
+    scored (list[str]): The data to score.
     RETURNS (Dict): Scores and sizes.
     """
     from transformers import AutoModelForSequenceClassification
@@ -42,14 +48,16 @@ def train_peer(
     pairs, gold = data["train"]
     backbone = load_backbone(name)
     tokenizer = backbone.tokenizer
-    model = AutoModelForSequenceClassification.from_pretrained(backbone.folder, num_labels=gold.shape[1])
+    model = AutoModelForSequenceClassification.from_pretrained(
+        backbone.folder, num_labels=gold.shape[1]
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=run.rate, weight_decay=0.01)
     warmup = max(1, steps // 10)
     factor = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warmup, (steps - step) / max(1, steps - warmup))
     )
     started, cpu_started = time.perf_counter(), time.process_time()
-    order: List[int] = []
+    order: list[int] = []
     for _ in range(steps):
         if len(order) < batch_size:
             order = random.sample(range(len(pairs)), len(pairs))
@@ -82,19 +90,26 @@ def read(path: Path) -> Rows:
     docs = list(DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab))
     labels = sorted({label for doc in docs for label in doc.cats})
     pairs = [doc.text.split(" [SEP] ", 1) for doc in docs]
-    values = np.array([[doc.cats.get(label, 0.0) for label in labels] for doc in docs], dtype="float32")
+    values = np.array(
+        [[doc.cats.get(label, 0.0) for label in labels] for doc in docs], dtype="float32"
+    )
     return [(first, second) for first, second in pairs], values
 
 
-def encode(tokenizer: Any, pairs: List[Tuple[str, str]]) -> Any:
-    return tokenizer(pairs, padding=True, truncation=True, max_length=MAX_PIECES, return_tensors="pt")
+def encode(tokenizer: Any, pairs: list[tuple[str, str]]) -> Any:
+    return tokenizer(
+        pairs, padding=True, truncation=True, max_length=MAX_PIECES, return_tensors="pt"
+    )
 
 
 def evaluate(model: Any, tokenizer: Any, rows: Rows, regression: bool) -> float:
     pairs, gold = rows
     with torch.inference_mode():
         logits = np.concatenate(
-            [model.eval()(**encode(tokenizer, pairs[i : i + 64])).logits.numpy() for i in range(0, len(pairs), 64)]
+            [
+                model.eval()(**encode(tokenizer, pairs[i : i + 64])).logits.numpy()
+                for i in range(0, len(pairs), 64)
+            ]
         )
     if regression:
         return float(stats.spearmanr(gold[:, 0], logits[:, 0]).statistic)

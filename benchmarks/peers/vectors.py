@@ -1,21 +1,23 @@
 """Do two transformers say the same about a Doc? Their token vectors, whatever form they come in."""
 
-from typing import Any, Tuple
+from typing import Any
 
 import numpy as np
 
 
 def token_vectors(doc: Any) -> np.ndarray:
-    """RETURNS (np.ndarray): The mean of each token's pieces, `(tokens, width)`; zeros for tokens without any."""
+    """RETURNS (np.ndarray): The mean of each token's pieces, `(tokens, width)`; zeros for tokens
+    without any.
+    """
     states, rows, lengths = _pieces(doc._.trf_data)
     sums = np.zeros((len(doc), states.shape[1]), dtype="float32")
     np.add.at(sums, np.repeat(np.arange(len(doc)), lengths), states[rows])
     return sums / np.maximum(lengths, 1)[:, None]
 
 
-def _pieces(data: Any) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """RETURNS (Tuple[np.ndarray, np.ndarray, np.ndarray]): Hidden states `(rows, width)`, the rows of all tokens'
-    pieces, one token after the other, and the number of each token's.
+def _pieces(data: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """RETURNS (tuple[np.ndarray, np.ndarray, np.ndarray]): Hidden states `(rows, width)`, the rows
+    of all tokens' pieces, one token after the other, and the number of each token's.
     """
     if hasattr(data, "last_hidden_layer_state"):  # spacy-curated-transformers
         ragged = data.last_hidden_layer_state

@@ -1,40 +1,35 @@
-"""Small trainable modules for a frozen backbone. Torch only: nothing here knows spaCy."""
+"""Small trainable modules for a frozen backbone, one file per kind.
 
-from .base import Adapter, AdapterModules, Addition, chosen_layers
+Only `registry.py`, `builders.py` and `combined_builders.py` know spaCy; the rest is torch.
+"""
+
+from typing import Any
+
+from ..moved import ADAPTERS, find_name
+from .base import Adapter, AdapterModules, ResidualUpdate, chosen_layers
 from .bottleneck import Bottleneck
 from .combined import Average, Frozen, Stack
-from .families import FAMILIES, describe, find_family, register_family
 from .fusion import Fusion
-from .hooks import Remembered, StandIn, after, recall
-from .named import DEFAULT, NamedAdapters, replace_parameters
+from .named import DEFAULT, NamedAdapters
 from .pal import PAL
 from .peft import Peft
-from .sites import FEATURES, Family, Site
 
 __all__ = [
     "DEFAULT",
-    "FAMILIES",
-    "FEATURES",
+    "PAL",
     "Adapter",
     "AdapterModules",
-    "Addition",
     "Average",
     "Bottleneck",
-    "Family",
     "Frozen",
     "Fusion",
     "NamedAdapters",
-    "PAL",
     "Peft",
-    "Remembered",
-    "Site",
+    "ResidualUpdate",
     "Stack",
-    "StandIn",
-    "after",
     "chosen_layers",
-    "describe",
-    "find_family",
-    "recall",
-    "register_family",
-    "replace_parameters",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return find_name(__name__, name, ADAPTERS)

@@ -2,15 +2,16 @@
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Callable, ClassVar, Dict, Iterable, List, Mapping, Optional, Set, Tuple
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from ..errors import Errors
-from .hooks import Handle
-from .sites import Family
+from ..model_types.spec import ModelTypeSpec
+from ..patching.hooks import Handle
 from .sublayer import Sublayer
 
 Install = Callable[[], Handle]
@@ -19,21 +20,23 @@ NAME = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True)
-class Addition:
-    """What an adapter adds to what one of a model's sublayers computes. Written so, adapters can be combined.
+class ResidualUpdate:
+    """What an adapter adds to what one of a model's sublayers computes. Written so, adapters can be
+    combined.
 
     key (str): Names the place, such as `3-ffn`: additions of the same key are to the same output.
     sublayer (Sublayer): The place.
     read (Callable): From the sublayer's output to what the adapter reads.
     compute (Callable): From that output to what is added to it.
-    when (Optional[Callable[[], bool]]): Whether it is added this time, where a sublayer is called more than once.
+    when (Callable[[], bool] | None): Whether it is added this time, where a sublayer is called more
+        than once.
     """
 
     key: str
     sublayer: Sublayer
     read: Callable[[torch.Tensor], torch.Tensor]
     compute: Callable[[torch.Tensor], torch.Tensor]
-    when: Optional[Callable[[], bool]] = None
+    when: Callable[[], bool] | None = None
 
     @property
     def width(self) -> int:
@@ -41,7 +44,9 @@ class Addition:
         return self.sublayer.width
 
     def install(self) -> Handle:
-        return self.sublayer.change(lambda h: h + self.compute(h) if self.when is None or self.when() else h)
+        return self.sublayer.change(
+            lambda h: h + self.compute(h) if self.when is None or self.when() else h
+        )
 
 
 class AdapterModules(nn.Module):
@@ -54,10 +59,10 @@ class AdapterModules(nn.Module):
         super().__init__()
         self.layers = nn.ModuleDict()
         self.frozen = False
-        self.observers: List[Install] = []
-        self.hooks: List[Install] = []
-        self.additions: List[Addition] = []
-        self._handles: List[Handle] = []
+        self.observers: list[Install] = []
+        self.hooks: list[Install] = []
+        self.residual_updates: list[ResidualUpdate] = []
+        self._handles: list[Handle] = []
 
     def observe(self, install: Install) -> None:
         """Install a hook that only looks, now and whenever `reattach` is called.
@@ -67,13 +72,14 @@ class AdapterModules(nn.Module):
         self.observers.append(install)
         self._handles.append(install())
 
-    def add(self, addition: Addition) -> None:
+    def add(self, update: ResidualUpdate) -> None:
         """Add something to the output of a module of the model, from now on until `detach`."""
-        self.additions.append(addition)
-        self._handles.append(addition.install())
+        self.residual_updates.append(update)
+        self._handles.append(update.install())
 
     def hook(self, install: Install) -> None:
-        """Install any other hook, as `observe` does. An adapter with such hooks cannot be averaged or fused.
+        """Install any other hook, as `observe` does. An adapter with such hooks cannot be averaged
+        or fused.
 
         install (Callable[[], Handle]): Puts the hook in place.
         """
@@ -81,8 +87,8 @@ class AdapterModules(nn.Module):
         self._handles.append(install())
 
     @property
-    def claims(self) -> Set[str]:
-        """RETURNS (Set[str]): What of the model no other adapter may change at the same time."""
+    def claims(self) -> set[str]:
+        """RETURNS (set[str]): What of the model no other adapter may change at the same time."""
         return set()
 
     def detach(self) -> None:
@@ -93,12 +99,16 @@ class AdapterModules(nn.Module):
     def reattach(self) -> None:
         """Put the hooks back in after `detach`."""
         if not self._handles:
-            installs = [*self.observers, *self.hooks, *(addition.install for addition in self.additions)]
+            installs = [
+                *self.observers,
+                *self.hooks,
+                *(update.install for update in self.residual_updates),
+            ]
             self._handles = [install() for install in installs]
 
     def trained(self) -> Iterable[nn.Parameter]:
-        """RETURNS (Iterable[nn.Parameter]): What the kind trains. A kind some of whose tensors are never trained
-        overrides this.
+        """RETURNS (Iterable[nn.Parameter]): What the kind trains. A kind some of whose tensors are
+        never trained overrides this.
         """
         return self.parameters()
 
@@ -111,41 +121,45 @@ class AdapterModules(nn.Module):
         """What is frozen has no dropout."""
         return super().train(mode and not self.frozen)
 
-    def merged(self) -> Dict[str, torch.Tensor]:
-        """RETURNS (Dict[str, torch.Tensor]): The backbone's weights by name, with the adapter's effect in them.
+    def merged(self) -> dict[str, torch.Tensor]:
+        """RETURNS (dict[str, torch.Tensor]): The backbone's weights by name, with the adapter's
+        effect in them.
         RAISES (ValueError): If the adapter is no change of weights; only few kinds are.
         """
-        raise ValueError(Errors.B064)
+        raise Errors.B064()
 
 
 class Adapter(ABC):
-    """Settings of an adapter, as resolved from a config's `@adapters` block. Subclasses are frozen dataclasses whose
-    fields are the arguments of the registered function.
+    """Settings of an adapter, as resolved from a config's `@adapters` block. Subclasses are frozen
+    dataclasses whose fields are the arguments of the registered function.
     """
 
     # The name in @adapters by which a stored adapter is made again.
     registered: ClassVar[str] = ""
 
-    def config(self) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): The `@adapters` block that makes these settings again.
+    def config(self) -> dict[str, Any]:
+        """RETURNS (dict[str, Any]): The `@adapters` block that makes these settings again.
         RAISES (ValueError): If the kind does not say its name in the registry.
         """
         if not self.registered:
-            raise ValueError(Errors.B069.format(kind=type(self).__name__))
-        return {"@adapters": self.registered, **{f.name: _plain(getattr(self, f.name)) for f in fields(self)}}  # type: ignore[arg-type]
+            raise Errors.B069(kind=type(self).__name__)
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        settings = {name: _plain(getattr(self, name)) for name in names}
+        return {"@adapters": self.registered, **settings}
 
     @abstractmethod
-    def attach(self, model: nn.Module, family: Family) -> AdapterModules:
-        """Make the modules and hook them into the model, whose own modules and tensors stay as they are.
+    def attach(self, model: nn.Module, spec: ModelTypeSpec) -> AdapterModules:
+        """Make the modules and hook them into the model, whose own modules and tensors stay as they
+        are.
 
         model (nn.Module): The backbone.
-        family (Family): Where its type takes adapters.
+        spec (ModelTypeSpec): Where its type takes adapters.
         RETURNS (AdapterModules): What can be trained.
         """
 
     @property
-    def names(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The adapters of the same model that it is made of, by name."""
+    def names(self) -> tuple[str, ...]:
+        """RETURNS (tuple[str, ...]): The adapters of the same model that it is made of, by name."""
         return ()
 
     @property
@@ -168,28 +182,28 @@ class Adapter(ABC):
         """
 
 
-def chosen_layers(layers: Optional[Iterable[int]], depth: int) -> Tuple[int, ...]:
-    """RETURNS (Tuple[int, ...]): The layers that get adapters, sorted; all of them for None.
+def chosen_layers(layers: Iterable[int] | None, depth: int) -> tuple[int, ...]:
+    """RETURNS (tuple[int, ...]): The layers that get adapters, sorted; all of them for None.
     RAISES (ValueError): If a layer does not exist.
     """
     if layers is None:
         return tuple(range(depth))
     for layer in layers:
         if not 0 <= layer < depth:
-            raise ValueError(Errors.B009.format(layer=layer, depth=depth, last=depth - 1))
+            raise Errors.B009(layer=layer, depth=depth, last=depth - 1)
     return tuple(sorted(set(layers)))
 
 
 def check_setting(settings: Adapter, ok: bool, setting: str, allowed: str) -> None:
     """RAISES (ValueError): If a setting is not ok, saying what is allowed."""
     if not ok:
-        raise ValueError(Errors.B004.format(setting=setting, value=getattr(settings, setting), allowed=allowed))
+        raise Errors.B004(setting=setting, value=getattr(settings, setting), allowed=allowed)
 
 
-def check_feature(model: nn.Module, family: Family, feature: str) -> None:
+def check_feature(model: nn.Module, spec: ModelTypeSpec, feature: str) -> None:
     """RAISES (ValueError): If a model's type cannot take a kind of adapter, saying why."""
     config: Any = model.config
-    family.check(feature, config.model_type)
+    spec.check(feature, config.model_type)
 
 
 def _plain(value: Any) -> Any:

@@ -1,18 +1,20 @@
-"""AdapterFusion (Pfeiffer et al. 2021, https://arxiv.org/abs/2005.00247): an attention over what several adapters add.
+"""AdapterFusion (Pfeiffer et al. 2021, https://arxiv.org/abs/2005.00247): an attention over what
+several adapters add.
 
 What was read decides, at each place and for each piece, how much of each adapter is taken:
 
     softmax_n(Q read . K change_n) over the adapters n, times V change_n
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, ClassVar, Dict
+from typing import ClassVar
 
 import torch
 from torch import nn
 
-from .base import Addition, check_setting
+from .base import ResidualUpdate, check_setting
 from .combined import Combined, CombinedModules
 
 # The original's: of query and key, and of V beside its diagonal.
@@ -25,7 +27,8 @@ class FusionModule(nn.Module):
 
     width (int): The width of what is added.
     dropout (float): Dropout of the attention's scores, in training.
-    regularization (float): The gradient of this times the squared distance of V from the identity joins V's own.
+    regularization (float): The gradient of this times the squared distance of V from the identity
+        joins V's own.
     """
 
     def __init__(self, width: int, dropout: float, regularization: float):
@@ -40,7 +43,9 @@ class FusionModule(nn.Module):
         self.value.weight.data.fill_diagonal_(1.0)
         if regularization:
             weight = self.value.weight
-            weight.register_hook(lambda grad: grad + 2 * regularization * (weight - torch.eye(width).to(weight)))
+            weight.register_hook(
+                lambda grad: grad + 2 * regularization * (weight - torch.eye(width).to(weight))
+            )
 
     def forward(self, read: torch.Tensor, changes: torch.Tensor) -> torch.Tensor:
         """*Shape:* what was read and the result `(windows, pieces, width)`; the changes
@@ -67,13 +72,13 @@ class Fusion(Combined):
         check(self.regularization >= 0, "regularization", "0 (off) or more")
 
     def combine(
-        self, modules: CombinedModules, key: str, additions: Dict[str, Addition]
+        self, modules: CombinedModules, key: str, updates: dict[str, ResidualUpdate]
     ) -> Callable[[torch.Tensor], torch.Tensor]:
-        last = list(additions.values())[-1]
+        last = list(updates.values())[-1]
         fusion = modules.layers[key] = FusionModule(last.width, self.dropout, self.regularization)
 
         def compute(h: torch.Tensor) -> torch.Tensor:
-            changes = torch.stack([addition.compute(h) for addition in additions.values()], dim=-2)
+            changes = torch.stack([update.compute(h) for update in updates.values()], dim=-2)
             return fusion(last.read(h), changes)
 
         return compute

@@ -2,22 +2,30 @@
 
     y = LN(FFN(h) + h + PAL(x)),    PAL(x) = V_D g(V_E x)
 
-x is what the layer reads, h what its feed-forward sublayer reads. g is attention of several heads without an output
-matrix, and an activation after it. V_E and V_D stand once, for all layers.
+x is what the layer reads, h what its feed-forward sublayer reads. g is attention of several heads
+without an output matrix, and an activation after it. V_E and V_D stand once, for all layers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, ClassVar, Optional, Tuple
+from typing import ClassVar
 
 import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.activations import ACT2FN
 
-from .base import Adapter, AdapterModules, Addition, check_feature, check_setting, chosen_layers
-from .hooks import Remembered, named_argument
-from .sites import Family
+from ..model_types.spec import ModelTypeSpec
+from ..patching.hooks import ThreadLocalSlot, named_argument
+from .base import (
+    Adapter,
+    AdapterModules,
+    ResidualUpdate,
+    check_feature,
+    check_setting,
+    chosen_layers,
+)
 from .sublayer import Sublayer, remember_first
 
 
@@ -33,13 +41,20 @@ class ProjectedAttention(nn.Module):
         self.query, self.key, self.value = (nn.Linear(size, size) for _ in range(3))
         self.heads = heads
 
-    def forward(self, x: torch.Tensor, mask: Optional[torch.Tensor]) -> torch.Tensor:
-        """*Shape:* x and the result `(windows, pieces, size)`; the mask `(windows, pieces)`, 0 for padding."""
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """*Shape:* x and the result `(windows, pieces, size)`; the mask `(windows, pieces)`, 0 for
+        padding.
+        """
         query, key, value = (
-            linear(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for linear in (self.query, self.key, self.value)
+            linear(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for linear in (self.query, self.key, self.value)
         )  # each (windows, heads, pieces, size / heads)
         visible = None if mask is None else mask[:, None, None, :].bool()
-        return scaled_dot_product_attention(query, key, value, attn_mask=visible).transpose(1, 2).flatten(-2)
+        return (
+            scaled_dot_product_attention(query, key, value, attn_mask=visible)
+            .transpose(1, 2)
+            .flatten(-2)
+        )
 
 
 class Projection(nn.Module):
@@ -65,20 +80,24 @@ class PALModule(nn.Module):
     def __init__(self, projection: Projection, settings: "PAL"):
         super().__init__()
         self.projection = projection
-        self.attention = ProjectedAttention(settings.size, settings.heads) if settings.attention else None
+        self.attention = (
+            ProjectedAttention(settings.size, settings.heads) if settings.attention else None
+        )
         self.activation = ACT2FN[settings.activation]
         self.dropout = nn.Dropout(settings.dropout)
 
-    def forward(self, x: torch.Tensor, mask: Optional[torch.Tensor]) -> torch.Tensor:
-        """*Shape:* x and the result `(windows, pieces, width)`; the mask `(windows, pieces)`, 0 for padding."""
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """*Shape:* x and the result `(windows, pieces, width)`; the mask `(windows, pieces)`, 0 for
+        padding.
+        """
         hidden = self.projection.encode(x)
         if self.attention is not None:
             hidden = self.attention(hidden, mask)
         return self.projection.decode(self.dropout(self.activation(hidden)))
 
     def initialize(self, std: float, no_op: bool) -> None:
-        """Draw the weights from a normal distribution that is truncated at two standard deviations; V_D = 0 makes the
-        layer's contribution exactly 0.
+        """Draw the weights from a normal distribution that is truncated at two standard deviations;
+        V_D = 0 makes the layer's contribution exactly 0.
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -103,7 +122,7 @@ class PAL(Adapter):
     init_scale: float = 0.02
     no_op: bool = False
     dropout: float = 0.0
-    layers: Optional[Tuple[int, ...]] = None
+    layers: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         check = partial(check_setting, self)
@@ -112,30 +131,42 @@ class PAL(Adapter):
         multiple = not self.attention or self.size % self.heads == 0
         check(multiple, "size", f"with attention a multiple of heads = {self.heads}")
         check(self.activation in ACT2FN, "activation", f"one of {', '.join(sorted(ACT2FN))}")
-        check(self.init_scale > 0, "init_scale", "more than 0; no_op = true starts as exactly the identity")
+        check(
+            self.init_scale > 0,
+            "init_scale",
+            "more than 0; no_op = true starts as exactly the identity",
+        )
         check(0 <= self.dropout < 1, "dropout", "from 0 up to, but not including, 1")
 
-    def attach(self, model: nn.Module, family: Family) -> AdapterModules:
-        check_feature(model, family, "pal")
+    def attach(self, model: nn.Module, spec: ModelTypeSpec) -> AdapterModules:
+        check_feature(model, spec, "pal")
         modules = AdapterModules()
-        layers = family.find_layers(model)
+        layers = spec.find_layers(model)
         depths = chosen_layers(self.layers, len(layers))
-        mask = Remembered()
+        mask = ThreadLocalSlot()
         modules.observe(lambda: named_argument(model, "attention_mask", mask))
         shared = None
         for depth in depths:
-            sublayer = Sublayer(layers[depth], family.ffn, family.swapped)
+            sublayer = Sublayer(layers[depth], spec.ffn, spec.transposed_axes)
             if shared is None or not self.shared:
                 shared = Projection(sublayer.width, self.size)
             module = PALModule(shared, self)
             module.initialize(self.init_scale, self.no_op)
             modules.layers[str(depth)] = module
-            seen = remember_first(layers[depth].get_submodule(family.input), family.swapped, modules.observe)
+            seen = remember_first(
+                layers[depth].get_submodule(spec.input), spec.transposed_axes, modules.observe
+            )
             modules.add(_addition(f"{depth}-ffn", sublayer, module, seen, mask))
         return modules
 
 
 def _addition(
-    key: str, sublayer: Sublayer, module: PALModule, seen: Callable[[], torch.Tensor], mask: Remembered
-) -> Addition:
-    return Addition(key, sublayer, read=lambda h: seen(), compute=lambda h: module(seen(), mask.value))
+    key: str,
+    sublayer: Sublayer,
+    module: PALModule,
+    seen: Callable[[], torch.Tensor],
+    mask: ThreadLocalSlot,
+) -> ResidualUpdate:
+    return ResidualUpdate(
+        key, sublayer, read=lambda h: seen(), compute=lambda h: module(seen(), mask.value)
+    )

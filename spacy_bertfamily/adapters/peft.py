@@ -1,30 +1,33 @@
-"""LoRA and its kin, through the peft library (Hu et al. 2021, https://arxiv.org/abs/2106.09685, and others).
+"""LoRA and its kin, through the peft library (Hu et al. 2021, https://arxiv.org/abs/2106.09685, and
+others).
 
-peft puts its layers in the place of the model's own, which would rename and hold the shared tensors. So it works on a
-copy of the module tree, and only the layers that it made are taken from there: each stands in for the forward
-function of the module that it wraps.
+peft puts its layers in the place of the model's own, which would rename and hold the shared
+tensors. So it works on a copy of the module tree, and only the layers that it made are taken from
+there: each stands in for the forward function of the module that it wraps.
 """
 
 import copy
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable, ClassVar, Dict, List, Set, Tuple, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import nn
 
 from ..errors import Errors
+from ..model_types.spec import ModelTypeSpec
+from ..patching.hooks import ForwardOverride
 from .base import Adapter, AdapterModules, check_feature
-from .hooks import StandIn
 from .prefix_tuning import METHOD as PREFIX_TUNING
 from .prefix_tuning import attach_prefix
-from .sites import Family
 
 # peft's name for an adapter, which becomes part of the names of its tensors
 INNER = "default"
 # These would train, store or replace the backbone's own modules.
 REFUSED = ("modules_to_save", "trainable_token_indices", "target_parameters", "layer_replication")
-# These, and all that end in CONFIGS, would import modules by name, fetch other models, or read pickles.
+# These, and all that end in CONFIGS, would import modules by name, fetch other models, or read
+# pickles.
 NAMING = ("adapters", "auto_mapping", "megatron_core", "shadow_model")
 CONFIGS = "_config"
 
@@ -38,8 +41,8 @@ class PeftModules(AdapterModules):
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
-        self.wrapped: Dict[str, nn.Module] = {}
-        self._trained: List[nn.Parameter] = []
+        self.wrapped: dict[str, nn.Module] = {}
+        self._trained: list[nn.Parameter] = []
 
     def place(self, path: str, layer: nn.Module, target: nn.Module) -> None:
         """Take over a layer.
@@ -49,7 +52,9 @@ class PeftModules(AdapterModules):
         target (nn.Module): The module itself.
         """
         del layer._modules["base_layer"]
-        layer.__dict__["base_layer"] = _bare(target)  # not a submodule: the tensors are the backbone's
+        layer.__dict__["base_layer"] = _bare(
+            target
+        )  # not a submodule: the tensors are the backbone's
         self._trained += [parameter for parameter in layer.parameters() if parameter.requires_grad]
         *parents, name = path.split(".")
         holder = self.layers
@@ -59,16 +64,16 @@ class PeftModules(AdapterModules):
             holder = holder[parent]  # type: ignore[assignment]
         holder[name] = layer
         self.wrapped[path] = layer
-        self.hook(lambda: StandIn(target, layer.forward))
+        self.hook(lambda: ForwardOverride(target, layer.forward))
 
-    def trained(self) -> List[nn.Parameter]:
+    def trained(self) -> list[nn.Parameter]:
         return self._trained
 
     @property
-    def claims(self) -> Set[str]:
+    def claims(self) -> set[str]:
         return set(self.wrapped)
 
-    def merged(self) -> Dict[str, torch.Tensor]:
+    def merged(self) -> dict[str, torch.Tensor]:
         weights = {}
         for path, layer in self.wrapped.items():
             own = cast(nn.Module, layer.base_layer)
@@ -76,7 +81,7 @@ class PeftModules(AdapterModules):
                 layer.__dict__["base_layer"] = copied = copy.deepcopy(own).float()
                 layer.merge(safe_merge=True, adapter_names=[INNER])  # type: ignore[operator]
             except (NotImplementedError, AttributeError) as e:
-                raise ValueError(Errors.B064) from e
+                raise Errors.B064() from e
             finally:
                 layer.__dict__["base_layer"] = own
             changed = dict(copied.named_parameters())
@@ -93,7 +98,7 @@ class Peft(Adapter):
     registered: ClassVar[str] = "spacy-bertfamily.Peft.v1"
 
     method: str
-    settings: Dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.make_config()
@@ -117,8 +122,12 @@ class Peft(Adapter):
             config = methods[self.method](**copy.deepcopy(self.settings))
         except Exception as e:  # whatever peft makes of strange settings
             raise self._error(str(e) or repr(e)) from e
-        if (config.is_prompt_learning and self.method != PREFIX_TUNING) or config.is_adaption_prompt:
-            raise self._error("it would put more pieces before each text, or needs another kind of model")
+        if (
+            config.is_prompt_learning and self.method != PREFIX_TUNING
+        ) or config.is_adaption_prompt:
+            raise self._error(
+                "it would put more pieces before each text, or needs another kind of model"
+            )
         return config
 
     @property
@@ -126,8 +135,8 @@ class Peft(Adapter):
         tokens = self.settings.get("num_virtual_tokens")
         return tokens if isinstance(tokens, int) else 0
 
-    def attach(self, model: nn.Module, family: Family) -> AdapterModules:
-        check_feature(model, family, "peft")
+    def attach(self, model: nn.Module, spec: ModelTypeSpec) -> AdapterModules:
+        check_feature(model, spec, "peft")
         config, (_, inject) = self.make_config(), _import_peft()
         if self.method == PREFIX_TUNING:
             try:
@@ -142,42 +151,57 @@ class Peft(Adapter):
         except Exception as e:
             raise self._error(str(e) or repr(e)) from e
         modules = PeftModules(config)
-        found = {path: module for path, module in copied.named_modules() if hasattr(module, "base_layer")}
+        found = {
+            path: module for path, module in copied.named_modules() if hasattr(module, "base_layer")
+        }
         made = {path: module for path, module in found.items() if module not in old}
         self._check_untouched(before, copied)
         for path, layer in made.items():
             modules.place(path, layer, model.get_submodule(path))
         return modules.float()
 
-    def _check_untouched(self, before: Dict[str, Tuple[int, int]], copied: nn.Module) -> None:
+    def _check_untouched(self, before: dict[str, tuple[int, int]], copied: nn.Module) -> None:
         after = {name.replace(".base_layer.", "."): p for name, p in copied.named_parameters()}
-        if any(name not in after or (after[name].data_ptr(), after[name]._version) != before[name] for name in before):
+        if any(
+            name not in after or (after[name].data_ptr(), after[name]._version) != before[name]
+            for name in before
+        ):
             raise self._error("it changes the backbone's own weights, which others share")
 
     def _error(self, reason: str) -> ValueError:
-        return ValueError(Errors.B071.format(method=self.method, settings=self.settings, reason=reason.rstrip(".")))
+        return Errors.B071(method=self.method, settings=self.settings, reason=reason.rstrip("."))
 
 
-def _import_peft() -> Tuple[Dict[str, Callable], Callable]:
-    """RETURNS (Tuple[Dict[str, Callable], Callable]): peft's methods by name, and its function of injection."""
+def _import_peft() -> tuple[dict[str, Callable], Callable]:
+    """RETURNS (tuple[dict[str, Callable], Callable]): peft's methods by name, and its function of
+    injection.
+    """
     try:
         from peft import PeftType, inject_adapter_in_model
         from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
     except Exception as e:  # it also breaks where it does not fit the installed transformers
-        raise ValueError(Errors.B065.format(reason=e)) from e
+        raise Errors.B065(reason=e) from e
     # the keys are texts up to peft 0.13
-    return {PeftType(key).value: config for key, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}, inject_adapter_in_model
+    return {
+        PeftType(key).value: config for key, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()
+    }, inject_adapter_in_model
 
 
 def _copy_tree(model: nn.Module) -> nn.Module:
-    """RETURNS (nn.Module): Modules and parameters of its own, over the very memory of the model's tensors."""
-    memo: Dict[int, Any] = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in model.parameters()}
+    """RETURNS (nn.Module): Modules and parameters of its own, over the very memory of the model's
+    tensors.
+    """
+    memo: dict[int, Any] = {
+        id(p): nn.Parameter(p.detach(), requires_grad=False) for p in model.parameters()
+    }
     memo.update({id(buffer): buffer for buffer in model.buffers()})
     return copy.deepcopy(model, memo)
 
 
 def _bare(module: nn.Module) -> nn.Module:
-    """RETURNS (nn.Module): The module over the same parameters, without the hooks and stand-ins of others."""
+    """RETURNS (nn.Module): The module over the same parameters, without the hooks and stand-ins of
+    others.
+    """
     bare = copy.copy(module)
     bare.__dict__.pop("forward", None)
     for hooks in (
@@ -190,9 +214,11 @@ def _bare(module: nn.Module) -> nn.Module:
     return bare
 
 
-def peft_defaults(method: str) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): What peft sets where nothing is said, as in its files.
+def peft_defaults(method: str) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): What peft sets where nothing is said, as in its files.
     RAISES (ValueError): If peft is missing or does not know the method.
     """
     defaults = Peft(method).make_config().to_dict()
-    return {key: sorted(value) if isinstance(value, set) else value for key, value in defaults.items()}
+    return {
+        key: sorted(value) if isinstance(value, set) else value for key, value in defaults.items()
+    }

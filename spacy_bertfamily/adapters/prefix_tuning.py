@@ -1,10 +1,11 @@
-"""Prefix tuning (Li & Liang 2021, https://arxiv.org/abs/2101.00190), with peft's prefix encoder: keys and values that
-are learned stand before each layer's own.
+"""Prefix tuning (Li & Liang 2021, https://arxiv.org/abs/2101.00190), with peft's prefix encoder:
+keys and values that are learned stand before each layer's own.
 
-peft calls the model with them as past keys and values. A hook does the same, so that the model stays what it is.
+peft calls the model with them as past keys and values. A hook does the same, so that the model
+stays what it is.
 """
 
-from typing import Any, Dict, Set, Tuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,8 +14,9 @@ from .base import AdapterModules
 
 METHOD = "PREFIX_TUNING"
 PAST = "past_key_values"
-# Their models take past keys and values, and count them among the positions, as peft expects. Others take none (ALBERT,
-# DeBERTa, DistilBERT, ...), or in another form or with other positions (GPT-2, NEZHA, T5).
+# Their models take past keys and values, and count them among the positions, as peft expects.
+# Others take none (ALBERT, DeBERTa, DistilBERT, ...), or in another form or with other positions
+# (GPT-2, NEZHA, T5).
 TYPES = frozenset((
     "bert", "big_bird", "camembert", "data2vec-text", "electra", "ernie", "megatron-bert", "rembert", "roberta",
     "roc_bert", "splinter", "xlm-roberta",
@@ -34,17 +36,22 @@ class PrefixModules(AdapterModules):
         self.layers["prefix"] = encoder
 
     @property
-    def claims(self) -> Set[str]:
+    def claims(self) -> set[str]:
         return {PAST}
 
-    def past(self, windows: int, dtype: torch.dtype) -> Tuple[torch.Tensor, ...]:
-        """RETURNS (Tuple[torch.Tensor, ...]): Keys and values for each layer, each
+    def past(self, windows: int, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+        """RETURNS (tuple[torch.Tensor, ...]): Keys and values for each layer, each
         `(2, windows, heads, virtual tokens, width of a head)`.
         """
         config, encoder = self.config, self.layers["prefix"]
         numbers = torch.arange(config.num_virtual_tokens, device=next(encoder.parameters()).device)
-        # (virtual tokens, layers * 2 * width) -> (layers * 2, windows, heads, virtual tokens, width of a head)
-        prefix = encoder(numbers).to(dtype).unflatten(-1, (2 * config.num_layers, config.num_attention_heads, -1))
+        # (virtual tokens, layers * 2 * width) -> (layers * 2, windows, heads, virtual tokens, width
+        # of a head)
+        prefix = (
+            encoder(numbers)
+            .to(dtype)
+            .unflatten(-1, (2 * config.num_layers, config.num_attention_heads, -1))
+        )
         return prefix.permute(1, 2, 0, 3).unsqueeze(1).expand(-1, windows, -1, -1, -1).split(2)
 
 
@@ -61,11 +68,13 @@ def attach_prefix(config: Any, model: nn.Module) -> PrefixModules:
     backbone: Any = model.config
     if backbone.model_type not in TYPES:
         types = ", ".join(sorted(TYPES))
-        raise ValueError(f"backbones of type {backbone.model_type!r} take no such prefix, but only {types}")
+        raise ValueError(
+            f"backbones of type {backbone.model_type!r} take no such prefix, but only {types}"
+        )
     complete(config, backbone)
     modules = PrefixModules(PrefixEncoder(config), config)
 
-    def give(_: nn.Module, args: Tuple, kwargs: Dict[str, Any]) -> Tuple[Tuple, Dict[str, Any]]:
+    def give(_: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         mask = kwargs["attention_mask"]
         seen = mask.new_ones(len(mask), config.num_virtual_tokens)
         past = modules.past(len(mask), next(model.parameters()).dtype)

@@ -1,14 +1,17 @@
-"""One residual sublayer of one layer of a model, as adapters see it, whatever the model's own order of things is."""
+"""One residual sublayer of one layer of a model, as adapters see it, whatever the model's own order
+of things is.
+"""
 
-from typing import Any, Callable, Iterable, Optional, Tuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import nn
 
-from .hooks import Handle, Remembered, after, first_argument
-from .sites import Site
+from ..model_types.spec import Site
+from ..patching.hooks import Handle, ThreadLocalSlot, after, first_argument
 
-Axes = Optional[Tuple[int, int]]
+Axes = tuple[int, int] | None
 Change = Callable[[torch.Tensor], torch.Tensor]
 Observe = Callable[[Callable[[], Handle]], None]
 
@@ -29,7 +32,7 @@ class Sublayer:
 
     layer (nn.Module): The layer.
     site (Site): Where things are in it.
-    axes (Optional[Tuple[int, int]]): The axes that are swapped in the model.
+    axes (tuple[int, int] | None): The axes that are swapped in the model.
     """
 
     def __init__(self, layer: nn.Module, site: Site, axes: Axes):
@@ -42,18 +45,22 @@ class Sublayer:
         return int(self.norm.get_parameter("weight").shape[0])
 
     def change(self, change: Change) -> Handle:
-        """Change what the sublayer computes, before its residual is added. RETURNS (Handle): Takes that out again."""
+        """Change what the sublayer computes, before its residual is added. RETURNS (Handle): Takes
+        that out again.
+        """
         if self.site.branch is not None:
             branch = self.layer.get_submodule(self.site.branch)
             return after(branch, lambda h: swap(change(swap(h, self.axes)), self.axes))
-        residual = Remembered()
+        residual = ThreadLocalSlot()
 
-        def before_norm(_: nn.Module, args: Tuple) -> Tuple:
+        def before_norm(_: nn.Module, args: tuple) -> tuple:
             own = swap(args[0] - residual.value, self.axes)
             return (args[0] + swap(change(own) - own, self.axes), *args[1:])
 
         source = self.layer.get_submodule(self.site.input)
-        return _Both(first_argument(source, residual), self.norm.register_forward_pre_hook(before_norm))
+        return _Both(
+            first_argument(source, residual), self.norm.register_forward_pre_hook(before_norm)
+        )
 
     def remember_input(self, observe: Observe) -> Callable[[], torch.Tensor]:
         """RETURNS (Callable[[], torch.Tensor]): Gives what the sublayer computes on."""
@@ -63,34 +70,39 @@ class Sublayer:
         """RETURNS (torch.Tensor): What the sublayer's normalisation makes of a sum."""
         # norm.forward, not norm(): without hooks that others may have there
         output = self.norm.forward(swap(h, self.axes))
-        return swap(output[0] if isinstance(output, tuple) else output, self.axes)  # I-BERT's comes with a factor
+        return swap(
+            output[0] if isinstance(output, tuple) else output, self.axes
+        )  # I-BERT's comes with a factor
 
 
 def remember_first(module: nn.Module, axes: Axes, observe: Observe) -> Callable[[], torch.Tensor]:
     """Remember the states that a module gets.
 
     module (nn.Module): Gets them as its first argument.
-    axes (Optional[Tuple[int, int]]): The axes that are swapped in the model.
+    axes (tuple[int, int] | None): The axes that are swapped in the model.
     observe (Callable): Puts a hook in place.
     RETURNS (Callable[[], torch.Tensor]): Gives those of the last call.
     """
-    seen = Remembered()
+    seen = ThreadLocalSlot()
     observe(lambda: first_argument(module, seen))
     return lambda: swap(seen.value, axes)
 
 
-def count_calls(model: nn.Module, layers: Iterable[nn.Module], observe: Observe) -> Callable[[nn.Module], int]:
+def count_calls(
+    model: nn.Module, layers: Iterable[nn.Module], observe: Observe
+) -> Callable[[nn.Module], int]:
     """Count how often each of a model's layers has been called in the current forward pass.
 
     RETURNS (Callable[[nn.Module], int]): Gives the number of a layer's present call, from 0.
     """
-    counts = Remembered()
+    counts = ThreadLocalSlot()
 
     def start(*args: Any) -> None:
         counts.value = {}
 
     def count(layer: nn.Module, args: Any) -> None:
-        # a new one each time: layers that are computed again in the backward pass find theirs as it was
+        # a new one each time: layers that are computed again in the backward pass find theirs as it
+        # was
         counts.value = {**counts.value, layer: counts.value.get(layer, -1) + 1}
 
     observe(lambda: model.register_forward_pre_hook(start))

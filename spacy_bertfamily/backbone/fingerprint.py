@@ -1,7 +1,7 @@
 """What identifies a backbone: its weights, not its name."""
 
 import hashlib
-from typing import Mapping
+from collections.abc import Mapping
 
 import torch
 
@@ -14,6 +14,6 @@ def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode("utf8"))
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -18,17 +18,18 @@ def locate(name: str) -> Path:
 
     name (str): A local folder, `package:folder` inside an installed package, or a hub id.
     RETURNS (Path): The folder.
-    RAISES (ValueError): If there is no such folder, package or valid id, or the hub cannot be reached.
+    RAISES (ValueError): If there is no such folder, package or valid id, or the hub cannot be
+        reached.
     """
     folder = Path(name).expanduser()
     if name and folder.is_dir():
         return folder
     if name.startswith((".", "~", "/", "\\")) or re.match(r"[A-Za-z]:[\\/]", name):
-        raise ValueError(Errors.B020.format(folder=name))
+        raise Errors.B020(folder=name)
     if ":" in name:
         return _in_package(name)
     if not HUB_ID.fullmatch(name):
-        raise ValueError(Errors.B030.format(name=name))
+        raise Errors.B030(name=name)
     return _from_hub(name)
 
 
@@ -37,11 +38,11 @@ def _in_package(name: str) -> Path:
     # Only a top-level name: for a dotted one find_spec would import the parents.
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise ValueError(Errors.B021.format(name=name, package=package))
+        raise Errors.B021(name=name, package=package)
     root = Path(next(iter(spec.submodule_search_locations))).resolve()
     folder = (root / inside).resolve()
     if not folder.is_relative_to(root) or not folder.is_dir():
-        raise ValueError(Errors.B022.format(name=name, folder=inside, package=package))
+        raise Errors.B022(name=name, folder=inside, package=package)
     return folder
 
 
@@ -49,10 +50,18 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        folder = Path(snapshot_download(name, allow_patterns=[*TEXT_FILES, "*.safetensors"], ignore_patterns=NESTED))
+        folder = Path(
+            snapshot_download(
+                name, allow_patterns=[*TEXT_FILES, "*.safetensors"], ignore_patterns=NESTED
+            )
+        )
         if not list(folder.glob("*.safetensors")):
             snapshot_download(name, allow_patterns=["pytorch_model*.bin"], ignore_patterns=NESTED)
     except Exception as e:  # the hub's client raises many kinds: network, HTTP, cache, permissions
-        reason = "HF_HUB_OFFLINE is set and it is not in the cache" if os.environ.get("HF_HUB_OFFLINE") else e
-        raise ValueError(Errors.B023.format(name=name, reason=reason)) from e
+        reason = (
+            "HF_HUB_OFFLINE is set and it is not in the cache"
+            if os.environ.get("HF_HUB_OFFLINE")
+            else e
+        )
+        raise Errors.B023(name=name, reason=reason) from e
     return folder

@@ -3,7 +3,6 @@
 import json
 import sys
 from pathlib import Path
-from typing import List
 
 import typer
 from spacy.cli._util import setup_gpu
@@ -15,19 +14,26 @@ SHOWN_AROUND = 120
 
 
 def ask_command(
-    pipeline: str = typer.Argument(..., help="Folder, package or released name of a trained pipeline with a span_qa"),
-    questions: List[str] = typer.Argument(..., help="One question or several"),
-    context: str = typer.Option(..., "--context", "-c", help="Text file with the context, - for standard input"),
+    pipeline: str = typer.Argument(
+        ..., help="Folder, package or released name of a trained pipeline with a span_qa"
+    ),
+    questions: list[str] = typer.Argument(..., help="One question or several"),
+    context: str = typer.Option(
+        ..., "--context", "-c", help="Text file with the context, - for standard input"
+    ),
     top_k: int = typer.Option(1, "--top-k", "-k", min=1, help="The most answers to each question"),
-    as_json: bool = typer.Option(False, "--json", "-j", help="One JSON object a line for each question"),
+    as_json: bool = typer.Option(
+        False, "--json", "-j", help="One JSON object a line for each question"
+    ),
     progress: bool = typer.Option(False, "--progress", "-p", help="Show a progress bar"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
     """Ask questions about a text of any length.
 
-    EXAMPLE: python -m spacy bertfamily ask training/model-best --context report.txt "Who wrote it?" "When?"
+    EXAMPLE: python -m spacy bertfamily ask training/model-best --context report.txt "Who wrote it?"
+    "When?"
     """
-    from ..pipeline.span_qa import SpanQA
+    from ..tasks.qa.component import SpanQA
 
     with or_fail(f"Cannot read {context}"):
         text = sys.stdin.read() if context == "-" else Path(context).read_text(encoding="utf8")
@@ -36,7 +42,11 @@ def ask_command(
     nlp = load_pipeline(pipeline)
     components = [component for _, component in nlp.components if isinstance(component, SpanQA)]
     if not components:
-        msg.fail(f"{Path(pipeline)} has no span_qa", f"Its components: {', '.join(nlp.pipe_names)}", exits=1)
+        msg.fail(
+            f"{Path(pipeline)} has no span_qa",
+            f"Its components: {', '.join(nlp.pipe_names)}",
+            exits=1,
+        )
     results = components[0].ask_all(text, questions, top_k=top_k, progress=progress, nlp=nlp)
     for question, answers in zip(questions, results):
         if as_json:

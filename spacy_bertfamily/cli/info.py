@@ -1,7 +1,7 @@
 """`python -m spacy bertfamily info`: what the transformers of a pipeline consist of."""
 
 import json
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any
 
 import typer
 from wasabi import msg
@@ -9,11 +9,13 @@ from wasabi import msg
 from .shared import find_transformers, load_pipeline
 
 if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring torch
-    from ..pipeline.adapter_transformer import AdapterTransformer
+    from ..transformer.component import AdapterTransformer
 
 
 def info_command(
-    pipeline: str = typer.Argument(..., help="Folder, package or released name of a trained pipeline"),
+    pipeline: str = typer.Argument(
+        ..., help="Folder, package or released name of a trained pipeline"
+    ),
     as_json: bool = typer.Option(False, "--json", "-j", help="Print JSON instead of tables"),
 ) -> None:
     """Show what the transformers of a pipeline consist of.
@@ -24,7 +26,11 @@ def info_command(
     """
     transformers = find_transformers(load_pipeline(pipeline))
     if as_json:
-        print(json.dumps({transformer.name: describe(transformer) for transformer in transformers}, indent=2))
+        print(
+            json.dumps(
+                {transformer.name: describe(transformer) for transformer in transformers}, indent=2
+            )
+        )
     elif not transformers:
         msg.info(f"{pipeline} has no adapter_transformer.")
     else:
@@ -32,10 +38,13 @@ def info_command(
             print_tables(transformer.name, describe(transformer))
 
 
-def describe(transformer: "AdapterTransformer") -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): What a transformer consists of, as JSON types."""
+def describe(transformer: "AdapterTransformer") -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): What a transformer consists of, as JSON types."""
     summary, reference = transformer.trainable_summary(), transformer.shim.reference()
-    parts = {part: {"trained": trained, "total": total} for part, (trained, total) in summary.groups.items()}
+    parts = {
+        part: {"trained": trained, "total": total}
+        for part, (trained, total) in summary.groups.items()
+    }
     return {
         "backbone": reference.name,
         "type": reference.model_type,
@@ -51,11 +60,16 @@ def describe(transformer: "AdapterTransformer") -> Dict[str, Any]:
     }
 
 
-def print_tables(name: str, about: Dict[str, Any]) -> None:
+def print_tables(name: str, about: dict[str, Any]) -> None:
     """What it is, and its parts."""
     msg.divider(name)
-    adapters = [f"{name} (active)" if name == about["active_adapter"] else name for name in about["adapters"]]
-    shown = {key: about[key] for key in ("backbone", "type", "fingerprint", "package") if about[key]}
+    adapters = [
+        f"{name} (active)" if name == about["active_adapter"] else name
+        for name in about["adapters"]
+    ]
+    shown = {
+        key: about[key] for key in ("backbone", "type", "fingerprint", "package") if about[key]
+    }
     shown["trainable"] = ", ".join(about["trainable"]) or "nothing"
     shown["adapters"] = ", ".join(adapters) or "none"
     shown["stored"] = f"{about['stored_bytes'] / 1e6:.1f} MB"

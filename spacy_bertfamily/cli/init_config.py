@@ -1,7 +1,6 @@
 """`python -m spacy bertfamily init-config`: a config to start from."""
 
 from pathlib import Path
-from typing import Optional
 
 import typer
 from wasabi import msg
@@ -10,7 +9,9 @@ from .shared import or_fail
 
 
 def init_config_command(
-    target: Path = typer.Argument(..., help="The config to write, - for standard output", allow_dash=True),
+    target: Path = typer.Argument(
+        ..., help="The config to write, - for standard output", allow_dash=True
+    ),
     task: str = typer.Option(
         ...,
         "--task",
@@ -18,13 +19,21 @@ def init_config_command(
         help="tagger, morphologizer, parser, ner, spancat, textcat, textcat_multilabel, pair, pair_regression or qa",
     ),
     mode: str = typer.Option(
-        "adapter", "--mode", "-m", help="adapter, adapter:SIZE, full, top:N, frozen, or mix (of layers)"
+        "adapter",
+        "--mode",
+        "-m",
+        help="adapter, adapter:SIZE, full, top:N, frozen, or mix (of layers)",
     ),
     lang: str = typer.Option("en", "--lang", "-l", help="Code of the language"),
-    backbone: Optional[str] = typer.Option(
-        None, "--backbone", "-b", help="Hub id, local folder, or package:folder; by default a small English BERT"
+    backbone: str | None = typer.Option(
+        None,
+        "--backbone",
+        "-b",
+        help="Hub id, local folder, or package:folder; by default a small English BERT",
     ),
-    steps: int = typer.Option(2000, "--steps", "-s", help="Updates, for which the schedules are written", min=1),
+    steps: int = typer.Option(
+        2000, "--steps", "-s", help="Updates, for which the schedules are written", min=1
+    ),
     force: bool = typer.Option(False, "--force", "-F", help="Write over an existing file"),
 ) -> None:
     """Write a complete, commented config for a task and a way to train.
@@ -33,7 +42,8 @@ def init_config_command(
 
     EXAMPLE: python -m spacy bertfamily init-config qa.cfg --task qa --mode top:2
 
-    EXAMPLE: python -m spacy bertfamily init-config - --task pair --lang de --backbone ./my-german-bert
+    EXAMPLE: python -m spacy bertfamily init-config - --task pair --lang de --backbone
+    ./my-german-bert
     """
     from ..init_config.make import make_config
 
@@ -44,9 +54,13 @@ def init_config_command(
         print(config, end="")
         return
     if target.exists() and not force:
-        msg.fail(f"{target} exists already", "Give another name, or --force to write over it.", exits=1)
+        msg.fail(
+            f"{target} exists already", "Give another name, or --force to write over it.", exits=1
+        )
     with or_fail(f"Cannot write {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(config, encoding="utf8")
     msg.good(f"Wrote {target}")
-    print(f"python -m spacy train {target} --output training --paths.train train.spacy --paths.dev dev.spacy")
+    print(
+        f"python -m spacy train {target} --output training --paths.train train.spacy --paths.dev dev.spacy"
+    )

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, List, Optional
+from typing import TYPE_CHECKING
 
 import typer
 from wasabi import msg
@@ -11,19 +11,23 @@ from wasabi import msg
 from .shared import load_pipeline, or_fail
 
 if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring torch
-    from ..pipeline.layer_weights import MixWeights
+    from ..layer_mix.weights import MixWeights
 
 
 def layers_command(
-    pipeline: str = typer.Argument(..., help="Folder, package or released name of a trained pipeline"),
-    plot: Optional[Path] = typer.Option(None, "--plot", help="Draw the weights into this file (.png, .svg, .pdf)"),
+    pipeline: str = typer.Argument(
+        ..., help="Folder, package or released name of a trained pipeline"
+    ),
+    plot: Path | None = typer.Option(
+        None, "--plot", help="Draw the weights into this file (.png, .svg, .pdf)"
+    ),
     as_json: bool = typer.Option(False, "--json", "-j", help="Print JSON instead of a table"),
 ) -> None:
     """Show how much each component takes of each layer of the transformer.
 
     EXAMPLE: python -m spacy bertfamily layers training/model-best --plot layers.png
     """
-    from ..pipeline.layer_weights import layer_weights
+    from ..layer_mix.weights import layer_weights
 
     mixes = layer_weights(load_pipeline(pipeline))
     if as_json:
@@ -33,7 +37,7 @@ def layers_command(
     else:
         print_table(mixes)
     if plot is not None and mixes:
-        from ..plots import draw_layers
+        from .plots import draw_layers
 
         with or_fail("Cannot draw"):
             draw_layers(mixes, plot)
@@ -41,12 +45,14 @@ def layers_command(
             msg.good(f"Drew the weights into {plot}")
 
 
-def print_table(mixes: List["MixWeights"]) -> None:
+def print_table(mixes: list["MixWeights"]) -> None:
     """One column for each mix, one row for each hidden state."""
-    rows: List[List[str]] = []
+    rows: list[list[str]] = []
     for layer in sorted({layer for mix in mixes for layer in mix.layers}):
         shares = [dict(zip(mix.layers, mix.weights)) for mix in mixes]
-        rows.append([str(layer), *(f"{share[layer]:.3f}" if layer in share else "-" for share in shares)])
+        rows.append(
+            [str(layer), *(f"{share[layer]:.3f}" if layer in share else "-" for share in shares)]
+        )
     rows.append(["gamma", *(f"{mix.gamma:.3f}" for mix in mixes)])
     header = ["layer", *(f"{mix.component} ({mix.kind})" for mix in mixes)]
     msg.table(rows, header=header, aligns=["r"] * len(header), divider=True)

@@ -12,25 +12,28 @@ from .shared import or_fail, read_overrides
 def train_command(
     ctx: typer.Context,  # for other settings of the config
     config_path: Path = typer.Argument(..., help="The config", exists=True, dir_okay=False),
-    output: Path = typer.Option(..., "--output", "-o", help="Folder for the pipelines and the state", file_okay=False),
+    output: Path = typer.Option(
+        ..., "--output", "-o", help="Folder for the pipelines and the state", file_okay=False
+    ),
     resume: bool = typer.Option(False, "--resume", "-r", help="Go on from the state in OUTPUT"),
     code: Path = typer.Option(None, "--code", "-c", help="Python file to import first"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
     """Train as `spacy train` does, so that it can be interrupted and resumed.
 
-    At each evaluation it writes what is needed to go on: optimizer, step, random numbers, scores. That needs as much
-    room on the disk again as what is trained, times three.
+    At each evaluation it writes what is needed to go on: optimizer, step, random numbers, scores.
+    That needs as much room on the disk again as what is trained, times three.
 
-    EXAMPLE: python -m spacy bertfamily train ner.cfg --output training --paths.train train.spacy --paths.dev dev.spacy
+    EXAMPLE: python -m spacy bertfamily train ner.cfg --output training --paths.train train.spacy
+    --paths.dev dev.spacy
 
-    EXAMPLE: python -m spacy bertfamily train ner.cfg --output training --paths.train train.spacy --paths.dev dev.spacy
-    --resume
+    EXAMPLE: python -m spacy bertfamily train ner.cfg --output training --paths.train train.spacy
+    --paths.dev dev.spacy --resume
     """
     from spacy.training.initialize import init_nlp
     from spacy.util import load_config
 
-    from ..resume.loop import train
+    from ..training.loop import train
 
     overrides = read_overrides(ctx.args)
     import_code(code)

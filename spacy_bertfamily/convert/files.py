@@ -1,11 +1,14 @@
-"""Text out of files, gzipped or not: complete, valid, and never much more than the file itself holds."""
+"""Text out of files, gzipped or not: complete, valid, and never much more than the file itself
+holds.
+"""
 
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, TextIO
+from typing import Any, TextIO
 
 from ..errors import Errors
 
@@ -16,7 +19,9 @@ CHUNK = 2**16
 
 
 class _Unpacked(io.RawIOBase):
-    """The bytes of a gzipped file. Reading raises a ValueError where there are too many, or where they are damaged."""
+    """The bytes of a gzipped file. Reading raises a ValueError where there are too many, or where
+    they are damaged.
+    """
 
     def __init__(self, path: Path):
         self.path = path
@@ -31,10 +36,10 @@ class _Unpacked(io.RawIOBase):
         try:
             content = self.file.read(min(len(buffer), CHUNK))
         except (OSError, EOFError, zlib.error) as e:
-            raise ValueError(Errors.B321.format(file=str(self.path), reason=e)) from e
+            raise Errors.B321(file=str(self.path), reason=e) from e
         self.left -= len(content)
         if self.left < 0:
-            raise ValueError(Errors.B320.format(file=str(self.path), limit=self.limit >> 20))
+            raise Errors.B320(file=str(self.path), limit=self.limit >> 20)
         buffer[: len(content)] = content
         return len(content)
 
@@ -49,18 +54,21 @@ def open_text(path: Path) -> Iterator[TextIO]:
 
     path (Path): The file.
     YIELDS (TextIO): Its text; line ends are as in the file.
-    RAISES (ValueError): While it is read, if it is damaged or not UTF-8, or unpacks to far more than text would.
+    RAISES (ValueError): While it is read, if it is damaged or not UTF-8, or unpacks to far more
+        than text would.
     """
     binary = io.BufferedReader(_Unpacked(path)) if path.suffix == ".gz" else path.open("rb")
     with io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as file:
         try:
             yield file
         except UnicodeDecodeError as e:
-            raise ValueError(Errors.B321.format(file=str(path), reason=e)) from e
+            raise Errors.B321(file=str(path), reason=e) from e
 
 
 def is_text(text: str) -> bool:
-    """RETURNS (bool): Whether it can be stored. JSON can spell half of a character, which is no text."""
+    """RETURNS (bool): Whether it can be stored. JSON can spell half of a character, which is no
+    text.
+    """
     try:
         text.encode("utf8")
     except UnicodeEncodeError:

@@ -2,7 +2,7 @@
 
 import random
 import re
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple
+from collections.abc import Iterable, Iterator
 
 from .questions import Question
 
@@ -17,9 +17,10 @@ SENTENCE_START = re.compile(r"(^|[.!?:;\n])\W*$")
 
 
 def add_negatives(questions: Iterable[Question], rate: float, seed: int = 0) -> Iterator[Question]:
-    """Add questions without an answer: a part of the answerable ones once more, beside another paragraph of the same
-    article (or of the file, where it names no articles) that does not contain the text of any of their answers. They
-    teach a reader, as SQuAD 2.0's unanswerable questions do, that a text about the same thing need not hold the answer.
+    """Add questions without an answer: a part of the answerable ones once more, beside another
+    paragraph of the same article (or of the file, where it names no articles) that does not contain
+    the text of any of their answers. They teach a reader, as SQuAD 2.0's unanswerable questions do,
+    that a text about the same thing need not hold the answer.
 
     questions (Iterable[Question]): The questions of a file.
     rate (float): How many to add for each answerable question, from 0 to 1.
@@ -27,7 +28,7 @@ def add_negatives(questions: Iterable[Question], rate: float, seed: int = 0) -> 
     YIELDS (Question): Each question, and behind it the one that is made of it, if any.
     """
     questions = list(questions)
-    paragraphs: Dict[Optional[str], Dict[str, str]] = {}
+    paragraphs: dict[str | None, dict[str, str]] = {}
     for item in questions:
         paragraphs.setdefault(item.article, {})[item.context] = item.context.lower()
     rng = random.Random(seed)
@@ -42,14 +43,17 @@ def add_negatives(questions: Iterable[Question], rate: float, seed: int = 0) -> 
             ]
             if others:
                 id_ = f"{item.id}-elsewhere"
-                yield item._replace(id=id_, context=rng.choice(others), answers=[], impossible=True, made=ELSEWHERE)
+                yield item._replace(
+                    id=id_, context=rng.choice(others), answers=[], impossible=True, made=ELSEWHERE
+                )
 
 
 def add_swaps(questions: Iterable[Question], rate: float, seed: int = 0) -> Iterator[Question]:
-    """Add questions without an answer: a part of the answerable ones once more, one of their names exchanged for
-    another name of the paragraph, or a number for another one of as many digits. SQuAD 2.0's writers often did that
-    (Rajpurkar et al. 2018, table 1), and a reader that looks for similar words alone falls for it. Names are words
-    that begin with a capital letter, so in languages that write without capitals only numbers are exchanged.
+    """Add questions without an answer: a part of the answerable ones once more, one of their names
+    exchanged for another name of the paragraph, or a number for another one of as many digits.
+    SQuAD 2.0's writers often did that (Rajpurkar et al. 2018, table 1), and a reader that looks for
+    similar words alone falls for it. Names are words that begin with a capital letter, so in
+    languages that write without capitals only numbers are exchanged.
 
     questions (Iterable[Question]): The questions of a file.
     rate (float): How many to add for each answerable question that has such a word, from 0 to 1.
@@ -63,11 +67,15 @@ def add_swaps(questions: Iterable[Question], rate: float, seed: int = 0) -> Iter
             swapped = _swap(item, rng)
             if swapped is not None:
                 id_ = f"{item.id}-swapped"
-                yield item._replace(id=id_, question=swapped, answers=[], impossible=True, made=SWAPPED)
+                yield item._replace(
+                    id=id_, question=swapped, answers=[], impossible=True, made=SWAPPED
+                )
 
 
-def _swap(item: Question, rng: random.Random) -> Optional[str]:
-    """RETURNS (Optional[str]): The question with one name or number exchanged; None if there is nothing to exchange."""
+def _swap(item: Question, rng: random.Random) -> str | None:
+    """RETURNS (str | None): The question with one name or number exchanged; None if there is
+    nothing to exchange.
+    """
     known = set(WORD.findall(" ".join([item.question, *(text for text, _ in item.answers)])))
     in_context = {kind: {text for _, text in spans} for kind, spans in _spans(item.context).items()}
     choices = []
@@ -81,11 +89,12 @@ def _swap(item: Question, rng: random.Random) -> Optional[str]:
     return item.question[:start] + rng.choice(others) + item.question[start + len(text) :]
 
 
-def _spans(text: str) -> Dict[str, List[Tuple[int, str]]]:
-    """RETURNS (Dict[str, List[Tuple[int, str]]]): Names and numbers of a text with their first characters, numbers by
-    how long they are. The first word of a sentence is no name: it is often an article, or 'What'.
+def _spans(text: str) -> dict[str, list[tuple[int, str]]]:
+    """RETURNS (dict[str, list[tuple[int, str]]]): Names and numbers of a text with their first
+    characters, numbers by how long they are. The first word of a sentence is no name: it is often
+    an article, or 'What'.
     """
-    found: Dict[str, List[Tuple[int, str]]] = {}
+    found: dict[str, list[tuple[int, str]]] = {}
     for match in SPAN.finditer(text):
         start, span = match.start(), match.group()
         if span[0].isdigit():

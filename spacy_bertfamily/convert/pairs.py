@@ -2,19 +2,20 @@
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..annotation.segments import DEFAULT_SEPARATOR, escape_separator
 from ..errors import Errors
-from ..segments import DEFAULT_SEPARATOR, spell_apart
 from .files import is_text, printable
 from .tables import Row
 
 SHOWN_LINES = 20
-Labelled = Tuple[Tuple[str, ...], Dict[str, float]]
+Labelled = tuple[tuple[str, ...], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -22,20 +23,21 @@ class PairColumns:
     """What to read from each row.
 
     text_a (str): The column of the first, or only, text.
-    text_b (Optional[str]): The column of the second text; None for single texts.
+    text_b (str | None): The column of the second text; None for single texts.
     label (str): The column of the label, the labels, or the number.
     mode (str): `exclusive`, `multilabel` or `regression`, as in the component.
     labels (Sequence[str]): The labels that are allowed; () for all that occur.
-    names (Dict[str, str]): New names of labels, such as `{"0": "no", "1": "yes"}`, applied first.
-    label_separator (str): What stands between the labels of a row with `multilabel`, where they are not a JSON list.
+    names (dict[str, str]): New names of labels, such as `{"0": "no", "1": "yes"}`, applied first.
+    label_separator (str): What stands between the labels of a row with `multilabel`, where they are
+        not a JSON list.
     """
 
     text_a: str
-    text_b: Optional[str]
+    text_b: str | None
     label: str
     mode: str = "exclusive"
     labels: Sequence[str] = ()
-    names: Dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     label_separator: str = "|"
 
 
@@ -46,17 +48,17 @@ class PairReport:
     read, written (int): Numbers of rows.
     labels (Counter): How often each label holds.
     separators (int): How many separators inside the texts were spelled apart.
-    skipped (Dict[str, List[int]]): Lines that were left out, by reason.
+    skipped (dict[str, list[int]]): Lines that were left out, by reason.
     """
 
     read: int = 0
     written: int = 0
     labels: Counter = field(default_factory=Counter)
     separators: int = 0
-    skipped: Dict[str, List[int]] = field(default_factory=lambda: defaultdict(list))
+    skipped: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
-    def lines(self) -> List[str]:
-        """RETURNS (List[str]): The report in words, one fact a line."""
+    def lines(self) -> list[str]:
+        """RETURNS (list[str]): The report in words, one fact a line."""
         lines = [f"{self.written} of {self.read} rows written"]
         lines += [f"label {label}: {count}" for label, count in self.labels.most_common()]
         if self.separators:
@@ -91,18 +93,26 @@ def convert_pairs(
     found = sorted({label for _, cats in usable for label in cats})
     labels = list(columns.labels) or found
     for texts, cats in usable:
-        spelled = [spell_apart(text, separator) for text in texts]
+        spelled = [escape_separator(text, separator) for text in texts]
         report.separators += sum(count for _, count, _ in spelled)
         doc = nlp.make_doc(f" {separator} ".join(text for text, _, _ in spelled))
-        doc.cats = cats if columns.mode == "regression" else {label: cats.get(label, 0.0) for label in labels}
+        doc.cats = (
+            cats
+            if columns.mode == "regression"
+            else {label: cats.get(label, 0.0) for label in labels}
+        )
         report.written += 1
         report.labels.update(label for label in cats)
         yield doc
 
 
-def _read(rows: Iterable[Row], columns: PairColumns, report: PairReport, file: str) -> Iterator[Labelled]:
-    wanted = [column for column in (columns.text_a, columns.text_b, columns.label) if column is not None]
-    seen: Dict[str, None] = {}
+def _read(
+    rows: Iterable[Row], columns: PairColumns, report: PairReport, file: str
+) -> Iterator[Labelled]:
+    wanted = [
+        column for column in (columns.text_a, columns.text_b, columns.label) if column is not None
+    ]
+    seen: dict[str, None] = {}
     for row in rows:
         report.read += 1
         seen.update(dict.fromkeys(row.values))
@@ -119,14 +129,16 @@ def _read(rows: Iterable[Row], columns: PairColumns, report: PairReport, file: s
         yield item
     for column in wanted:
         if column not in seen and (seen or not report.read):
-            raise ValueError(Errors.B120.format(column=column, file=file, columns=printable(", ".join(seen)) or "none"))
+            raise Errors.B120(
+                column=column, file=file, columns=printable(", ".join(seen)) or "none"
+            )
 
 
 class Skip(Exception):
     """Why a row is left out."""
 
 
-def _texts(row: Row, columns: PairColumns) -> Tuple[str, ...]:
+def _texts(row: Row, columns: PairColumns) -> tuple[str, ...]:
     texts = []
     for column in (columns.text_a, columns.text_b):
         if column is None:
@@ -142,8 +154,8 @@ def _texts(row: Row, columns: PairColumns) -> Tuple[str, ...]:
     return tuple(texts)
 
 
-def _cats(value: Any, columns: PairColumns) -> Dict[str, float]:
-    """RETURNS (Dict[str, float]): The labels that hold, or the number."""
+def _cats(value: Any, columns: PairColumns) -> dict[str, float]:
+    """RETURNS (dict[str, float]): The labels that hold, or the number."""
     if columns.mode == "regression":
         try:
             number = float(value)

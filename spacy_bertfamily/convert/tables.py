@@ -2,8 +2,9 @@
 
 import csv
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from ..errors import Errors
 from .files import open_text
@@ -13,28 +14,32 @@ class Row(NamedTuple):
     """One row of a file.
 
     line (int): Where it ends, counted from 1.
-    values (Dict[str, Any]): By column.
-    problem (Optional[str]): Why it cannot be used.
+    values (dict[str, Any]): By column.
+    problem (str | None): Why it cannot be used.
     """
 
     line: int
-    values: Dict[str, Any]
-    problem: Optional[str] = None
+    values: dict[str, Any]
+    problem: str | None = None
 
 
 def read_tsv(file: TextIO) -> Iterator[Row]:
-    """Tab-separated values with a header, where quotes are ordinary characters, as in GLUE's files."""
+    """Tab-separated values with a header, where quotes are ordinary characters, as in GLUE's
+    files.
+    """
     return _read_table(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def read_csv(file: TextIO) -> Iterator[Row]:
-    """Comma-separated values with a header; fields in double quotes may hold commas and line breaks."""
+    """Comma-separated values with a header; fields in double quotes may hold commas and line
+    breaks.
+    """
     return _read_table(csv.reader(file, strict=True))
 
 
 def _read_table(reader: Any) -> Iterator[Row]:
     csv.field_size_limit(2**31 - 1)  # a text may be a book
-    header: Optional[List[str]] = None
+    header: list[str] | None = None
     while True:
         try:
             if header is None:
@@ -61,23 +66,31 @@ def read_jsonl(file: TextIO) -> Iterator[Row]:
         except (ValueError, RecursionError):
             yield Row(number, {}, "not JSON")
             continue
-        yield Row(number, values) if isinstance(values, dict) else Row(number, {}, "not a JSON object")
+        yield (
+            Row(number, values)
+            if isinstance(values, dict)
+            else Row(number, {}, "not a JSON object")
+        )
 
 
-FORMATS: Dict[str, Callable[[TextIO], Iterator[Row]]] = {"tsv": read_tsv, "csv": read_csv, "jsonl": read_jsonl}
+FORMATS: dict[str, Callable[[TextIO], Iterator[Row]]] = {
+    "tsv": read_tsv,
+    "csv": read_csv,
+    "jsonl": read_jsonl,
+}
 
 
-def read_rows(path: Path, format: Optional[str] = None) -> Iterator[Row]:
+def read_rows(path: Path, format: str | None = None) -> Iterator[Row]:
     """Read a file, gzipped or not, as UTF-8.
 
     path (Path): The file.
-    format (Optional[str]): `tsv`, `csv` or `jsonl`; by default the file's suffix, apart from `.gz`.
+    format (str | None): `tsv`, `csv` or `jsonl`; by default the file's suffix, apart from `.gz`.
     YIELDS (Row): The rows; empty lines are none.
     RAISES (ValueError): If the format is unknown, or the file cannot be read to its end.
     """
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
     format = format or (suffixes[-1][1:].lower() if suffixes else "")
     if format not in FORMATS:
-        raise ValueError(Errors.B121.format(file=str(path), format=format))
+        raise Errors.B121(file=str(path), format=format)
     with open_text(path) as file:
         yield from FORMATS[format](file)

@@ -1,10 +1,10 @@
 """Words with tags or entities, from CoNLL-U files and JSON lines with BIO tags."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Iterator, List
 
 from spacy.parts_of_speech import IDS as POS
 from spacy.tokens import Doc
@@ -14,7 +14,8 @@ from spacy.vocab import Vocab
 from ..errors import Errors
 from .files import open_text
 
-# Of CoNLL-U: id, form, lemma, universal tag, own tag, features, head, relation, more relations, the rest
+# Of CoNLL-U: id, form, lemma, universal tag, own tag, features, head, relation, more relations, the
+# rest
 COLUMNS = 10
 
 
@@ -29,8 +30,8 @@ class TokenReport:
     written: int = 0
     words: int = 0
 
-    def lines(self) -> List[str]:
-        """RETURNS (List[str]): The report in words."""
+    def lines(self) -> list[str]:
+        """RETURNS (list[str]): The report in words."""
         return [f"{self.written} sentences with {self.words} words written"]
 
     def count(self, doc: Doc) -> Doc:
@@ -40,9 +41,12 @@ class TokenReport:
         return doc
 
 
-def convert_conllu(path: Path, vocab: Vocab, report: TokenReport, xpos: bool = False) -> Iterator[Doc]:
-    """Read Universal Dependencies in CoNLL-U, for a tagger and a morphologizer: one Doc a sentence, with `token.pos_`,
-    `token.morph` and `token.tag_`. For parses there is `python -m spacy convert`.
+def convert_conllu(
+    path: Path, vocab: Vocab, report: TokenReport, xpos: bool = False
+) -> Iterator[Doc]:
+    """Read Universal Dependencies in CoNLL-U, for a tagger and a morphologizer: one Doc a sentence,
+    with `token.pos_`, `token.morph` and `token.tag_`. For parses there is `python -m spacy
+    convert`.
 
     path (Path): The file, gzipped or not.
     vocab (Vocab): Of the Docs.
@@ -51,7 +55,7 @@ def convert_conllu(path: Path, vocab: Vocab, report: TokenReport, xpos: bool = F
     YIELDS (Doc): The sentences.
     RAISES (ValueError): If a line is something else, or the file cannot be read.
     """
-    rows: List[List[str]] = []
+    rows: list[list[str]] = []
     with open_text(path) as file:
         for number, line in enumerate(chain(file, [""]), 1):
             try:
@@ -62,11 +66,12 @@ def convert_conllu(path: Path, vocab: Vocab, report: TokenReport, xpos: bool = F
                     yield report.count(_sentence(rows, vocab, xpos))
                     rows = []
             except ValueError as e:
-                raise ValueError(Errors.B326.format(line=number, file=str(path), reason=e)) from e
+                raise Errors.B326(line=number, file=str(path), reason=e) from e
 
 
-def _columns(line: str) -> List[str]:
-    """RETURNS (List[str]): The columns of a word, or of what is counted otherwise ('1-2', '1.1'); [] for other lines.
+def _columns(line: str) -> list[str]:
+    """RETURNS (list[str]): The columns of a word, or of what is counted otherwise ('1-2', '1.1');
+    [] for other lines.
     RAISES (ValueError): If it is a line of nothing that there is.
     """
     if line.startswith("#") or not line.strip():
@@ -78,7 +83,7 @@ def _columns(line: str) -> List[str]:
     return columns
 
 
-def _sentence(rows: List[List[str]], vocab: Vocab, xpos: bool) -> Doc:
+def _sentence(rows: list[list[str]], vocab: Vocab, xpos: bool) -> Doc:
     spaces = ["SpaceAfter=No" not in columns[9] for columns in rows]
     return Doc(
         vocab,
@@ -94,7 +99,10 @@ def _morph(features: str) -> str:
     """RETURNS (str): The features of a word. RAISES (ValueError): If they are none."""
     if features == "_":
         return ""
-    if not all(name and value for name, _, value in (feature.partition("=") for feature in features.split("|"))):
+    if not all(
+        name and value
+        for name, _, value in (feature.partition("=") for feature in features.split("|"))
+    ):
         raise ValueError(f"{features!r:.60} are no features")
     return features
 
@@ -116,7 +124,7 @@ def convert_bio(path: Path, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
                 doc = _read_bio(line, vocab)
             except (ValueError, KeyError, TypeError, IndexError, RecursionError) as e:
                 reason = f"{type(e).__name__} {e}"
-                raise ValueError(Errors.B314.format(line=number, file=str(path), reason=reason)) from e
+                raise Errors.B314(line=number, file=str(path), reason=reason) from e
             yield report.count(doc)
 
 

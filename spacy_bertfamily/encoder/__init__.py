@@ -1,1 +1,1 @@
-"""Docs in, hidden states out: windows, alignment, batching, and the one forward path."""
+"""Windows in, hidden states out: one schedule for prediction and training."""

@@ -1,36 +1,25 @@
-"""The torch side: a shared frozen backbone, the tensors that are trained on top, and one forward pass."""
+"""The torch side: a shared frozen backbone, the tensors trained on top, and their forward pass."""
 
-import inspect
 import os
 import threading
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from itertools import chain
-from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
-from transformers import PretrainedConfig
 
-from ..adapters import (
-    DEFAULT,
-    Adapter,
-    AdapterModules,
-    Family,
-    NamedAdapters,
-    Remembered,
-    describe,
-    find_family,
-    replace_parameters,
-)
+from ..adapters import DEFAULT, Adapter, AdapterModules, NamedAdapters
 from ..backbone import Backbone
 from ..errors import Errors
-from .attention import ProductAttention
-from .cache import StateCache
-from .common import join
-from .linear import use_onednn
-from .prefix import Prefix, find_prefix, find_unchanged
-from .recompute import recompute
+from ..model_types import ModelTypeSpec, known_spec, spec_for
+from ..patching.bfloat16_attention import ProductAttention
+from ..patching.checkpointing import recompute
+from ..patching.hooks import ThreadLocalSlot
+from ..patching.onednn import use_onednn
+from ..patching.parameters import replace_parameters
+from .inputs import ModelInputs
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
 
@@ -38,107 +27,92 @@ from .trainable import thawed_modules, trained_names
 class Encoder(NamedAdapters):
     """A backbone with what is trained on it.
 
-    Frozen tensors are the shared backbone's own; trained ones are copies in float32, whatever the precision of the
-    rest, since small updates vanish in 16 bits.
+    Frozen tensors are the shared backbone's own; trained ones are copies in float32, whatever the
+    precision of the rest, since small updates vanish in 16 bits. `make_encoder` gives one with the
+    configured adapter.
 
     shared (Backbone): The backbone. It is kept, so that others can share it as long as this lives.
     settings (EncoderSettings): What to train and how.
     """
 
     def __init__(self, shared: Backbone, settings: EncoderSettings):
-        super().__init__()
-        self.settings = settings
-        self.shared = shared
-        self.backbone = shared.share()
-        self.traits = describe(shared.config.model_type)
-        accepted = inspect.signature(self.backbone.forward).parameters
-        missing = [name for name in ("input_ids", "attention_mask") if name not in accepted]
-        if missing:
-            raise ValueError(Errors.B116.format(model_type=shared.config.model_type, missing=" and ".join(missing)))
-        self.has_token_types = _has_token_types(self.traits, shared.config, "token_type_ids" in accepted)
-        # keys and values for pieces still to come: there are none
-        self._no_cache = {"use_cache": False} if "use_cache" in accepted else {}
-        self.piece_inputs = {key: table.to(self.device) for key, table in shared.piece_inputs().items()}
         model_type = shared.config.model_type
-        names = trained_names(self.backbone, settings, model_type)
-        self._thawed = [self.backbone.get_submodule(p) for p in thawed_modules(self.backbone, settings, model_type)]
-        _replace_by_copies(self.backbone, names)
-        for model in (self.backbone, shared.model):  # the latter computes what several have in common
-            self._accelerate(model)
-        self._surroundings = Remembered()
-        if settings.gradient_checkpointing:
-            recompute(self.family.find_layers(self.backbone), self._surroundings)
-        self.trains_adapter = "adapter" in settings.trainable or "all" in settings.trainable
-        self._prefixes: Dict[str, Prefix] = {}
-        # held while this is trained, and while it is tried what its layers do: that takes dropout and gradients away
-        self.busy = threading.RLock()
-        self.forget()
+        contexts = ThreadLocalSlot()
+        backbone = _make_trainable(shared, settings, contexts)
+        thawed = thawed_modules(backbone, settings, model_type)
+        super().__init__(backbone, trains_adapter=settings.trains_adapter)
+        self.shared = shared
+        self.settings = settings
+        self.spec = spec_for(model_type)
+        self.inputs = ModelInputs.of(shared)
+        # held while this is trained, and while its layers are probed, which needs other modes
+        self.lock = threading.RLock()
+        # whether the configured adapter, or another state of the adapters, is in place
+        self.is_complete = settings.adapter is None
+        self._thawed = [backbone.get_submodule(path) for path in thawed]
+        # makes the context of the running forward pass, for layers that are computed again
+        self._contexts = contexts
         self._process = os.getpid()
-        self.set_training(False)
-        self.wanted: Tuple[int, ...] = ()
-        self.common = join(self)
-        # the adapters that the configured one is made of, where they have to come first
-        self.waits_for = () if settings.adapter is None else settings.adapter.names
-        if not self.waits_for:
-            self.configure_adapter()
+        self.train(False)
+
+    # Adapters
 
     def configure_adapter(self) -> None:
-        """Make the adapter of the config, and let it act. One that is made of others by name has to wait for them.
+        """Make the adapter of the config, and let it act. An adapter that is made of others by name
+        is left for later, until those are there.
 
-        RAISES (ValueError): If there are no adapters of those names.
+        RAISES (BertFamilyError): If the adapter does not fit the backbone.
         """
-        if self.settings.adapter is not None:
-            self.new_adapter(DEFAULT, self.settings.adapter, self.family)
-            self.set_adapter(DEFAULT)
-            self.waits_for = ()
+        settings = self.settings.adapter
+        if self.is_complete or settings is None or self.missing_adapters:
+            return
+        self.new_adapter(DEFAULT, settings, self.known_spec)
+        self.set_adapter(DEFAULT)
+        self.is_complete = True
+
+    def restore_adapters(self, adapters: Mapping[str, Adapter], active: str | None) -> None:
+        """Make stored adapters in place of the one of the config. Their tensors are new.
+
+        adapters (Mapping[str, Adapter]): Settings by name.
+        active (str | None): The adapter that acts, None for none.
+        RAISES (BertFamilyError): If an adapter does not fit the backbone.
+        """
+        self.set_adapter(None)
+        for name in self.adapters:
+            self.delete_adapter(name)
+        for name, settings in adapters.items():
+            self.new_adapter(name, settings, self.known_spec)
+        self.set_adapter(active)
+        self.is_complete = True
+
+    @property
+    def missing_adapters(self) -> list[str]:
+        """RETURNS (list[str]): The adapters that the configured one is made of and that are not
+        there yet.
+        """
+        if self.is_complete or self.settings.adapter is None:
+            return []
+        return [name for name in self.settings.adapter.names if name not in self.adapters]
 
     def check_complete(self) -> None:
-        """RAISES (ValueError): If the configured adapter could not be made yet."""
-        if self.waits_for:
-            raise ValueError(Errors.B077.format(name=self.waits_for[0]))
+        """RAISES (BertFamilyError): If the configured adapter could not be made yet."""
+        if not self.is_complete:
+            raise Errors.B077(name=(self.missing_adapters or [DEFAULT])[0])
 
-    @property
-    def family(self) -> Family:
-        """RETURNS (Family): Where the backbone takes adapters. RAISES (ValueError): If that is not known."""
-        return find_family(self.shared.config.model_type)
-
-    def make_adapter(self, settings: Adapter, family: Family) -> AdapterModules:
+    def make_adapter(self, settings: Adapter, spec: ModelTypeSpec) -> AdapterModules:
         self.settings.check_adapter(settings, self.shared.config)
-        modules = super().make_adapter(settings, family)
-        self._accelerate(modules)
+        modules = super().make_adapter(settings, spec)
+        _accelerate(modules, self.settings, self.device)
         return modules
 
-    def _accelerate(self, model: nn.Module) -> None:
-        if self.settings.precision == "float32" and self.device.type == "cpu":
-            use_onednn(model)
-
-    def set_adapter(self, name: Optional[str]) -> None:
-        super().set_adapter(name)
-        self.forget()
-
-    def forget(self) -> None:
-        """Forget hidden states, which were computed with another adapter, and which layers they belong to."""
-        self.cache = StateCache(self.settings.cache_mb * 2**20)
-        while self._prefixes:
-            self._prefixes.popitem()[1].remove()
+    # What the backbone is
 
     @property
-    def prefix(self) -> Prefix:
-        """RETURNS (Prefix): The layers beneath all that is trained, whose result can be kept in training."""
-        return self._find("trained", lambda: find_prefix(self))
-
-    @property
-    def unchanged(self) -> Prefix:
-        """RETURNS (Prefix): The layers beneath all in which this differs from the bare backbone."""
-        return self._find("own", lambda: find_unchanged(self))
-
-    def _find(self, beneath: str, find: Callable[[], Prefix]) -> Prefix:
-        if beneath not in self._prefixes:
-            # one thread at a time says what needs gradients, which whoever only predicts may have switched off
-            with self.busy, torch.inference_mode(False):
-                if beneath not in self._prefixes:
-                    self._prefixes[beneath] = find()
-        return self._prefixes[beneath]
+    def known_spec(self) -> ModelTypeSpec:
+        """RETURNS (ModelTypeSpec): Where the backbone takes adapters.
+        RAISES (BertFamilyError): If that is not known.
+        """
+        return known_spec(self.shared.config.model_type)
 
     @property
     def device(self) -> torch.device:
@@ -147,36 +121,47 @@ class Encoder(NamedAdapters):
     @property
     def depth(self) -> int:
         """RETURNS (int): The number of layers; there is one more hidden state than that."""
-        return getattr(self.shared.config, self.traits.depth)
+        return getattr(self.shared.config, self.spec.depth)
 
     @property
     def width(self) -> int:
-        return self.shared.config.hidden_size * self.traits.width
+        return self.shared.config.hidden_size * self.spec.width
 
     @property
     def causal(self) -> bool:
-        """RETURNS (bool): Whether a piece sees only those before it: by its type, or as a BERT made a decoder does."""
-        return self.traits.causal or getattr(self.shared.config, "is_decoder", False)
+        """RETURNS (bool): Whether a piece sees only those before it: by its type, or as a BERT that
+        was made a decoder does.
+        """
+        return self.spec.causal or getattr(self.shared.config, "is_decoder", False)
 
     @property
     def batch_pieces(self) -> int:
         """RETURNS (int): The most padded pieces in a batch, unless a single window is longer."""
-        return 1 if self.traits.alone else self.settings.batch_pieces
+        return 1 if self.spec.unbatched else self.settings.batch_pieces
 
-    def padded_length(self, length: int) -> Optional[int]:
-        """RETURNS (Optional[int]): The length to which a window must be padded, and that all windows of its batch have;
-        None if that makes no difference.
+    def padded_length(self, length: int) -> int | None:
+        """RETURNS (int | None): The length to which a window must be padded, and that all windows
+        of its batch have; None if that makes no difference.
         """
-        return None if self.traits.pad_to is None else self.traits.pad_to(self.shared.config, length)
+        return None if self.spec.pad_to is None else self.spec.pad_to(self.shared.config, length)
+
+    def check_layers(self, layers: Sequence[int]) -> None:
+        """RAISES (BertFamilyError): If inner hidden states are wanted of a type whose own do not
+        fit the last.
+        """
+        if any(layer != self.depth for layer in layers):
+            self.spec.check("mix", self.shared.config.model_type)
+
+    # What is trained
 
     @property
     def trains(self) -> bool:
         """RETURNS (bool): Whether anything is trainable at all."""
         return any(p.requires_grad for p in self.parameters())
 
-    def delta(self) -> Dict[str, torch.Tensor]:
-        """RETURNS (Dict[str, torch.Tensor]): What a pipeline must store: the tensors that the backbone's own files
-        do not give back, by name.
+    def delta(self) -> dict[str, torch.Tensor]:
+        """RETURNS (dict[str, torch.Tensor]): What a pipeline must store: the tensors that the
+        backbone's own files do not give back, by name.
         """
         merged = {f"backbone.{name}" for name in self.merged}
         return {
@@ -184,19 +169,6 @@ class Encoder(NamedAdapters):
             for name, tensor in chain(self.named_parameters(), self.named_buffers())
             if tensor.requires_grad or name in merged or name.startswith(("adapter.", "adapter@"))
         }
-
-    def check_process(self) -> None:
-        """Compute with one thread in a forked process: OpenMP's threads do not survive a fork, so that the first wide
-        operation of `nlp.pipe(n_process=2)` would wait for them for ever.
-        """
-        if os.getpid() != self._process:
-            self._process = os.getpid()
-            torch.set_num_threads(1)
-
-    def check_layers(self, layers: Sequence[int]) -> None:
-        """RAISES (ValueError): If inner hidden states are wanted of a type whose own do not fit the last."""
-        if any(layer != self.depth for layer in layers):
-            self.traits.check("mix", self.shared.config.model_type)
 
     def set_training(self, training: bool) -> None:
         """Switch dropout on where weights are trained, and off in all that is frozen."""
@@ -210,72 +182,123 @@ class Encoder(NamedAdapters):
             if self.active_modules is not None and self.trains_adapter:
                 self.active_modules.train()
 
+    # The forward pass
+
+    def check_process(self) -> None:
+        """Compute with one thread in a forked process. OpenMP's threads do not survive a fork, so
+        that the first wide operation of `nlp.pipe(n_process=2)` would wait for them for ever.
+        """
+        if os.getpid() != self._process:
+            self._process = os.getpid()
+            torch.set_num_threads(1)
+
     def forward(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         token_type_ids: torch.Tensor,
         layers: Iterable[int],
-        focus: Optional[torch.Tensor] = None,
+        focus: torch.Tensor | None = None,
         bare: bool = False,
-    ) -> Dict[int, torch.Tensor]:
+    ) -> dict[int, torch.Tensor]:
         """Run a batch of windows of equal padded length.
 
-        input_ids, attention_mask, token_type_ids (torch.Tensor): Integers, one row per window. A backbone without token
-            types does not see them.
-        layers (Iterable[int]): The hidden states that are wanted: 0 is the embeddings' output, `depth` the last.
-        focus (Optional[torch.Tensor]): 1 for the pieces that see all others, in a backbone with such global attention.
-        bare (bool): Run the shared backbone as it came.
-        RETURNS (Dict[int, torch.Tensor]): The hidden states by layer.
+        input_ids, attention_mask, token_type_ids (torch.Tensor): Integers, one row per window. A
+            backbone without token types does not see them.
+        layers (Iterable[int]): The hidden states that are wanted: 0 is the embeddings' output,
+            `depth` the last.
+        focus (torch.Tensor | None): 1 for the pieces that see all others, in a backbone with such
+            global attention.
+        bare (bool): Run the shared backbone without what is trained on it.
+        RETURNS (dict[int, torch.Tensor]): The hidden states by layer.
         *Shape:* inputs `(windows, pieces)`, each output `(windows, pieces, width)`.
         """
         layers = tuple(layers)
-        inputs: Dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask, **self._no_cache}
-        if self.has_token_types:
-            inputs["token_type_ids"] = token_type_ids
-        if self.traits.global_attention and focus is not None:
-            inputs["global_attention_mask"] = focus
-        inputs.update({name: table[input_ids] for name, table in self.piece_inputs.items()})
+        inputs = self.inputs(input_ids, attention_mask, token_type_ids, focus)
         inner = any(layer != self.depth for layer in layers)
-        autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=self.settings.precision != "float32")
+        is_float32 = self.settings.precision == "float32"
+        autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=not is_float32)
         model = self.shared.model if bare else self.backbone
-        around = partial(_together, [*self._around(model, input_ids.shape[1])])
-        self._surroundings.value = around
+        context = partial(_enter_all, [*self._context_makers(model, input_ids.shape[1])])
+        self._contexts.value = context
         try:
-            with autocast, around():
-                output = model(**inputs, output_hidden_states=inner, output_attentions=False, return_dict=True)
+            with autocast, context():
+                output = model(
+                    **inputs,
+                    output_hidden_states=inner,
+                    output_attentions=False,
+                    return_dict=True,
+                )
         finally:
-            self._surroundings.value = None  # the model, whose layers keep this alive, would be kept by it
-        return {j: output.last_hidden_state if j == self.depth else output.hidden_states[j] for j in layers}
+            # the layers hold the slot, and through this they would keep the whole model alive
+            self._contexts.value = None
+        states = {layer: output.hidden_states[layer] for layer in layers if layer != self.depth}
+        if self.depth in layers:
+            states[self.depth] = output.last_hidden_state
+        return states
 
-    def _around(self, model: nn.Module, length: int) -> Iterator[Callable[[], ContextManager]]:
-        """YIELDS (Callable[[], ContextManager]): What makes a context that layers run in, when they are computed first
-        and when they are computed again on the way back.
+    def _context_makers(
+        self, model: nn.Module, length: int
+    ) -> Iterator[Callable[[], AbstractContextManager]]:
+        """YIELDS (Callable[[], AbstractContextManager]): What makes a context that layers run in,
+        when they are computed first and when they are computed again in the backward pass.
         """
-        if self.traits.around is not None:
-            yield partial(self.traits.around, model, length)
+        if self.spec.forward_context is not None:
+            yield partial(self.spec.forward_context, model, length)
         if self.settings.precision == "bfloat16" and torch.is_grad_enabled():
             yield ProductAttention
 
 
-@contextmanager
-def _together(makers: Sequence[Callable[[], ContextManager]]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for make in makers:
-            stack.enter_context(make())
-        yield
+def make_encoder(shared: Backbone, settings: EncoderSettings) -> Encoder:
+    """Make an encoder with the adapter of its settings.
+
+    shared (Backbone): The backbone.
+    settings (EncoderSettings): What to train and how.
+    RETURNS (Encoder): The encoder.
+    RAISES (BertFamilyError): If the settings do not fit the backbone.
+    """
+    encoder = Encoder(shared, settings)
+    encoder.configure_adapter()
+    return encoder
 
 
-def _has_token_types(traits: Family, config: PretrainedConfig, accepted: bool) -> bool:
-    """RETURNS (bool): Whether a backbone tells two segments apart by token type ids."""
-    if traits.token_types is not None:
-        return traits.token_types
-    return accepted and getattr(config, "type_vocab_size", 0) > 1
+def _make_trainable(
+    shared: Backbone, settings: EncoderSettings, contexts: ThreadLocalSlot
+) -> nn.Module:
+    """Make a module tree over a backbone's tensors, in which trained tensors are copies.
+
+    shared (Backbone): The backbone.
+    settings (EncoderSettings): What to train and how.
+    contexts (ThreadLocalSlot): Makes the context of a forward pass, for recomputed layers.
+    RETURNS (nn.Module): The tree.
+    """
+    model_type = shared.config.model_type
+    model = shared.share()
+    _replace_by_copies(model, trained_names(model, settings, model_type))
+    device = next(model.parameters()).device
+    _accelerate(model, settings, device)
+    _accelerate(shared.model, settings, device)  # computes what several encoders share
+    if settings.gradient_checkpointing:
+        recompute(known_spec(model_type).find_layers(model), contexts)
+    return model
+
+
+def _accelerate(model: nn.Module, settings: EncoderSettings, device: torch.device) -> None:
+    if settings.precision == "float32" and device.type == "cpu":
+        use_onednn(model)
 
 
 def _replace_by_copies(model: nn.Module, names: Iterable[str]) -> None:
-    """Put a float32 copy of each named parameter in its place, at every place where the model uses it."""
+    """Put a trainable float32 copy of each named parameter in its place, wherever it is used."""
     parameters = dict(model.named_parameters())
     replace_parameters(model, {parameters[name]: parameters[name].float() for name in names})
     for parameter in map(model.get_parameter, names):
         parameter.requires_grad = True
+
+
+@contextmanager
+def _enter_all(makers: Sequence[Callable[[], AbstractContextManager]]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for make in makers:
+            stack.enter_context(make())
+        yield

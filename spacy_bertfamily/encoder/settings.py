@@ -2,14 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from typing import Optional, Tuple
 
 import torch
 from thinc.api import get_torch_default_device
 from transformers import PretrainedConfig
 
-from ..adapters import Adapter, describe
+from ..adapters import Adapter
 from ..errors import Errors
+from ..model_types.table import spec_for
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 TRAINABLE = re.compile(r"all|embeddings|top:[1-9]\d*|layer_norm|bias|adapter")
@@ -19,50 +19,59 @@ SPECIAL_PIECES = 4
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """What `spacy-bertfamily.AdapterTransformer.v1` was given; see there for the meaning of each."""
+    """What `spacy-bertfamily.AdapterTransformer.v1` was given; see there for the meaning of
+    each.
+    """
 
     name: str
-    trainable: Tuple[str, ...]
+    trainable: tuple[str, ...]
     max_pieces: int
     stride: int
     batch_pieces: int
     precision: str
-    separator: Optional[str]
-    adapter: Optional[Adapter]
+    separator: str | None
+    adapter: Adapter | None
     cache_mb: int = 1024
     gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
         for entry in self.trainable:
             if not TRAINABLE.fullmatch(entry):
-                raise ValueError(Errors.B001.format(entry=entry))
+                raise Errors.B001(entry=entry)
         if "adapter" in self.trainable and self.adapter is None:
-            raise ValueError(Errors.B002)
+            raise Errors.B002()
         if self.precision not in PRECISIONS:
             allowed = f"one of {', '.join(PRECISIONS)}"
-            raise ValueError(Errors.B004.format(setting="precision", value=self.precision, allowed=allowed))
+            raise Errors.B004(setting="precision", value=self.precision, allowed=allowed)
         if self.separator is not None and not self.separator.strip():
-            raise ValueError(
-                Errors.B004.format(setting="separator", value=self.separator, allowed="a word, or null for none")
+            raise Errors.B004(
+                setting="separator", value=self.separator, allowed="a word, or null for none"
             )
         if self.max_pieces <= SPECIAL_PIECES:
             allowed = f"more than {SPECIAL_PIECES}, since special pieces need room too"
-            raise ValueError(Errors.B004.format(setting="max_pieces", value=self.max_pieces, allowed=allowed))
+            raise Errors.B004(setting="max_pieces", value=self.max_pieces, allowed=allowed)
         if not 0 <= self.stride < self.max_pieces - SPECIAL_PIECES:
-            raise ValueError(Errors.B003.format(stride=self.stride, max_pieces=self.max_pieces, margin=SPECIAL_PIECES))
+            raise Errors.B003(stride=self.stride, max_pieces=self.max_pieces, margin=SPECIAL_PIECES)
         if self.batch_pieces < self.max_pieces:
-            raise ValueError(Errors.B005.format(batch_pieces=self.batch_pieces, max_pieces=self.max_pieces))
+            raise Errors.B005(batch_pieces=self.batch_pieces, max_pieces=self.max_pieces)
         if self.cache_mb < 0:
-            raise ValueError(Errors.B004.format(setting="cache_mb", value=self.cache_mb, allowed="0 (off) or more"))
+            raise Errors.B004(setting="cache_mb", value=self.cache_mb, allowed="0 (off) or more")
 
     @property
     def dtype(self) -> torch.dtype:
         return PRECISIONS[self.precision]
 
     @property
+    def trains_adapter(self) -> bool:
+        """RETURNS (bool): Whether the active adapter is trained."""
+        return "adapter" in self.trainable or "all" in self.trainable
+
+    @property
     def top(self) -> int:
         """RETURNS (int): N of `top:N`, the largest if several are named, 0 if none is."""
-        return max((int(entry[4:]) for entry in self.trainable if entry.startswith("top:")), default=0)
+        return max(
+            (int(entry[4:]) for entry in self.trainable if entry.startswith("top:")), default=0
+        )
 
     def check_backbone(self, config: PretrainedConfig) -> None:
         """Check what depends on the backbone, from its config alone: no weights are read.
@@ -70,10 +79,10 @@ class EncoderSettings:
         RAISES (ValueError): If the backbone cannot do what the settings ask for.
         """
         if self.precision == "float16" and get_torch_default_device().type == "cpu":
-            raise ValueError(Errors.B010)
+            raise Errors.B010()
         positions = max_positions(config)
         if positions is not None and self.max_pieces > positions:
-            raise ValueError(Errors.B006.format(max_pieces=self.max_pieces, name=self.name, positions=positions))
+            raise Errors.B006(max_pieces=self.max_pieces, name=self.name, positions=positions)
         if self.adapter is not None:
             self.check_adapter(self.adapter, config)
 
@@ -82,18 +91,20 @@ class EncoderSettings:
         positions = max_positions(config)
         if positions is not None and self.max_pieces + adapter.positions > positions:
             left = positions - adapter.positions
-            raise ValueError(Errors.B081.format(max_pieces=self.max_pieces, taken=adapter.positions, left=left))
+            raise Errors.B081(max_pieces=self.max_pieces, taken=adapter.positions, left=left)
 
 
-def max_positions(config: PretrainedConfig) -> Optional[int]:
-    """RETURNS (Optional[int]): The longest window that a backbone can read, None if it has no limit."""
-    family = describe(config.model_type)
-    positions = getattr(config, family.positions, None) if family.positions else None
+def max_positions(config: PretrainedConfig) -> int | None:
+    """RETURNS (int | None): The longest window that a backbone can read, None if it has no
+    limit.
+    """
+    spec = spec_for(config.model_type)
+    positions = getattr(config, spec.positions, None) if spec.positions else None
     if not positions or positions < 0:
         return None
-    if family.pad_to is not None:
-        positions = min(positions, family.pad_to(config, positions) or positions)
-    if family.positions_from_pad:
+    if spec.pad_to is not None:
+        positions = min(positions, spec.pad_to(config, positions) or positions)
+    if spec.positions_from_pad:
         # roberta counts on from its padding index, mpnet from a fixed 1
         positions -= (config.pad_token_id if config.model_type != "mpnet" else 1) + 1
     return positions

@@ -1,9 +1,8 @@
 """How much of a model is trained."""
 
 from dataclasses import dataclass
-from typing import Dict, Tuple
 
-from ..adapters import describe
+from ..model_types.table import spec_for
 from .module import Encoder
 from .trainable import group_of
 
@@ -14,12 +13,13 @@ class TrainableSummary:
 
     trained (int): Those that training changes.
     total (int): All of them, adapters included.
-    groups (Dict[str, Tuple[int, int]]): Trained and total by part: embeddings, each layer, adapter, other.
+    groups (dict[str, tuple[int, int]]): Trained and total by part: embeddings, each layer, adapter,
+        other.
     """
 
     trained: int
     total: int
-    groups: Dict[str, Tuple[int, int]]
+    groups: dict[str, tuple[int, int]]
 
     @property
     def share(self) -> float:
@@ -32,12 +32,15 @@ class TrainableSummary:
 
 def summarize(encoder: Encoder) -> TrainableSummary:
     """RETURNS (TrainableSummary): The numbers of an encoder's parameters."""
-    groups: Dict[str, Tuple[int, int]] = {}
-    family = describe(encoder.shared.config.model_type)
-    layers = family.layer_paths(encoder.backbone)
+    groups: dict[str, tuple[int, int]] = {}
+    spec = spec_for(encoder.shared.config.model_type)
+    layers = spec.layer_paths(encoder.backbone)
     for name, parameter in encoder.named_parameters():
-        group = group_of(name, family, layers)
+        group = group_of(name, spec, layers)
         trained, total = groups.get(group, (0, 0))
-        groups[group] = (trained + parameter.numel() * parameter.requires_grad, total + parameter.numel())
+        groups[group] = (
+            trained + parameter.numel() * parameter.requires_grad,
+            total + parameter.numel(),
+        )
     trained, total = (sum(numbers) for numbers in zip(*groups.values()))
     return TrainableSummary(trained, total, groups)

@@ -1,16 +1,19 @@
 """Which tensors and modules `trainable` names."""
 
-from typing import List, Sequence, Set
+from collections.abc import Sequence
 
 from torch import nn
 
-from ..adapters import Family, describe, find_family
 from ..errors import Errors
+from ..model_types.spec import ModelTypeSpec
+from ..model_types.table import known_spec, spec_for
 from .settings import EncoderSettings
 
 
-def trained_names(model: nn.Module, settings: EncoderSettings, model_type: str) -> Set[str]:
-    """RETURNS (Set[str]): The names of the backbone's tensors that are trained, as in `named_parameters`."""
+def trained_names(model: nn.Module, settings: EncoderSettings, model_type: str) -> set[str]:
+    """RETURNS (set[str]): The names of the backbone's tensors that are trained, as in
+    `named_parameters`.
+    """
     thawed = {f"{path}." for path in thawed_modules(model, settings, model_type)}
     norms = {f"{path}." for path, module in model.named_modules() if is_norm(module)}
     names = set()
@@ -25,42 +28,51 @@ def trained_names(model: nn.Module, settings: EncoderSettings, model_type: str) 
     return names
 
 
-def thawed_modules(model: nn.Module, settings: EncoderSettings, model_type: str) -> List[str]:
-    """RETURNS (List[str]): Paths of the modules that are trained as a whole, and so have their dropout in training.
+def thawed_modules(model: nn.Module, settings: EncoderSettings, model_type: str) -> list[str]:
+    """RETURNS (list[str]): Paths of the modules that are trained as a whole, and so have their
+    dropout in training.
 
-    `layer_norm`, `bias` and `adapter` thaw no module: what is around them is frozen, and frozen means no dropout.
+    `layer_norm`, `bias` and `adapter` thaw no module: what is around them is frozen, and frozen
+    means no dropout.
 
-    RAISES (ValueError): If there are fewer layers than `top:N` names, or the type cannot be trained.
+    RAISES (ValueError): If there are fewer layers than `top:N` names, or the type cannot be
+        trained.
     """
     if settings.trainable and settings.trainable != ("adapter",):
-        describe(model_type).check("train", model_type)
+        spec_for(model_type).check("train", model_type)
     if "all" in settings.trainable:
         return [path for path, _ in model.named_children()]
     paths = []
     if "embeddings" in settings.trainable:
-        paths += [path for path, _ in model.named_children() if path.startswith(describe(model_type).embeddings)]
+        paths += [
+            path
+            for path, _ in model.named_children()
+            if path.startswith(spec_for(model_type).embeddings)
+        ]
     if settings.top:
-        family = find_family(model_type)
-        layers = family.layer_paths(model)
+        spec = known_spec(model_type)
+        layers = spec.layer_paths(model)
         if settings.top > len(layers):
-            raise ValueError(
-                Errors.B007.format(n=settings.top, name=settings.name, model_type=model_type, layers=len(layers))
+            raise Errors.B007(
+                n=settings.top, name=settings.name, model_type=model_type, layers=len(layers)
             )
         paths += layers[-settings.top :]
-        paths += [path for path, _ in model.named_modules() if path in family.above]
+        paths += [path for path, _ in model.named_modules() if path in spec.post_layers]
     return paths
 
 
 def is_norm(module: nn.Module) -> bool:
-    """RETURNS (bool): Whether a module is a layer normalisation of some kind (LayerNorm, RMSNorm, NoNorm, ...)."""
+    """RETURNS (bool): Whether a module is a layer normalisation of some kind (LayerNorm, RMSNorm,
+    NoNorm, ...).
+    """
     return isinstance(module, nn.LayerNorm) or type(module).__name__.endswith("Norm")
 
 
-def group_of(name: str, family: Family, layers: Sequence[str]) -> str:
+def group_of(name: str, spec: ModelTypeSpec, layers: Sequence[str]) -> str:
     """Name the part of the model that a tensor belongs to.
 
     name (str): The tensor's name.
-    family (Family): The backbone's row in the table.
+    spec (ModelTypeSpec): The backbone's row in the table.
     layers (Sequence[str]): The paths of the backbone's layers.
     RETURNS (str): adapter, embeddings, layer N, or other.
     """
@@ -70,4 +82,4 @@ def group_of(name: str, family: Family, layers: Sequence[str]) -> str:
     for depth, path in enumerate(layers):
         if own.startswith(f"{path}."):
             return f"layer {depth}"
-    return "embeddings" if own.startswith(family.embeddings) else "other"
+    return "embeddings" if own.startswith(spec.embeddings) else "other"

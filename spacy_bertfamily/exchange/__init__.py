@@ -1,4 +1,6 @@
-"""An adapter or its head in files: our own format, and those of the libraries adapters (AdapterHub) and peft."""
+"""An adapter or its head in files: our own format, and those of the libraries adapters (AdapterHub)
+and peft.
+"""
 
 from .heads import Head, read_head, write_head
 from .read import FoundAdapter, read_adapter

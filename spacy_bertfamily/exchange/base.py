@@ -4,16 +4,16 @@ import json
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
 from ..adapters import Adapter, AdapterModules
-from ..encoder.delta import METADATA_KEY, Reference
 from ..errors import Errors
-from ..storage import write_atomically
+from ..files import write_atomically
+from ..storage.delta import METADATA_KEY, Reference
 
 
 @dataclass(frozen=True)
@@ -23,44 +23,49 @@ class Stored:
     file (Path): The file with the tensors.
     name (str): The adapter's name, empty if the format has none.
     settings (Adapter): Its settings.
-    tensors (Dict[str, torch.Tensor]): By the names of the format.
-    backbone (Dict[str, Any]): What the files say of the backbone: `fingerprint`, `model_type`, `hidden_size`, `name`.
+    tensors (dict[str, torch.Tensor]): By the names of the format.
+    backbone (dict[str, Any]): What the files say of the backbone: `fingerprint`, `model_type`,
+        `hidden_size`, `name`.
     """
 
     file: Path
     name: str
     settings: Adapter
-    tensors: Dict[str, torch.Tensor]
-    backbone: Dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, torch.Tensor]
+    backbone: dict[str, Any] = field(default_factory=dict)
 
 
-def tensors_of(modules: AdapterModules) -> Dict[str, torch.Tensor]:
-    """RETURNS (Dict[str, torch.Tensor]): All tensors of an adapter by name."""
+def tensors_of(modules: AdapterModules) -> dict[str, torch.Tensor]:
+    """RETURNS (dict[str, torch.Tensor]): All tensors of an adapter by name."""
     return dict(chain(modules.named_parameters(), modules.named_buffers()))
 
 
 def write_tensors(
-    file: Path, tensors: Dict[str, torch.Tensor], reference: Reference, about: Optional[Dict[str, Any]] = None
+    file: Path,
+    tensors: dict[str, torch.Tensor],
+    reference: Reference,
+    about: dict[str, Any] | None = None,
 ) -> None:
     """Write a safetensors file that says which backbone it belongs to.
 
     file (Path): The file.
-    tensors (Dict[str, torch.Tensor]): By the names of the format.
+    tensors (dict[str, torch.Tensor]): By the names of the format.
     reference (Reference): The backbone.
-    about (Optional[Dict[str, Any]]): What else it says.
+    about (dict[str, Any] | None): What else it says.
     """
     metadata = {METADATA_KEY: json.dumps({**asdict(reference), **(about or {})})}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_atomically(file, save(plain, metadata=metadata))
 
 
-def write_json(file: Path, content: Dict[str, Any]) -> None:
+def write_json(file: Path, content: dict[str, Any]) -> None:
     """Write a JSON object, with its keys in order."""
     write_atomically(file, json.dumps(content, indent=2, sort_keys=True).encode("utf8"))
 
 
-def read_about(file: Path) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): What a file that we wrote says beside the tensors; nothing for others.
+def read_about(file: Path) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): What a file that we wrote says beside the tensors; nothing for
+    others.
     RAISES (ValueError): If the file is broken.
     """
     if file.suffix != ".safetensors":
@@ -69,5 +74,5 @@ def read_about(file: Path) -> Dict[str, Any]:
         with safe_open(file, "pt") as opened:
             about = json.loads((opened.metadata() or {}).get(METADATA_KEY, "{}"))
     except Exception as e:  # SafetensorError, OSError, JSONDecodeError, ...
-        raise ValueError(Errors.B068.format(file=str(file), reason=str(e) or repr(e))) from e
+        raise Errors.B068(file=str(file), reason=str(e) or repr(e)) from e
     return about if isinstance(about, dict) else {}

@@ -3,28 +3,27 @@
 import os
 from pathlib import Path
 from types import ModuleType
-from typing import Dict, Optional, Tuple
 
 from ..backbone.locate import HUB_ID
 from ..errors import Errors
 from . import adapterhub, native, peft
 
-FORMATS: Dict[str, ModuleType] = {"native": native, "adapterhub": adapterhub, "peft": peft}
+FORMATS: dict[str, ModuleType] = {"native": native, "adapterhub": adapterhub, "peft": peft}
 
 
 def find_format(name: str) -> ModuleType:
     """RETURNS (ModuleType): The format. RAISES (ValueError): If there is none of that name."""
     if name not in FORMATS:
-        raise ValueError(Errors.B004.format(setting="format", value=name, allowed=f"one of {', '.join(FORMATS)}"))
+        raise Errors.B004(setting="format", value=name, allowed=f"one of {', '.join(FORMATS)}")
     return FORMATS[name]
 
 
-def recognise(folder: Path, name: Optional[str]) -> Tuple[ModuleType, Path]:
+def recognise(folder: Path, name: str | None) -> tuple[ModuleType, Path]:
     """Find the file with the tensors.
 
     folder (Path): The folder.
-    name (Optional[str]): The format, None for any.
-    RETURNS (Tuple[ModuleType, Path]): The format and the file.
+    name (str | None): The format, None for any.
+    RETURNS (tuple[ModuleType, Path]): The format and the file.
     RAISES (ValueError): If there is none, or one of each of several formats.
     """
     formats = list(FORMATS.values()) if name is None else [find_format(name)]
@@ -35,10 +34,10 @@ def recognise(folder: Path, name: Optional[str]) -> Tuple[ModuleType, Path]:
     ]
     if len(found) > 1:
         files = ", ".join(path.name for _, path in found)
-        raise ValueError(Errors.B068.format(file=str(folder), reason=f"it holds {files}: give the format"))
+        raise Errors.B068(file=str(folder), reason=f"it holds {files}: give the format")
     if not found:
         files = ", ".join(file for format in formats for file in format.FILES)
-        raise ValueError(Errors.B068.format(file=str(folder), reason=f"it holds none of {files}"))
+        raise Errors.B068(file=str(folder), reason=f"it holds none of {files}")
     return found[0]
 
 
@@ -50,7 +49,7 @@ def locate_adapter(source: str) -> Path:
     if folder.is_dir():
         return folder
     if not HUB_ID.fullmatch(source):
-        raise ValueError(Errors.B068.format(file=source, reason="there is no such folder, and it is no hub id"))
+        raise Errors.B068(file=source, reason="there is no such folder, and it is no hub id")
     from huggingface_hub import snapshot_download
 
     files = ["adapter_config.json", *(file for format in FORMATS.values() for file in format.FILES)]
@@ -58,5 +57,9 @@ def locate_adapter(source: str) -> Path:
     try:
         return Path(snapshot_download(source, allow_patterns=files))
     except Exception as e:  # the hub's client raises many kinds: network, HTTP, cache, permissions
-        reason = "HF_HUB_OFFLINE is set and it is not in the cache" if os.environ.get("HF_HUB_OFFLINE") else e
-        raise ValueError(Errors.B068.format(file=source, reason=f"the hub: {reason}")) from e
+        reason = (
+            "HF_HUB_OFFLINE is set and it is not in the cache"
+            if os.environ.get("HF_HUB_OFFLINE")
+            else e
+        )
+        raise Errors.B068(file=source, reason=f"the hub: {reason}") from e

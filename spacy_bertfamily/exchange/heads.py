@@ -1,29 +1,31 @@
 """The heads that AdapterHub's library keeps beside adapters: head_config.json and the tensors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..adapters.base import NAME
 from ..backbone.safety import read_json, read_tensors
-from ..encoder.delta import Reference
 from ..encoder.module import Encoder
-from ..encoder.state import check_fit
 from ..errors import Errors
+from ..storage.adapter_state import check_fit
+from ..storage.delta import Reference
 from .adapterhub import HEAD_CONFIG, HEAD_FILES, PLACES, backbone_of, describe
 from .base import write_json, write_tensors
 from .formats import locate_adapter
 from .read import check_backbone
 
 QUESTION_ANSWERING = "question_answering"
-# Where the library's head has its linear layers: dropout is before each, the activation between them.
+# Where the library's head has its linear layers: dropout is before each, the activation between
+# them.
 POSITIONS = {1: (1,), 2: (1, 4)}
 ACTIVATION = "tanh"
 
-Linear = Tuple[np.ndarray, np.ndarray]
+Linear = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,26 @@ class Head:
     """One or two linear layers, with tanh between two.
 
     type (str): The library's `head_type`.
-    layers (Sequence[Linear]): Weights `(outputs, inputs)` and bias `(outputs,)` of each. A hidden layer is as wide as
-        the backbone.
-    labels (Tuple[str, ...]): The names of the outputs; empty if the file gives none.
-    use_pooler (bool): Whether it reads the backbone's pooler, and not the first piece. Question answering reads all.
+    layers (Sequence[Linear]): Weights `(outputs, inputs)` and bias `(outputs,)` of each. A hidden
+        layer is as wide as the backbone.
+    labels (tuple[str, ...]): The names of the outputs; empty if the file gives none.
+    use_pooler (bool): Whether it reads the backbone's pooler, and not the first piece. Question
+        answering reads all.
     """
 
     type: str
     layers: Sequence[Linear]
-    labels: Tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     use_pooler: bool = False
 
 
 def read_head(
-    component: str, source: str, types: Sequence[str], encoder: Encoder, reference: Reference, force: bool
+    component: str,
+    source: str,
+    types: Sequence[str],
+    encoder: Encoder,
+    reference: Reference,
+    force: bool,
 ) -> Head:
     """Read a head.
 
@@ -55,20 +63,21 @@ def read_head(
     reference (Reference): The encoder's backbone.
     force (bool): Accept one for another backbone.
     RETURNS (Head): The head, all tensors of which fit.
-    RAISES (ValueError): If it is incomplete, not plain data, does not fit, is of another type or for another backbone.
+    RAISES (ValueError): If it is incomplete, not plain data, does not fit, is of another type or
+        for another backbone.
     """
     folder = locate_adapter(source)
     file = next((folder / name for name in HEAD_FILES if (folder / name).is_file()), None)
     if file is None:
-        raise ValueError(Errors.B068.format(file=str(folder), reason=f"it holds none of {', '.join(HEAD_FILES)}"))
+        raise Errors.B068(file=str(folder), reason=f"it holds none of {', '.join(HEAD_FILES)}")
     path = folder / HEAD_CONFIG
     content, tensors = read_json(path), read_tensors(file)
     name, config = content.get("name"), content.get("config")
     if not isinstance(config, dict) or not isinstance(name, str):
-        raise ValueError(Errors.B068.format(file=str(path), reason="it has no 'config' or no 'name'"))
+        raise Errors.B068(file=str(path), reason="it has no 'config' or no 'name'")
     problem = _no_such_model(reference) or _beyond(config, types)
     if problem:
-        raise ValueError(Errors.B090.format(name=component, file=str(path), reason=problem))
+        raise Errors.B090(name=component, file=str(path), reason=problem)
     if not force:
         check_backbone(file, backbone_of(file, content), encoder, reference)
     return Head(
@@ -81,12 +90,20 @@ def read_head(
 
 def _no_such_model(reference: Reference) -> str:
     known = reference.model_type in PLACES  # the heads of others read other pieces
-    return "" if known else f"heads are exchanged for {', '.join(PLACES)}, not for {reference.model_type!r}"
+    return (
+        ""
+        if known
+        else f"heads are exchanged for {', '.join(PLACES)}, not for {reference.model_type!r}"
+    )
 
 
-def _beyond(config: Dict[str, Any], types: Sequence[str]) -> str:
+def _beyond(config: dict[str, Any], types: Sequence[str]) -> str:
     """RETURNS (str): What of a head cannot be computed here; empty if nothing."""
-    head_type, layers, n_labels = config.get("head_type"), config.get("layers"), config.get("num_labels")
+    head_type, layers, n_labels = (
+        config.get("head_type"),
+        config.get("layers"),
+        config.get("num_labels"),
+    )
     allowed = [1] if head_type == QUESTION_ANSWERING else list(POSITIONS)
     if head_type not in types:
         return f"it is of the type {head_type!r}, allowed here is {' or '.join(types)}"
@@ -94,44 +111,55 @@ def _beyond(config: Dict[str, Any], types: Sequence[str]) -> str:
         return f"it has {layers!r} layers, allowed are {' or '.join(map(str, allowed))}"
     if layers > 1 and config.get("activation_function") != ACTIVATION:
         return f"its activation_function is {config.get('activation_function')!r}, allowed is {ACTIVATION!r}"
-    if not isinstance(n_labels, int) or n_labels < 1 or (head_type == QUESTION_ANSWERING and n_labels != 2):
+    if (
+        not isinstance(n_labels, int)
+        or n_labels < 1
+        or (head_type == QUESTION_ANSWERING and n_labels != 2)
+    ):
         return f"its num_labels is {n_labels!r}"
     return ""
 
 
-def _labels(path: Path, config: Dict[str, Any]) -> Tuple[str, ...]:
+def _labels(path: Path, config: dict[str, Any]) -> tuple[str, ...]:
     numbers = config.get("label2id")
     if not numbers:
         return ()
-    if not isinstance(numbers, dict) or {*map(str, numbers.values())} != {*map(str, range(config["num_labels"]))}:
+    if not isinstance(numbers, dict) or {*map(str, numbers.values())} != {
+        *map(str, range(config["num_labels"]))
+    }:
         reason = f"its label2id does not number the labels from 0 to {config['num_labels'] - 1}"
-        raise ValueError(Errors.B068.format(file=str(path), reason=reason))
+        raise Errors.B068(file=str(path), reason=reason)
     return tuple(sorted(numbers, key=lambda label: int(numbers[label])))
 
 
 def _layers(
-    file: Path, tensors: Dict[str, torch.Tensor], name: str, config: Dict[str, Any], width: int
-) -> List[Linear]:
+    file: Path, tensors: dict[str, torch.Tensor], name: str, config: dict[str, Any], width: int
+) -> list[Linear]:
     keys = _keys(name, config["layers"])
     sizes = [width] * (len(keys) - 1) + [config["num_labels"]]
     expected = {}
     for size, (weight, bias) in zip(sizes, keys):
-        expected[weight], expected[bias] = torch.empty(size, width, device="meta"), torch.empty(size, device="meta")
+        expected[weight], expected[bias] = (
+            torch.empty(size, width, device="meta"),
+            torch.empty(size, device="meta"),
+        )
     if not config.get("bias", True):
         del expected[keys[-1][1]]  # the last layer has none
     problems = check_fit(expected, tensors)
     if problems is not None:
-        raise ValueError(Errors.B066.format(file=str(file), **problems))
+        raise Errors.B066(file=str(file), **problems)
     given = {**{bias: torch.zeros(size) for size, (_, bias) in zip(sizes, keys)}, **tensors}
     return [(given[weight].float().numpy(), given[bias].float().numpy()) for weight, bias in keys]
 
 
-def _keys(name: str, n_layers: int) -> List[Tuple[str, str]]:
+def _keys(name: str, n_layers: int) -> list[tuple[str, str]]:
     places = [f"heads.{name}.{position}" for position in POSITIONS[n_layers]]
     return [(f"{place}.weight", f"{place}.bias") for place in places]
 
 
-def write_head(component: str, folder: Path, name: str, head: Head, encoder: Encoder, reference: Reference) -> None:
+def write_head(
+    component: str, folder: Path, name: str, head: Head, encoder: Encoder, reference: Reference
+) -> None:
     """Write a head, into the folder of an adapter or its own.
 
     component (str): The component whose head it is, for errors.
@@ -144,10 +172,10 @@ def write_head(component: str, folder: Path, name: str, head: Head, encoder: Enc
     """
     problem = _no_such_model(reference)
     if problem:
-        raise ValueError(Errors.B091.format(name=component, reason=problem))
+        raise Errors.B091(name=component, reason=problem)
     if not NAME.fullmatch(name):
-        raise ValueError(Errors.B060.format(name=name))
-    config: Dict[str, Any] = {
+        raise Errors.B060(name=name)
+    config: dict[str, Any] = {
         "head_type": head.type,
         "num_labels": len(head.layers[-1][1]),
         "layers": len(head.layers),

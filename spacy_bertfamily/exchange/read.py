@@ -1,17 +1,18 @@
 """Reading one adapter: all of it fits, or it is an error that says what does not."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional
+from typing import Any
 
 import torch
 
 from ..adapters import Adapter, AdapterModules
-from ..encoder.delta import Reference
 from ..encoder.module import Encoder
-from ..encoder.state import check_fit
 from ..errors import Errors
+from ..storage.adapter_state import check_fit
+from ..storage.delta import Reference
 from .base import Stored, tensors_of
 from .formats import locate_adapter, recognise
 
@@ -34,17 +35,18 @@ class FoundAdapter:
 
 
 def read_adapter(
-    encoder: Encoder, source: str, format: Optional[str], reference: Reference, force: bool
+    encoder: Encoder, source: str, format: str | None, reference: Reference, force: bool
 ) -> FoundAdapter:
     """Read an adapter for an encoder, which is not changed.
 
     encoder (Encoder): The encoder.
     source (str): A folder, or a hub id.
-    format (Optional[str]): `native`, `adapterhub` or `peft`; None to find out.
+    format (str | None): `native`, `adapterhub` or `peft`; None to find out.
     reference (Reference): The encoder's backbone.
     force (bool): Accept one for another backbone.
     RETURNS (FoundAdapter): The adapter.
-    RAISES (ValueError): If it is incomplete, not plain data, does not fit, or is for another backbone.
+    RAISES (ValueError): If it is incomplete, not plain data, does not fit, or is for another
+        backbone.
     """
     folder = locate_adapter(source)
     reader, file = recognise(folder, format)
@@ -53,16 +55,18 @@ def read_adapter(
         _check_sizes(stored)
         if not force:
             check_backbone(file, stored.backbone, encoder, reference)
-        modules = encoder.make_adapter(stored.settings, encoder.family)
+        modules = encoder.make_adapter(stored.settings, encoder.known_spec)
         keys = reader.keys(stored.settings, modules, encoder, stored.name)
-    except Exception as e:  # whatever libraries make of strange settings; what is our own error stays
+    except (
+        Exception
+    ) as e:  # whatever libraries make of strange settings; what is our own error stays
         if str(e).startswith("[B"):
             raise
-        raise ValueError(Errors.B068.format(file=str(file), reason=str(e).strip() or repr(e))) from e
+        raise Errors.B068(file=str(file), reason=str(e).strip() or repr(e)) from e
     own = tensors_of(modules)
     problems = check_fit({keys[name]: tensor for name, tensor in own.items()}, stored.tensors)
     if problems is not None:
-        raise ValueError(Errors.B066.format(file=str(file), **problems))
+        raise Errors.B066(file=str(file), **problems)
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(stored.tensors[keys[name]])
@@ -70,28 +74,38 @@ def read_adapter(
 
 
 def _check_sizes(stored: Stored) -> None:
-    """Settings may come from strangers: what they ask for is not made if the file does not hold as much."""
+    """Settings may come from strangers: what they ask for is not made if the file does not hold as
+    much.
+    """
     held = max((tensor.numel() for tensor in stored.tensors.values()), default=0)
     asked = max(_numbers(stored.settings.config()), default=0)
     if asked > max(ALWAYS_ALLOWED, held):
         reason = f"its settings ask for {asked:,}, but its largest tensor has {held:,} numbers"
-        raise ValueError(Errors.B068.format(file=str(stored.file), reason=reason))
+        raise Errors.B068(file=str(stored.file), reason=reason)
 
 
 def _numbers(value: Any) -> Iterator[int]:
     """YIELDS (int): All whole numbers in settings."""
     if isinstance(value, int):
         yield value
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    parts = (
+        value.values()
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, (list, tuple))
+        else ()
+    )
     for part in parts:
         yield from _numbers(part)
 
 
-def check_backbone(file: Path, given: Dict[str, Any], encoder: Encoder, reference: Reference) -> None:
+def check_backbone(
+    file: Path, given: dict[str, Any], encoder: Encoder, reference: Reference
+) -> None:
     """Check that files are for an encoder's backbone.
 
     file (Path): For the error.
-    given (Dict[str, Any]): As in `Stored.backbone`.
+    given (dict[str, Any]): As in `Stored.backbone`.
     RAISES (ValueError): If they say that they are for another one.
     """
     expected = {
@@ -101,12 +115,13 @@ def check_backbone(file: Path, given: Dict[str, Any], encoder: Encoder, referenc
     }
     for what, value in expected.items():
         if given.get(what) not in (None, value):
-            raise ValueError(Errors.B067.format(file=str(file), what=what, given=given[what], expected=value))
+            raise Errors.B067(file=str(file), what=what, given=given[what], expected=value)
     name = given.get("name")
-    # the same model has many names: a hub id, a folder. The last part must be the same, unless we know better
+    # the same model has many names: a hub id, a folder. The last part must be the same, unless we
+    # know better
     names = {_last(reference.name), _last(str(encoder.shared.folder))}
     if name and not given.get("fingerprint") and _last(name) not in names:
-        raise ValueError(Errors.B067.format(file=str(file), what="name", given=name, expected=reference.name))
+        raise Errors.B067(file=str(file), what="name", given=name, expected=reference.name)
 
 
 def _last(name: str) -> str:

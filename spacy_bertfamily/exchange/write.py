@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from ..encoder.delta import Reference
 from ..encoder.module import Encoder
+from ..storage.delta import Reference
 from .formats import find_format
 
 
-def write_adapter(encoder: Encoder, name: str, folder: Path, format: str, reference: Reference) -> None:
+def write_adapter(
+    encoder: Encoder, name: str, folder: Path, format: str, reference: Reference
+) -> None:
     """Write one adapter of an encoder.
 
     encoder (Encoder): The encoder.

@@ -1,14 +1,16 @@
-"""The adapter curve: what adapters of each size and the top layers reach beside full fine-tuning, against the number of
-trained parameters (Houlsby et al. 2019, figure 4, https://arxiv.org/abs/1902.00751).
+"""The adapter curve: what adapters of each size and the top layers reach beside full fine-tuning,
+against the number of trained parameters (Houlsby et al. 2019, figure 4,
+https://arxiv.org/abs/1902.00751).
 """
 
 import csv
 import json
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 from ..errors import Errors
 from ..init_config.make import make_config
@@ -26,30 +28,33 @@ class Comparison:
 
     task (str): A row of the table of tasks.
     train, dev (str): Corpora in spaCy's format.
-    test (Optional[str]): What is scored; None for dev.
-    score (Optional[str]): The score to compare by; None for the task's main one.
+    test (str | None): What is scored; None for dev.
+    score (str | None): The score to compare by; None for the task's main one.
     steps (int): Updates of each run.
-    factors (List[float]): Each mode is trained at its learning rate times each of these; the best on dev counts.
+    factors (list[float]): Each mode is trained at its learning rate times each of these; the best
+        on dev counts.
     lang (str): The language's code.
-    backbone (Optional[str]): As in `make_config`.
+    backbone (str | None): As in `make_config`.
     gpu_id (int): -1 for the CPU.
-    overrides (Dict[str, Any]): Other settings of the configs, by their dotted names.
+    overrides (dict[str, Any]): Other settings of the configs, by their dotted names.
     """
 
     task: str
     train: str
     dev: str
-    test: Optional[str] = None
-    score: Optional[str] = None
+    test: str | None = None
+    score: str | None = None
     steps: int = 1000
-    factors: List[float] = field(default_factory=lambda: [1.0])
+    factors: list[float] = field(default_factory=lambda: [1.0])
     lang: str = "en"
-    backbone: Optional[str] = None
+    backbone: str | None = None
     gpu_id: int = -1
-    overrides: Dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     def config(self, mode: str) -> Any:
-        """RETURNS (Config): The config that `init-config` gives for a mode, with the corpora and the overrides."""
+        """RETURNS (Config): The config that `init-config` gives for a mode, with the corpora and
+        the overrides.
+        """
         from thinc.api import Config
 
         text = make_config(self.task, mode, self.lang, self.backbone)
@@ -57,7 +62,7 @@ class Comparison:
         return Config().from_str(text, interpolate=False, overrides=overrides)
 
 
-def train_point(run: Run, threads: int, comparison: Comparison) -> Dict:
+def train_point(run: Run, threads: int, comparison: Comparison) -> dict:
     """RETURNS (Dict): One result: the run, its scores, its sizes."""
     import spacy
     import torch
@@ -81,7 +86,9 @@ def train_point(run: Run, threads: int, comparison: Comparison) -> Dict:
     }
 
 
-def make_experiment(comparison: Comparison, sizes: Sequence[int], tops: Sequence[int], results: Path) -> Experiment:
+def make_experiment(
+    comparison: Comparison, sizes: Sequence[int], tops: Sequence[int], results: Path
+) -> Experiment:
     """Set up the runs of a curve.
 
     comparison (Comparison): What they have in common.
@@ -96,7 +103,9 @@ def make_experiment(comparison: Comparison, sizes: Sequence[int], tops: Sequence
     rates = {mode: find_mode(mode).rate or TASKS[comparison.task].full_rate for mode in modes}
     return Experiment(
         scores={comparison.task: comparison.score or TASKS[comparison.task].main_score},
-        rates={mode: [rate * factor for factor in comparison.factors] for mode, rate in rates.items()},
+        rates={
+            mode: [rate * factor for factor in comparison.factors] for mode, rate in rates.items()
+        },
         train_one=partial(train_point, comparison=comparison),
         results=results,
     )
@@ -112,7 +121,8 @@ class Point:
     rate (float): The learning rate.
     seeds, steps (int): Runs, and updates in each.
     score (float): The mean of the seeds.
-    difference, low, high (float): The mean, the least and the greatest of the seeds, less the mean of `full`.
+    difference, low, high (float): The mean, the least and the greatest of the seeds, less the mean
+        of `full`.
     cpu_seconds (float): Of training, the median.
     """
 
@@ -129,19 +139,19 @@ class Point:
     cpu_seconds: float
 
 
-def points(experiment: Experiment) -> List[Point]:
-    """RETURNS (List[Point]): The points that have been run, in the order of the modes.
+def points(experiment: Experiment) -> list[Point]:
+    """RETURNS (list[Point]): The points that have been run, in the order of the modes.
     RAISES (ValueError): If full fine-tuning, the zero, has not been run.
     """
     (task,) = experiment.scores
     found = {mode: experiment.at_best_rate(task, mode) for mode in experiment.rates}
     if not found[FULL]:
-        raise ValueError(Errors.B311.format(file=str(experiment.results)))
+        raise Errors.B311(file=str(experiment.results))
     zero = statistics.mean(row["test"] for row in found[FULL])
     return [_point(mode, rows, zero) for mode, rows in found.items() if rows]
 
 
-def _point(mode: str, rows: List[Dict], zero: float) -> Point:
+def _point(mode: str, rows: list[dict], zero: float) -> Point:
     scores = [100 * row["test"] for row in rows]
     mean, zero, first = statistics.mean(scores), 100 * zero, rows[0]
     numbers = (mean, mean - zero, min(scores) - zero, max(scores) - zero)
@@ -149,7 +159,17 @@ def _point(mode: str, rows: List[Dict], zero: float) -> Point:
     seconds = statistics.median(row["cpu_seconds"] for row in rows)
     share = round(first["trained"] / first["total"], 6)
     return Point(
-        mode, first["trained"], share, first["rate"], len(rows), first["steps"], score, difference, low, high, seconds
+        mode,
+        first["trained"],
+        share,
+        first["rate"],
+        len(rows),
+        first["steps"],
+        score,
+        difference,
+        low,
+        high,
+        seconds,
     )
 
 
@@ -168,7 +188,7 @@ def check_same(folder: Path, comparison: Comparison) -> None:
     before = json.loads(file.read_text(encoding="utf8"))
     for setting, new in settings.items():
         if before.get(setting) != new:
-            raise ValueError(Errors.B312.format(folder=str(folder), setting=setting, old=before.get(setting), new=new))
+            raise Errors.B312(folder=str(folder), setting=setting, old=before.get(setting), new=new)
 
 
 def write_csv(found: Sequence[Point], path: Path) -> None:

@@ -3,18 +3,21 @@
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any
 
 from ..errors import Errors
 from .runs import Run
 
 
 def configure(config: Any, run: Run, steps: int, trainable: Sequence[str]) -> None:
-    """Set what a run decides: its seed, its steps, its learning rate, and what is trained of the transformer.
+    """Set what a run decides: its seed, its steps, its learning rate, and what is trained of the
+    transformer.
 
-    steps (int): Updates; the learning rate rises over a tenth of them, and falls to 0 at the last. Nothing is scored
-        on the way, but for a few examples, which spaCy's loop insists on: the last model is what counts.
+    steps (int): Updates; the learning rate rises over a tenth of them, and falls to 0 at the last.
+        Nothing is scored on the way, but for a few examples, which spaCy's loop insists on: the
+        last model is what counts.
     """
     model = config["components"]["transformer"]["model"]
     model["trainable"] = list(trainable)
@@ -28,8 +31,10 @@ def configure(config: Any, run: Run, steps: int, trainable: Sequence[str]) -> No
     )
 
 
-def fit(config: Any) -> Tuple[Any, Dict[str, float]]:
-    """RETURNS (Tuple[Language, Dict]): The trained pipeline, stored and loaded again; and its sizes and seconds."""
+def fit(config: Any) -> tuple[Any, dict[str, float]]:
+    """RETURNS (tuple[Language, Dict]): The trained pipeline, stored and loaded again; and its sizes
+    and seconds.
+    """
     import spacy
     from spacy.training.initialize import init_nlp
     from spacy.training.loop import train
@@ -52,13 +57,15 @@ def fit(config: Any) -> Tuple[Any, Dict[str, float]]:
 
 
 def evaluate(nlp: Any, path: Path, score: str, **corpus: Any) -> float:
-    """RETURNS (float): A score on the examples of a file. corpus: More settings for spaCy's corpus reader.
-    RAISES (ValueError): If there is no such score, or the examples have nothing that it could be counted by.
+    """RETURNS (float): A score on the examples of a file. corpus: More settings for spaCy's corpus
+    reader.
+    RAISES (ValueError): If there is no such score, or the examples have nothing that it could be
+        counted by.
     """
     from spacy.training import Corpus
 
     scores = nlp.evaluate(list(Corpus(path, **corpus)(nlp)))
     if not isinstance(scores.get(score), float):
         known = ", ".join(name for name, value in scores.items() if isinstance(value, float))
-        raise ValueError(Errors.B323.format(score=score, file=str(path), known=known))
+        raise Errors.B323(score=score, file=str(path), known=known)
     return scores[score]

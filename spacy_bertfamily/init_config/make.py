@@ -1,7 +1,6 @@
 """From a task and a mode to the text of a config."""
 
 import json
-from typing import Optional
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from spacy.util import get_lang_class
@@ -21,7 +20,7 @@ def make_config(
     task: str,
     mode: str = "adapter",
     lang: str = "en",
-    backbone: Optional[str] = None,
+    backbone: str | None = None,
     path: str = "config.cfg",
     steps: int = STEPS,
 ) -> str:
@@ -30,17 +29,19 @@ def make_config(
     task (str): A row of the table of tasks.
     mode (str): How to train: `adapter`, `adapter:SIZE`, `full`, `top:N`, `frozen` or `mix`.
     lang (str): The language's code.
-    backbone (Optional[str]): Hub id, local folder, or `package:folder`. None for the default English one.
+    backbone (str | None): Hub id, local folder, or `package:folder`. None for the default English
+        one.
     path (str): Where it will be, for the command in its first lines.
-    steps (int): Updates; what depends on them goes with them: the warm-up, ten evaluations, the patience.
+    steps (int): Updates; what depends on them goes with them: the warm-up, ten evaluations, the
+        patience.
     RETURNS (str): The config, with comments.
     RAISES (ValueError): On an unknown task, mode or language, or a language without a backbone.
     """
     if task not in TASKS:
-        raise ValueError(Errors.B004.format(setting="task", value=task, allowed=f"one of {', '.join(TASKS)}"))
+        raise Errors.B004(setting="task", value=task, allowed=f"one of {', '.join(TASKS)}")
     how, row, tokenizer = find_mode(mode), TASKS[task], _tokenizer(lang)
     if backbone is None and lang not in ("en", "zh"):
-        raise ValueError(Errors.B004.format(setting="backbone", value=None, allowed=f"name one that reads {lang!r}"))
+        raise Errors.B004(setting="backbone", value=None, allowed=f"name one that reads {lang!r}")
     name = backbone or (MINILM if lang == "en" else CHINESE)
     environment = Environment(
         loader=PackageLoader("spacy_bertfamily.init_config"), undefined=StrictUndefined, keep_trailing_newline=True,
@@ -57,12 +58,14 @@ def _tokenizer(lang: str) -> Config:
     try:
         defaults = get_lang_class(lang).default_config
     except ImportError as e:
-        raise ValueError(
-            Errors.B004.format(setting="lang", value=lang, allowed="the code of a language that spaCy knows")
+        raise Errors.B004(
+            setting="lang", value=lang, allowed="the code of a language that spaCy knows"
         ) from e
     return defaults["nlp"]["tokenizer"]
 
 
 def _value(value: object) -> str:
-    """RETURNS (str): A value as a config writes it: as JSON, spelled alike by all versions of spaCy."""
+    """RETURNS (str): A value as a config writes it: as JSON, spelled alike by all versions of
+    spaCy.
+    """
     return json.dumps(value, ensure_ascii=False)

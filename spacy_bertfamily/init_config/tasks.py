@@ -1,7 +1,7 @@
 """What one can train: a table, one row per task."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Dict, Mapping, Optional
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,7 @@ class Task:
     does (str): What the pipeline does, for the first line.
     factory (str): The component's factory.
     template (str): The template of its block.
-    scores (Mapping[str, Optional[float]]): The score weights; None only reports a score.
+    scores (Mapping[str, float | None]): The score weights; None only reports a score.
     settings (Mapping[str, object]): What else the template asks for.
     batch (int): Examples in a step of training.
     predict_batch (int): Docs at a time in `nlp.pipe`.
@@ -23,7 +23,7 @@ class Task:
     does: str
     factory: str
     template: str
-    scores: Mapping[str, Optional[float]]
+    scores: Mapping[str, float | None]
     settings: Mapping[str, object]
     batch: int = 32
     predict_batch: int = 128
@@ -48,7 +48,7 @@ _QA = (
 _PAIR = "A pipeline that classifies pairs of texts, or single texts"
 _NUMBER = "A pipeline that scores pairs of texts with a number, such as how similar they are"
 
-TASKS: Dict[str, Task] = {
+TASKS: dict[str, Task] = {
     "tagger": Task("A pipeline that tags words", "tagger", "tagger", {"tag_acc": 1.0}, {}),
     "morphologizer": Task("A pipeline that tags words with morphology", "morphologizer", "tagger", _MORPH, {}),
     "parser": Task("A pipeline that parses dependencies", "parser", "transition", _PARSE, {"state_type": "parser"}),

@@ -1,7 +1,8 @@
 """From a name to a trained pipeline."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Dict, Iterable, Union
+from typing import Any
 
 import spacy
 from spacy.language import Language
@@ -9,7 +10,7 @@ from spacy.util import SimpleFrozenDict, SimpleFrozenList, load_config, load_mod
 from spacy.vocab import Vocab
 
 from ..errors import Errors
-from ..pipeline.bound import Bound
+from ..tasks.base.pipeline_aware import PipelineAware
 
 FOLDER = Path(__file__).parent
 RELEASED = ("en_minilm_qa", "en_minilm_nli", "en_minilm_similarity", "en_minilm_pos_ner")
@@ -21,44 +22,53 @@ NAMES = (*RELEASED, COMBINED)
 def load(
     name: str,
     *,
-    vocab: Union[Vocab, bool] = True,
-    disable: Union[str, Iterable[str]] = SimpleFrozenList(),
-    enable: Union[str, Iterable[str]] = SimpleFrozenList(),
-    exclude: Union[str, Iterable[str]] = SimpleFrozenList(),
-    config: Dict[str, Any] = SimpleFrozenDict(),
+    vocab: Vocab | bool = True,
+    disable: str | Iterable[str] = SimpleFrozenList(),
+    enable: str | Iterable[str] = SimpleFrozenList(),
+    exclude: str | Iterable[str] = SimpleFrozenList(),
+    config: dict[str, Any] = SimpleFrozenDict(),
 ) -> Language:
     """Load a pipeline that comes with this package, trained.
 
-    name (str): `en_minilm_qa`, `en_minilm_nli`, `en_minilm_similarity`, `en_minilm_pos_ner`, or `en_minilm_all`: all of
-        them in one pipeline, with the backbone in memory once.
-    vocab (Union[Vocab, bool]): As in `spacy.load`; so are the others.
-    disable, enable, exclude (Union[str, Iterable[str]]): Names of components.
-    config (Dict[str, Any]): Overrides. Not for `en_minilm_all`, whose components have their configs elsewhere.
+    name (str): `en_minilm_qa`, `en_minilm_nli`, `en_minilm_similarity`, `en_minilm_pos_ner`, or
+        `en_minilm_all`: all of them in one pipeline, with the backbone in memory once.
+    vocab (Vocab | bool): As in `spacy.load`; so are the others.
+    disable, enable, exclude (str | Iterable[str]): Names of components.
+    config (dict[str, Any]): Overrides. Not for `en_minilm_all`, whose components have their configs
+        elsewhere.
     RETURNS (Language): The pipeline.
     RAISES (ValueError): If there is no such pipeline.
     """
-    options: Dict[str, Any] = {"vocab": vocab, "disable": disable, "enable": enable, "exclude": exclude}
+    options: dict[str, Any] = {
+        "vocab": vocab,
+        "disable": disable,
+        "enable": enable,
+        "exclude": exclude,
+    }
     if name not in NAMES:
-        raise ValueError(Errors.B114.format(name=name, allowed=", ".join(NAMES)))
+        raise Errors.B114(name=name, allowed=", ".join(NAMES))
     if name != COMBINED:
         return spacy.load(find(name), config=config, **options)
     if config:
-        raise ValueError(Errors.B115.format(name=name))
+        raise Errors.B115(name=name)
     combined = load_config(FOLDER / f"{COMBINED}.cfg", overrides={"paths.released": str(FOLDER)})
     nlp = load_model_from_config(combined, auto_fill=True, **options)
     for _, component in nlp.components:
-        if isinstance(component, Bound):  # sourced components still know the pipeline that they come from
+        if isinstance(
+            component, PipelineAware
+        ):  # sourced components still know the pipeline that they come from
             component.bind(nlp)
     return nlp
 
 
 def find(name: str) -> Path:
-    """Find a pipeline that comes with this package, for `source` in a config, or for `spacy package`.
+    """Find a pipeline that comes with this package, for `source` in a config, or for `spacy
+    package`.
 
     name (str): As in `load`, but for `en_minilm_all`, which is no folder.
     RETURNS (Path): Its folder.
     RAISES (ValueError): If there is no such pipeline.
     """
     if name not in RELEASED:
-        raise ValueError(Errors.B114.format(name=name, allowed=", ".join(RELEASED)))
+        raise Errors.B114(name=name, allowed=", ".join(RELEASED))
     return FOLDER / name

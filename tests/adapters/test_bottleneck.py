@@ -5,7 +5,9 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from spacy_bertfamily.adapters import FAMILIES, Bottleneck, Family, Site, find_family, register_family
+from spacy_bertfamily.adapters import Bottleneck
+from spacy_bertfamily.model_types.spec import ModelTypeSpec, Site
+from spacy_bertfamily.model_types.table import SPECS, known_spec, register_model_type
 
 WIDTH = 32
 
@@ -36,7 +38,8 @@ def reference_layer(layer, modules, placement, x):
     elif placement == "parallel":
         out = out + bottleneck(modules["ffn"], middle)
     elif placement == "pfeiffer":
-        # the adapter's input is the layer's normalised output, its residual what came before the normalisation
+        # the adapter's input is the layer's normalised output, its residual what came before the
+        # normalisation
         out = out + bottleneck(modules["ffn"], layer.output.LayerNorm(out + middle))
     return layer.output.LayerNorm(out + middle)
 
@@ -47,7 +50,7 @@ def test_equals_the_formula(placement, scaling):
     model, ids = make_bert(), torch.arange(12).reshape(2, 6)
     x = model.embeddings(ids)
     settings = Bottleneck(size=5, placement=placement, init_scale=0.3, scaling=scaling)
-    modules = settings.attach(model, FAMILIES["bert"])
+    modules = settings.attach(model, SPECS["bert"])
     with torch.no_grad():
         with_adapters = model(ids).last_hidden_state
         modules.detach()
@@ -59,8 +62,11 @@ def test_equals_the_formula(placement, scaling):
 
 def test_detach_gives_the_model_back_exactly():
     model, ids = make_bert(), torch.arange(12).reshape(2, 6)
-    before, state = model(ids).last_hidden_state, {k: v.clone() for k, v in model.state_dict().items()}
-    modules = Bottleneck(size=5, init_scale=0.3).attach(model, FAMILIES["bert"])
+    before, state = (
+        model(ids).last_hidden_state,
+        {k: v.clone() for k, v in model.state_dict().items()},
+    )
+    modules = Bottleneck(size=5, init_scale=0.3).attach(model, SPECS["bert"])
     assert not torch.equal(model(ids).last_hidden_state, before)
     modules.detach()
     assert torch.equal(model(ids).last_hidden_state, before)
@@ -72,28 +78,33 @@ def test_detach_gives_the_model_back_exactly():
     [
         ({"size": 5}, 3 * 2 * (2 * 5 * WIDTH + 5 + WIDTH)),
         ({"size": 5, "placement": "pfeiffer"}, 3 * (2 * 5 * WIDTH + 5 + WIDTH)),
-        ({"size": None, "reduction_factor": 16, "placement": "pfeiffer"}, 3 * (2 * 2 * WIDTH + 2 + WIDTH)),
+        (
+            {"size": None, "reduction_factor": 16, "placement": "pfeiffer"},
+            3 * (2 * 2 * WIDTH + 2 + WIDTH),
+        ),
         ({"size": 5, "placement": "parallel", "layers": (2,)}, 2 * 5 * WIDTH + 5 + WIDTH),
         ({"size": 5, "layers": ()}, 0),
     ],
 )
 def test_number_of_parameters(settings, count):
-    modules = Bottleneck(**settings).attach(make_bert(), FAMILIES["bert"])
+    modules = Bottleneck(**settings).attach(make_bert(), SPECS["bert"])
     assert sum(p.numel() for p in modules.parameters()) == count
 
 
 def test_left_out_layers_are_the_bare_models():
     model, ids = make_bert(), torch.arange(12).reshape(2, 6)
     before = model(ids, output_hidden_states=True).hidden_states
-    Bottleneck(size=5, init_scale=0.3, layers=(2,)).attach(model, FAMILIES["bert"])
+    Bottleneck(size=5, init_scale=0.3, layers=(2,)).attach(model, SPECS["bert"])
     after = model(ids, output_hidden_states=True).hidden_states
     assert torch.equal(before[2], after[2])
     assert not torch.allclose(before[3], after[3], atol=1e-3)
 
 
 def test_initial_weights_are_small_and_truncated():
-    modules = Bottleneck(size=64, init_scale=0.01).attach(make_bert(), FAMILIES["bert"])
-    weights = np.concatenate([p.detach().numpy().ravel() for n, p in modules.named_parameters() if "weight" in n])
+    modules = Bottleneck(size=64, init_scale=0.01).attach(make_bert(), SPECS["bert"])
+    weights = np.concatenate(
+        [p.detach().numpy().ravel() for n, p in modules.named_parameters() if "weight" in n]
+    )
     assert np.abs(weights).max() <= 0.02
     assert 0.008 < weights.std() < 0.01
     assert all(not p.any() for n, p in modules.named_parameters() if "bias" in n)
@@ -120,13 +131,13 @@ def test_wrong_settings(settings, message):
 @pytest.mark.parametrize("layer", [-1, 3])
 def test_unknown_layers(layer):
     with pytest.raises(ValueError, match=rf"B009.*layer {layer}.*3 layers.*0 to 2"):
-        Bottleneck(layers=(layer,)).attach(make_bert(), FAMILIES["bert"])
+        Bottleneck(layers=(layer,)).attach(make_bert(), SPECS["bert"])
 
 
 def test_a_family_can_be_registered(monkeypatch):
-    monkeypatch.delitem(FAMILIES, "bert")
-    with pytest.raises(ValueError, match=r"B008.*'bert'.*roberta.*register_family"):
-        find_family("bert")
+    monkeypatch.delitem(SPECS, "bert")
+    with pytest.raises(ValueError, match=r"B008.*'bert'.*roberta.*register_model_type"):
+        known_spec("bert")
     site = Site("output.dropout", "output.LayerNorm", "intermediate")
-    register_family("bert", Family("encoder.layer", site, site))
-    assert find_family("bert").ffn == site
+    register_model_type("bert", ModelTypeSpec("encoder.layer", site, site))
+    assert known_spec("bert").ffn == site

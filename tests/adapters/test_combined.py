@@ -7,16 +7,22 @@ import pytest
 import spacy
 import torch
 
-from spacy_bertfamily.adapters import FAMILIES, PAL, Average, Bottleneck, Fusion, Peft, Stack
+from spacy_bertfamily.adapters import PAL, Average, Bottleneck, Fusion, Peft, Stack
 from spacy_bertfamily.adapters.fusion import FusionModule
-from spacy_bertfamily.registries import resolve_adapter
+from spacy_bertfamily.adapters.registry import resolve_adapter
+from spacy_bertfamily.model_types.table import SPECS
 
 from .kinds import needs_peft
 from .test_bottleneck import bottleneck, make_bert
 from .test_kinds import train, vectors
 
 IDS = torch.arange(12).reshape(2, 6)
-PFEIFFER = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4, "placement": "pfeiffer", "init_scale": 0.3}
+PFEIFFER = {
+    "@adapters": "spacy-bertfamily.Bottleneck.v1",
+    "size": 4,
+    "placement": "pfeiffer",
+    "init_scale": 0.3,
+}
 FUSION = {"@adapters": "spacy-bertfamily.Fusion.v1", "adapters": ["a", "ab"]}
 LORA = {"@adapters": "spacy-bertfamily.LoRA.v1", "rank": 2}
 
@@ -32,13 +38,16 @@ def read(norm, placement, out, middle):
 
 def stacked(modules, key, placement, norm, out, middle):
     for name in ("a", "b"):
-        out = out + bottleneck(modules.member(name).layers[key]["ffn"], read(norm, placement, out, middle))
+        out = out + bottleneck(
+            modules.member(name).layers[key]["ffn"], read(norm, placement, out, middle)
+        )
     return out
 
 
 def averaged(modules, key, placement, norm, out, middle):
     changes = [
-        weight * bottleneck(modules.member(name).layers[key]["ffn"], read(norm, placement, out, middle))
+        weight
+        * bottleneck(modules.member(name).layers[key]["ffn"], read(norm, placement, out, middle))
         for name, weight in (("a", 0.25), ("b", 0.75))
     ]
     return out + changes[0] + changes[1]
@@ -66,7 +75,7 @@ def fused(modules, key, placement, norm, out, middle):
 )
 def test_equals_the_formula(kind, settings, formula, placement):
     model = make_bert()
-    modules = kind(two(placement), **settings).attach(model, FAMILIES["bert"])
+    modules = kind(two(placement), **settings).attach(model, SPECS["bert"])
     torch.manual_seed(2)
     for _, parameter in sorted(modules.layers.named_parameters()):
         parameter.data.copy_(torch.randn(parameter.shape) * 0.3)
@@ -95,10 +104,12 @@ def test_one_alone_is_itself(make, member):
     for settings in (member, make(member)):
         model = make_bert()
         torch.manual_seed(3)
-        settings.attach(model, FAMILIES["bert"])
+        settings.attach(model, SPECS["bert"])
         outputs.append(model(IDS).last_hidden_state)
     assert not torch.allclose(outputs[0], make_bert()(IDS).last_hidden_state, atol=1e-3)
-    torch.testing.assert_close(*outputs, atol=1e-4, rtol=1e-4)  # a fusion's V is the identity but for 1e-6
+    torch.testing.assert_close(
+        *outputs, atol=1e-4, rtol=1e-4
+    )  # a fusion's V is the identity but for 1e-6
 
 
 def test_values_begin_at_the_identity_and_are_drawn_to_it():
@@ -136,8 +147,12 @@ def test_named_adapters_are_copied_and_stay_as_they_are(trained, tmp_path, kind)
     modules = encoder.modules_of("all")
     before = {name: tensor.clone() for name, tensor in encoder.named_parameters()}
     train(nlp, examples)
-    changed = {name for name, tensor in encoder.named_parameters() if not torch.equal(tensor, before[name])}
-    assert {name.split(".")[1] for name in changed} == ({"members", "layers"} if kind == "Fusion" else {"members"})
+    changed = {
+        name for name, tensor in encoder.named_parameters() if not torch.equal(tensor, before[name])
+    }
+    assert {name.split(".")[1] for name in changed} == (
+        {"members", "layers"} if kind == "Fusion" else {"members"}
+    )
     assert {name.split(".")[2] for name in changed if ".members." in name} == {"mine"}
     for name in ("a", "ab"):
         own, original = modules.member(name).state_dict(), encoder.modules_of(name).state_dict()
@@ -180,7 +195,10 @@ def test_a_config_that_names_trained_adapters(trained, saved, make_tagger, tmp_p
     content = nlp.to_bytes()
     for folder in saved.values():
         shutil.rmtree(folder)
-    for loaded in (spacy.load(tmp_path / "pipeline"), spacy.blank("en").from_config(nlp.config).from_bytes(content)):
+    for loaded in (
+        spacy.load(tmp_path / "pipeline"),
+        spacy.blank("en").from_config(nlp.config).from_bytes(content),
+    ):
         assert np.array_equal(vectors(loaded), output)
 
 
@@ -205,8 +223,14 @@ def test_a_config_whose_adapters_are_missing(saved, make_tagger):
         ({**FUSION, "adapters": {"a.b": "a"}}, r"B060.*'a.b'"),
         ({**FUSION, "regularization": -1.0}, r"B004.*regularization"),
         ({**FUSION, "dropout": 1.0}, r"B004.*dropout"),
-        ({**FUSION, "@adapters": "spacy-bertfamily.Average.v1", "weights": [1.0]}, r"B004.*weights.*2 numbers"),
-        ({**FUSION, "@adapters": "spacy-bertfamily.Average.v1", "weights": [0.0, 0.0]}, r"B004.*weights.*not all 0"),
+        (
+            {**FUSION, "@adapters": "spacy-bertfamily.Average.v1", "weights": [1.0]},
+            r"B004.*weights.*2 numbers",
+        ),
+        (
+            {**FUSION, "@adapters": "spacy-bertfamily.Average.v1", "weights": [0.0, 0.0]},
+            r"B004.*weights.*not all 0",
+        ),
         ({"@adapters": "spacy-bertfamily.Frozen.v1", "adapter": "a"}, r"B076.*'a'"),
     ],
 )
@@ -222,12 +246,14 @@ def test_wrong_combinations_change_nothing(trained, block, message):
 
 @needs_peft
 def test_peft_in_a_stack():
-    """LoRA inside the sublayers and a bottleneck behind them; but not two in one place, nor an average."""
+    """LoRA inside the sublayers and a bottleneck behind them; but not two in one place, nor an
+    average.
+    """
     lora, bottlenecks = resolve_adapter(LORA), resolve_adapter(PFEIFFER)
     together, stack, model = make_bert(), make_bert(), make_bert()
     torch.manual_seed(4)
-    parts = [settings.attach(together, FAMILIES["bert"]) for settings in (lora, bottlenecks)]
-    modules = Stack({"lora": lora, "bottleneck": bottlenecks}).attach(stack, FAMILIES["bert"])
+    parts = [settings.attach(together, SPECS["bert"]) for settings in (lora, bottlenecks)]
+    modules = Stack({"lora": lora, "bottleneck": bottlenecks}).attach(stack, SPECS["bert"])
     for name, part in zip(("lora", "bottleneck"), parts):
         for parameter in part.parameters():
             parameter.data.copy_(torch.randn(parameter.shape) * 0.3)
@@ -236,7 +262,11 @@ def test_peft_in_a_stack():
         assert torch.equal(together(IDS).last_hidden_state, stack(IDS).last_hidden_state)
     bottlenecks = Bottleneck(5, placement="parallel")
     with pytest.raises(ValueError, match=r"B079.*Average.v1 cannot take the adapter 'lora'"):
-        Average({"b": bottlenecks, "lora": lora}).attach(model, FAMILIES["bert"])
-    with pytest.raises(ValueError, match=r"B078.*'second'.*same part of the model, 'encoder.layer.0.attention.self"):
-        Stack({"first": lora, "second": Peft("LORA", {"target_modules": ["query"]})}).attach(model, FAMILIES["bert"])
+        Average({"b": bottlenecks, "lora": lora}).attach(model, SPECS["bert"])
+    with pytest.raises(
+        ValueError, match=r"B078.*'second'.*same part of the model, 'encoder.layer.0.attention.self"
+    ):
+        Stack({"first": lora, "second": Peft("LORA", {"target_modules": ["query"]})}).attach(
+            model, SPECS["bert"]
+        )
     assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())

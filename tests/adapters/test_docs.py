@@ -7,7 +7,7 @@ import pytest
 from thinc.api import Config
 
 from spacy_bertfamily.adapters import Adapter
-from spacy_bertfamily.registries import resolve_adapter
+from spacy_bertfamily.adapters.registry import resolve_adapter
 
 from .kinds import needs_peft
 
@@ -22,8 +22,13 @@ def test_an_adapter_of_ones_own_is_short():
 
 
 @pytest.mark.parametrize(
-    "block", [pytest.param(b, marks=[needs_peft] if "LoRA" in b or "Peft" in b else []) for b in BLOCKS]
+    "block",
+    [pytest.param(b, marks=[needs_peft] if "LoRA" in b or "Peft" in b else []) for b in BLOCKS],
 )
 def test_blocks_make_adapters(block):
-    config = Config().from_str("[components]\n[components.transformer]\n[components.transformer.model]\n" + block)
-    assert isinstance(resolve_adapter(config["components"]["transformer"]["model"]["adapter"]), Adapter)
+    config = Config().from_str(
+        "[components]\n[components.transformer]\n[components.transformer.model]\n" + block
+    )
+    assert isinstance(
+        resolve_adapter(config["components"]["transformer"]["model"]["adapter"]), Adapter
+    )

@@ -15,7 +15,11 @@ from .kinds import block, needs_peft
 from .test_kinds import train, vectors
 
 HUB = "adapter.safetensors"
-FILES = {"native": "spacy_adapter.safetensors", "adapterhub": HUB, "peft": "adapter_model.safetensors"}
+FILES = {
+    "native": "spacy_adapter.safetensors",
+    "adapterhub": HUB,
+    "peft": "adapter_model.safetensors",
+}
 
 
 @pytest.fixture
@@ -90,7 +94,9 @@ def test_round_trip(make, tmp_path, kind, format):
     ],
 )
 def test_names_are_those_of_adapterhub(make, backbones, tmp_path, model_type, attention, ffn):
-    """The names are those that adapters 1.2.0 writes; benchmarks/adapter_parity.py compares with the library itself."""
+    """The names are those that adapters 1.2.0 writes; benchmarks/adapter_parity.py compares with
+    the library itself.
+    """
     nlp, _ = make(name=backbones(model_type))
     nlp.get_pipe("transformer").save_adapter(tmp_path, format="adapterhub")
     names = set(load_tensors(tmp_path / HUB))
@@ -116,11 +122,15 @@ def test_names_for_albert(make, backbones, tmp_path):
 
 
 def test_old_files(saved):
-    """An AdapterHub file of an early version: other names, from a model with a head, in a .bin file."""
+    """An AdapterHub file of an early version: other names, from a model with a head, in a .bin
+    file.
+    """
     folder, nlp = saved
     old = {}
     for name, tensor in load_tensors(folder / HUB).items():
-        name = name.replace("attention.output.adapters", "attention.output.attention_text_task_adapters")
+        name = name.replace(
+            "attention.output.adapters", "attention.output.attention_text_task_adapters"
+        )
         old["bert." + name.replace(".output.adapters", ".output.layer_text_task_adapters")] = tensor
     torch.save(old, folder / "pytorch_adapter.bin")
     expected = load_tensors(folder / HUB)
@@ -158,7 +168,9 @@ def test_names_are_those_of_peft(make, tmp_path):
 
 def test_every_size_survives_the_reduction_factor():
     for width in (32, 312, 768, 1024):
-        assert all(int(width // reduction_factor(width, size)) == size for size in range(1, width + 1))
+        assert all(
+            int(width // reduction_factor(width, size)) == size for size in range(1, width + 1)
+        )
 
 
 def drop(tensors):
@@ -182,18 +194,39 @@ def widen(tensors):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: change_tensors(f, drop), r"B066.*Missing tensors: encoder.layer.1.output\S+adapter_up.bias"),
-        (lambda f: change_tensors(f, rename), r"B066.*Unexpected: encoder.layer.9.output\S+adapter_up.bias"),
+        (
+            lambda f: change_tensors(f, drop),
+            r"B066.*Missing tensors: encoder.layer.1.output\S+adapter_up.bias",
+        ),
+        (
+            lambda f: change_tensors(f, rename),
+            r"B066.*Unexpected: encoder.layer.9.output\S+adapter_up.bias",
+        ),
         (lambda f: change_tensors(f, add_head), r"B066.*Unexpected: classifier.weight"),
-        (lambda f: change_tensors(f, widen), r"B066.*Of another shape: \S+ \[48, 4\] instead of \[32, 4\]"),
-        (lambda f: (f / HUB).write_bytes((f / HUB).read_bytes()[:-9]), r"B025.*adapter.safetensors"),
-        (lambda f: (f / HUB).unlink(), r"B068.*none of spacy_adapter.safetensors.*adapter_model.safetensors"),
+        (
+            lambda f: change_tensors(f, widen),
+            r"B066.*Of another shape: \S+ \[48, 4\] instead of \[32, 4\]",
+        ),
+        (
+            lambda f: (f / HUB).write_bytes((f / HUB).read_bytes()[:-9]),
+            r"B025.*adapter.safetensors",
+        ),
+        (
+            lambda f: (f / HUB).unlink(),
+            r"B068.*none of spacy_adapter.safetensors.*adapter_model.safetensors",
+        ),
         (lambda f: (f / FILES["native"]).write_bytes(b""), r"B068.*spacy_adapter.*give the format"),
         (lambda f: (f / "adapter_config.json").write_text("{"), r"B025.*adapter_config.json"),
-        (lambda f: change_config(f, config={"architecture": "lora"}), r"B068.*none of double_seq_bn"),
+        (
+            lambda f: change_config(f, config={"architecture": "lora"}),
+            r"B068.*none of double_seq_bn",
+        ),
         (lambda f: change_config(f, config={"ln_after": True}), r"B068.*no ln_after = True here"),
         (lambda f: change_config(f, config=None), r"B068.*no 'config'"),
-        (lambda f: change_config(f, model_type="roberta"), r"B067.*model_type is 'roberta'.*'bert'.*force = True"),
+        (
+            lambda f: change_config(f, model_type="roberta"),
+            r"B067.*model_type is 'roberta'.*'bert'.*force = True",
+        ),
         (lambda f: change_config(f, hidden_size=768), r"B067.*hidden_size is 768, here it is 32"),
     ],
 )
@@ -301,6 +334,8 @@ def test_a_prefix_in_pefts_files(make, tmp_path):
     other.set_adapter("theirs")
     np.testing.assert_allclose(vectors(empty), vectors(nlp), atol=1e-5)
     other.save_adapter(tmp_path / "ours", format="peft")
-    again = PeftModelForFeatureExtraction.from_pretrained(other.shim.encoder.shared.share(), tmp_path / "ours")
+    again = PeftModelForFeatureExtraction.from_pretrained(
+        other.shim.encoder.shared.share(), tmp_path / "ours"
+    )
     prefix = other.shim.encoder.modules_of("theirs").layers["prefix"]
     assert torch.equal(again.prompt_encoder["default"].embedding.weight, prefix.embedding.weight)

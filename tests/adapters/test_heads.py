@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from spacy.training import Example
 
-from spacy_bertfamily.pipeline.head_files import put_linear
+from spacy_bertfamily.tasks.base.head_files import put_linear
 
 from ..util import load_tensors
 
@@ -21,7 +21,9 @@ WIDE = {"model": {"hidden_size": 32}}
 
 @pytest.fixture
 def make(tiny):
-    """Makes a pipeline whose last component has a head, with weights if there are labels for it, and that component."""
+    """Makes a pipeline whose last component has a head, with weights if there are labels for it,
+    and that component.
+    """
 
     def make(factory="pair_classifier", labels=(), seed=None, name=tiny, **config):
         nlp = spacy.blank("en")
@@ -97,7 +99,9 @@ def test_round_trip(make, tmp_path, factory, labels, config):
 
 
 def test_files_are_those_of_the_library(saved):
-    """As adapters 1.2.0 writes them; benchmarks/adapter_parity.py compares with the library itself."""
+    """As adapters 1.2.0 writes them; benchmarks/adapter_parity.py compares with the library
+    itself.
+    """
     content = json.loads((saved / CONFIG).read_text())
     assert {**content, "model_name": ""} == {
         "config": {
@@ -135,7 +139,9 @@ def test_labels_keep_the_order_of_the_component(make, saved):
     other, sorted_labels = make(labels=["a", "m", "x"], seed=1, **WIDE)
     sorted_labels.load_head(saved)
     assert (component.labels, sorted_labels.labels) == (("x", "a", "m"), ("a", "m", "x"))
-    np.testing.assert_allclose(outputs(other, sorted_labels), outputs(nlp, component)[:, [1, 2, 0]], atol=1e-6)
+    np.testing.assert_allclose(
+        outputs(other, sorted_labels), outputs(nlp, component)[:, [1, 2, 0]], atol=1e-6
+    )
 
 
 def test_labels_without_names(make, saved):
@@ -143,11 +149,15 @@ def test_labels_without_names(make, saved):
     _, component = make(**WIDE)
     component.load_head(saved)
     assert component.labels == ("LABEL_0", "LABEL_1", "LABEL_2")
-    _, named = make(labels=["x", "a", "m"], **WIDE)  # not initialized: their order can only be meant as the file's
+    _, named = make(
+        labels=["x", "a", "m"], **WIDE
+    )  # not initialized: their order can only be meant as the file's
     named.load_head(saved)
     assert named.labels == ("x", "a", "m")
     _, trained = make(labels=["a", "m", "x"], seed=1, **WIDE)
-    with pytest.raises(ValueError, match=r"B090.*3 labels without names; those of the component are a, m, x"):
+    with pytest.raises(
+        ValueError, match=r"B090.*3 labels without names; those of the component are a, m, x"
+    ):
         trained.load_head(saved)
 
 
@@ -206,21 +216,51 @@ def without(key):
     ("change", "message"),
     [
         (lambda f: change_tensors(f, drop), r"B066.*Missing tensors: heads.task.4.bias"),
-        (lambda f: change_tensors(f, rename), r"B066.*Missing tensors: heads.task.4.bias.*Unexpected: heads.task2.4"),
-        (lambda f: change_tensors(f, widen), r"B066.*heads.task.1.weight \[32, 64\] instead of \[32, 32\]"),
-        (lambda f: change_config(f, num_labels=4, label2id=None), r"B066.*heads.task.4.bias \[3\] instead of \[4\]"),
+        (
+            lambda f: change_tensors(f, rename),
+            r"B066.*Missing tensors: heads.task.4.bias.*Unexpected: heads.task2.4",
+        ),
+        (
+            lambda f: change_tensors(f, widen),
+            r"B066.*heads.task.1.weight \[32, 64\] instead of \[32, 32\]",
+        ),
+        (
+            lambda f: change_config(f, num_labels=4, label2id=None),
+            r"B066.*heads.task.4.bias \[3\] instead of \[4\]",
+        ),
         (lambda f: change_config(f, num_labels="3"), r"B090.*num_labels is '3'"),
-        (lambda f: change_config(f, label2id={"x": 0, "a": 1, "m": 3}), r"B068.*label2id.*from 0 to 2"),
+        (
+            lambda f: change_config(f, label2id={"x": 0, "a": 1, "m": 3}),
+            r"B068.*label2id.*from 0 to 2",
+        ),
         (lambda f: change_config(f, label2id=["x", "a", "m"]), r"B068.*label2id.*from 0 to 2"),
-        (lambda f: change_config(f, head_type="tagging"), r"B090.*type 'tagging', allowed here is classification or"),
-        (lambda f: change_config(f, head_type="question_answering"), r"B090.*type 'question_answering'"),
+        (
+            lambda f: change_config(f, head_type="tagging"),
+            r"B090.*type 'tagging', allowed here is classification or",
+        ),
+        (
+            lambda f: change_config(f, head_type="question_answering"),
+            r"B090.*type 'question_answering'",
+        ),
         (lambda f: change_config(f, layers=3), r"B090.*has 3 layers, allowed are 1 or 2"),
-        (lambda f: change_config(f, activation_function="relu"), r"B090.*'relu', allowed is 'tanh'"),
-        (lambda f: change_config(f, head_type="multilabel_classification"), r'B090.*with mode = "multilabel"'),
+        (
+            lambda f: change_config(f, activation_function="relu"),
+            r"B090.*'relu', allowed is 'tanh'",
+        ),
+        (
+            lambda f: change_config(f, head_type="multilabel_classification"),
+            r'B090.*with mode = "multilabel"',
+        ),
         (lambda f: change_config(f, use_pooler=True), r'B090.*with pooling = "pooler"'),
         (without("config"), r"B068.*no 'config'"),
-        (lambda f: (f / FILE).unlink(), r"B068.*none of model_head.safetensors, pytorch_model_head.bin"),
-        (lambda f: (f / FILE).write_bytes((f / FILE).read_bytes()[:-9]), r"B025.*model_head.safetensors"),
+        (
+            lambda f: (f / FILE).unlink(),
+            r"B068.*none of model_head.safetensors, pytorch_model_head.bin",
+        ),
+        (
+            lambda f: (f / FILE).write_bytes((f / FILE).read_bytes()[:-9]),
+            r"B025.*model_head.safetensors",
+        ),
         (lambda f: (f / CONFIG).unlink(), r"head_config.json"),
     ],
 )
@@ -240,9 +280,15 @@ def test_what_does_not_fit_changes_nothing(make, saved, change, message):
     ("config", "message"),
     [
         ({}, r"B090.*Make the component with hidden_size = 32\."),
-        ({"model": {"hidden_size": 16}, "mode": "multilabel"}, r'with mode = "exclusive", hidden_size = 32\.'),
+        (
+            {"model": {"hidden_size": 16}, "mode": "multilabel"},
+            r'with mode = "exclusive", hidden_size = 32\.',
+        ),
         ({"model": {"hidden_size": 32, "pooling": "mean"}}, r'with pooling = "cls"\.'),
-        ({"labels": ["x", "a", "o"], **WIDE}, r"labels are x, a, m; those of the component are x, a, o"),
+        (
+            {"labels": ["x", "a", "o"], **WIDE},
+            r"labels are x, a, m; those of the component are x, a, o",
+        ),
     ],
 )
 def test_components_that_compute_something_else(make, saved, config, message):
@@ -270,7 +316,11 @@ def test_a_mix_is_not_a_part_of_a_head(make, tmp_path, factory):
     ("config", "name", "message"),
     [
         ({"labels": ["x", "a"]}, "task", r"B091.*no weights yet"),
-        ({"labels": ["x", "a"], "seed": 0, "model": {"pooling": "max"}}, "task", r'B091.*have to have pooling = "cls"'),
+        (
+            {"labels": ["x", "a"], "seed": 0, "model": {"pooling": "max"}},
+            "task",
+            r'B091.*have to have pooling = "cls"',
+        ),
         ({"labels": ["x", "a"], "seed": 0}, "a.b", r"B060.*'a.b'"),
     ],
 )
@@ -314,9 +364,15 @@ def test_a_bin_file_is_read_and_its_code_is_not_run(make, saved):
 def test_a_loaded_head_can_be_trained_on(make, saved):
     """What `nlp.initialize` made is replaced, and then learns."""
     nlp, component = make(**WIDE)
-    cats = [{"x": 1.0, "a": 0.0, "m": 0.0}, {"x": 0.0, "a": 1.0, "m": 0.0}, {"x": 0.0, "a": 0.0, "m": 1.0}]
+    cats = [
+        {"x": 1.0, "a": 0.0, "m": 0.0},
+        {"x": 0.0, "a": 1.0, "m": 0.0},
+        {"x": 0.0, "a": 0.0, "m": 1.0},
+    ]
     texts = ["I like eggs", "Eat blue ham", "The dog likes eggs"]
-    examples = [Example.from_dict(nlp.make_doc(text), {"cats": values}) for text, values in zip(texts, cats)]
+    examples = [
+        Example.from_dict(nlp.make_doc(text), {"cats": values}) for text, values in zip(texts, cats)
+    ]
     optimizer = nlp.initialize(lambda: examples)
     component.load_head(saved)
     losses = []

@@ -6,7 +6,7 @@ import spacy
 import torch
 from thinc.api import Adam
 
-from spacy_bertfamily.registries import resolve_adapter
+from spacy_bertfamily.adapters.registry import resolve_adapter
 
 from .kinds import KINDS, block, kinds
 
@@ -105,7 +105,11 @@ def test_two_adapters_keep_their_own_predictions(make, tmp_path, kind):
     outputs["ner"] = vectors(nlp)
     assert not np.allclose(outputs["ner"], outputs["ner2"], atol=1e-4)
     nlp.to_disk(tmp_path)
-    for pipeline in (nlp, spacy.load(tmp_path), spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())):
+    for pipeline in (
+        nlp,
+        spacy.load(tmp_path),
+        spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes()),
+    ):
         own = pipeline.get_pipe("transformer")
         assert own.adapters == ["default", "ner", "ner2"]
         assert own.active_adapter == "ner"
@@ -125,7 +129,9 @@ def test_settings_give_their_block_back(make, kind):
 @pytest.mark.parametrize("kind", kinds("houlsby", "pal", "lora-all"))
 @pytest.mark.parametrize("model_type", ["albert", "distilbert", "electra", "roberta"])
 def test_other_backbones(make_tagger, backbones, tmp_path, model_type, kind):
-    nlp, examples = make_tagger(trainable=["adapter"], adapter=block(kind), name=backbones(model_type))
+    nlp, examples = make_tagger(
+        trainable=["adapter"], adapter=block(kind), name=backbones(model_type)
+    )
     train(nlp, examples)
     trained = vectors(nlp)
     nlp.to_disk(tmp_path)
@@ -141,7 +147,9 @@ def test_half_precision(make_tagger, tmp_path, kind):
     transformer, before = nlp.get_pipe("transformer"), vectors(nlp)
     train(nlp, examples)
     assert not np.allclose(vectors(nlp), before, atol=1e-3)
-    assert all(tensor.dtype == torch.float32 for tensor in transformer.shim.encoder.delta().values())
+    assert all(
+        tensor.dtype == torch.float32 for tensor in transformer.shim.encoder.delta().values()
+    )
     nlp.to_disk(tmp_path)
     assert np.array_equal(vectors(spacy.load(tmp_path)), vectors(nlp))
 
@@ -151,16 +159,23 @@ def test_merging(make, tmp_path, kind):
     nlp, examples, transformer = make(kind)
     train(nlp, examples)
     before = vectors(nlp)
-    shared = {name: p.clone() for name, p in transformer.shim.encoder.shared.model.named_parameters()}
+    shared = {
+        name: p.clone() for name, p in transformer.shim.encoder.shared.model.named_parameters()
+    }
     transformer.merge_adapter()
     assert transformer.adapters == []
     np.testing.assert_allclose(vectors(nlp), before, atol=1e-5)
-    assert all(torch.equal(p, shared[n]) for n, p in transformer.shim.encoder.shared.model.named_parameters())
+    assert all(
+        torch.equal(p, shared[n])
+        for n, p in transformer.shim.encoder.shared.model.named_parameters()
+    )
     nlp.to_disk(tmp_path)
     assert np.array_equal(vectors(spacy.load(tmp_path)), vectors(nlp))
 
 
-@pytest.mark.parametrize("kind", ["houlsby", "pfeiffer", "parallel", "pal", "low-rank", "stack", "average", "fusion"])
+@pytest.mark.parametrize(
+    "kind", ["houlsby", "pfeiffer", "parallel", "pal", "low-rank", "stack", "average", "fusion"]
+)
 def test_modules_cannot_be_merged(make, kind):
     nlp, _, transformer = make(kind)
     before = vectors(nlp)

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from spacy_bertfamily.adapters import FAMILIES, PAL
+from spacy_bertfamily.adapters import PAL
+from spacy_bertfamily.model_types.table import SPECS
 
 from .test_bottleneck import WIDTH, make_bert
 
@@ -14,7 +15,9 @@ MASK = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
 
 
 def attention(module, x, heads, mask):
-    """Heads and positions one by one, as in the definition of attention; there is no output matrix."""
+    """Heads and positions one by one, as in the definition of attention; there is no output
+    matrix.
+    """
     query, key, value = (x @ m.weight.T + m.bias for m in (module.query, module.key, module.value))
     width = x.shape[-1] // heads
     result = torch.zeros_like(x)
@@ -29,7 +32,9 @@ def attention(module, x, heads, mask):
 
 def reference_layer(layer, module, settings, x, mask, extended):
     """y = LN(FFN(h) + h + PAL(x))"""
-    h = layer.attention.output.LayerNorm(layer.attention.output.dense(layer.attention.self(x, extended)[0]) + x)
+    h = layer.attention.output.LayerNorm(
+        layer.attention.output.dense(layer.attention.self(x, extended)[0]) + x
+    )
     feed_forward = layer.output.dense(layer.intermediate(h))
     hidden = x @ module.projection.encode.weight.T
     if settings.attention:
@@ -48,7 +53,7 @@ def reference_layer(layer, module, settings, x, mask, extended):
 )
 def test_equals_the_equations(settings):
     model, pal = make_bert(), PAL(init_scale=0.3, **settings)
-    modules = pal.attach(model, FAMILIES["bert"])
+    modules = pal.attach(model, SPECS["bert"])
     with torch.no_grad():
         with_pals = model(IDS, attention_mask=MASK).last_hidden_state
         modules.detach()
@@ -56,7 +61,9 @@ def test_equals_the_equations(settings):
         expected = model.embeddings(IDS)
         extended = (1.0 - MASK[:, None, None, :].float()) * torch.finfo(torch.float32).min
         for depth, layer in enumerate(model.encoder.layer):
-            expected = reference_layer(layer, modules.layers[str(depth)], pal, expected, MASK, extended)
+            expected = reference_layer(
+                layer, modules.layers[str(depth)], pal, expected, MASK, extended
+            )
     real = MASK.bool()
     torch.testing.assert_close(with_pals[real], expected[real], atol=1e-5, rtol=1e-5)
     assert not torch.allclose(with_pals[real], bare[real], atol=1e-2)
@@ -64,7 +71,7 @@ def test_equals_the_equations(settings):
 
 def test_padding_is_not_seen():
     model = make_bert()
-    PAL(size=12, heads=3, init_scale=0.3).attach(model, FAMILIES["bert"])
+    PAL(size=12, heads=3, init_scale=0.3).attach(model, SPECS["bert"])
     with torch.no_grad():
         padded = model(IDS, attention_mask=MASK).last_hidden_state[1, :4]
         alone = model(IDS[1:, :4], attention_mask=MASK[1:, :4]).last_hidden_state[0]
@@ -82,14 +89,14 @@ def test_padding_is_not_seen():
     ],
 )
 def test_number_of_parameters(settings, count):
-    modules = PAL(**settings).attach(make_bert(), FAMILIES["bert"])
+    modules = PAL(**settings).attach(make_bert(), SPECS["bert"])
     assert sum(p.numel() for p in modules.parameters()) == count
 
 
 def test_no_op_is_exact():
     model = make_bert()
     bare = model(IDS, attention_mask=MASK).last_hidden_state
-    PAL(size=12, heads=3, no_op=True).attach(model, FAMILIES["bert"])
+    PAL(size=12, heads=3, no_op=True).attach(model, SPECS["bert"])
     assert torch.equal(model(IDS, attention_mask=MASK).last_hidden_state, bare)
 
 

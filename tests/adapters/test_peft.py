@@ -6,8 +6,9 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from spacy_bertfamily.adapters import FAMILIES, Peft, find_family
+from spacy_bertfamily.adapters import Peft
 from spacy_bertfamily.backbone import load_backbone
+from spacy_bertfamily.model_types.table import SPECS, known_spec
 
 from .kinds import needs_peft
 from .test_bottleneck import make_bert
@@ -28,7 +29,10 @@ def shaken(parameters):
     [
         ("LORA", {"r": 3, "lora_alpha": 7, "target_modules": ["query", "value", "dense"]}),
         ("LORA", {"r": 3, "use_dora": True, "target_modules": ["query"]}),
-        ("IA3", {"target_modules": ["key", "output.dense"], "feedforward_modules": ["output.dense"]}),
+        (
+            "IA3",
+            {"target_modules": ["key", "output.dense"], "feedforward_modules": ["output.dense"]},
+        ),
         ("LOKR", {"r": 2, "target_modules": ["query"]}),
     ],
 )
@@ -36,12 +40,14 @@ def test_equals_pefts_own_injection(method, settings):
     from peft import inject_adapter_in_model
 
     ours, theirs = make_bert(), make_bert()
-    modules = Peft(method, settings).attach(ours, FAMILIES["bert"])
+    modules = Peft(method, settings).attach(ours, SPECS["bert"])
     inject_adapter_in_model(Peft(method, settings).make_config(), theirs, "default")
     shaken((f"layers.{n}", p) for n, p in theirs.named_parameters() if ".default" in n)
     shaken(modules.named_parameters())
     with torch.no_grad():
-        torch.testing.assert_close(ours(IDS).last_hidden_state, theirs(IDS).last_hidden_state, atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(
+            ours(IDS).last_hidden_state, theirs(IDS).last_hidden_state, atol=1e-6, rtol=1e-6
+        )
 
 
 @needs_peft
@@ -52,19 +58,39 @@ def test_equals_pefts_own_injection(method, settings):
         ("LORA", {"magic": 1}, r"B071.*magic"),
         ("LORA", {"r": 0, "target_modules": ["query"]}, r"B071.*`r`"),
         ("LORA", {"target_modules": ["nothing"]}, r"B071.*nothing"),
-        ("LORA", {"target_modules": ["query"], "modules_to_save": ["pooler"]}, r"B071.*modules_to_save"),
+        (
+            "LORA",
+            {"target_modules": ["query"], "modules_to_save": ["pooler"]},
+            r"B071.*modules_to_save",
+        ),
         ("LORA", {"target_modules": ["query"], "bias": "all"}, r"B071.*'bias' in 'trainable'"),
-        ("LORA", {"target_modules": ["query"], "init_lora_weights": "pissa"}, r"B071.*others share"),
-        ("PROMPT_TUNING", {"num_virtual_tokens": 4}, r"B071.*'PROMPT_TUNING'.*more pieces before each text"),
-        ("PREFIX_TUNING", {"num_virtual_tokens": 0}, r"B071.*num_virtual_tokens must be at least 1"),
-        ("PREFIX_TUNING", {"num_virtual_tokens": 4, "token_dim": 64}, r"B071.*token_dim is 64, but 32"),
+        (
+            "LORA",
+            {"target_modules": ["query"], "init_lora_weights": "pissa"},
+            r"B071.*others share",
+        ),
+        (
+            "PROMPT_TUNING",
+            {"num_virtual_tokens": 4},
+            r"B071.*'PROMPT_TUNING'.*more pieces before each text",
+        ),
+        (
+            "PREFIX_TUNING",
+            {"num_virtual_tokens": 0},
+            r"B071.*num_virtual_tokens must be at least 1",
+        ),
+        (
+            "PREFIX_TUNING",
+            {"num_virtual_tokens": 4, "token_dim": 64},
+            r"B071.*token_dim is 64, but 32",
+        ),
     ],
 )
 def test_wrong_settings(method, settings, message):
     model = make_bert()
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
     with pytest.raises(ValueError, match=message):
-        Peft(method, settings).attach(model, FAMILIES["bert"])
+        Peft(method, settings).attach(model, SPECS["bert"])
     after = dict(model.named_parameters())
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -79,13 +105,17 @@ def test_without_peft(monkeypatch):
         return find(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", fail)
-    with pytest.raises(ValueError, match=r"B065.*No module named 'peft'.*pip install 'spacy-bertfamily\[peft\]'"):
+    with pytest.raises(
+        ValueError, match=r"B065.*No module named 'peft'.*pip install 'spacy-bertfamily\[peft\]'"
+    ):
         Peft("LORA")
 
 
 @needs_peft
 @pytest.mark.parametrize("projection", [False, True])
-@pytest.mark.parametrize("model_type", ["bert", "big_bird", "electra", "rembert", "roberta", "roc_bert", "splinter"])
+@pytest.mark.parametrize(
+    "model_type", ["bert", "big_bird", "electra", "rembert", "roberta", "roc_bert", "splinter"]
+)
 def test_prefix_equals_pefts_own_model(backbones, model_type, projection):
     from peft import PeftModelForFeatureExtraction
 
@@ -94,7 +124,7 @@ def test_prefix_equals_pefts_own_model(backbones, model_type, projection):
     mask = torch.ones_like(IDS)
     mask[1, 4:] = 0
     bare = ours(IDS, attention_mask=mask).last_hidden_state
-    modules = settings.attach(ours, FAMILIES[model_type])
+    modules = settings.attach(ours, SPECS[model_type])
     shaken(modules.named_parameters())
     theirs = PeftModelForFeatureExtraction(theirs, settings.make_config())
     theirs.prompt_encoder["default"].load_state_dict(modules.layers["prefix"].state_dict())
@@ -107,21 +137,29 @@ def test_prefix_equals_pefts_own_model(backbones, model_type, projection):
 
 @needs_peft
 @pytest.mark.parametrize(
-    "model_type", ["albert", "deberta-v2", "distilbert", "gpt2", "longformer", "mpnet", "nezha", "t5"]
+    "model_type",
+    ["albert", "deberta-v2", "distilbert", "gpt2", "longformer", "mpnet", "nezha", "t5"],
 )
 def test_backbones_without_a_place_for_a_prefix(backbones, model_type):
     model = load_backbone(backbones(model_type)).model
-    with pytest.raises(ValueError, match=rf"B071.*'{model_type}' take no such prefix, but only bert, big_bird"):
-        Peft("PREFIX_TUNING", {"num_virtual_tokens": 5}).attach(model, find_family(model_type))
+    with pytest.raises(
+        ValueError, match=rf"B071.*'{model_type}' take no such prefix, but only bert, big_bird"
+    ):
+        Peft("PREFIX_TUNING", {"num_virtual_tokens": 5}).attach(model, known_spec(model_type))
 
 
 @needs_peft
 def test_a_prefix_takes_positions(make_tagger):
     with pytest.raises(ValueError, match=r"B081.*max_pieces = 32.*33 virtual tokens.*31 or less"):
-        make_tagger(trainable=["adapter"], adapter={"@adapters": "spacy-bertfamily.PrefixTuning.v1", "tokens": 33})
+        make_tagger(
+            trainable=["adapter"],
+            adapter={"@adapters": "spacy-bertfamily.PrefixTuning.v1", "tokens": 33},
+        )
     nlp, _ = make_tagger(trainable=["adapter"])
     transformer = nlp.get_pipe("transformer")
     prefix = {"@adapters": "spacy-bertfamily.PrefixTuning.v1", "tokens": 33}
     with pytest.raises(ValueError, match=r"B081"):
-        transformer.add_adapter("both", {"@adapters": "spacy-bertfamily.Stack.v1", "adapters": {"prefix": prefix}})
+        transformer.add_adapter(
+            "both", {"@adapters": "spacy-bertfamily.Stack.v1", "adapters": {"prefix": prefix}}
+        )
     assert transformer.adapters == ["default"]

@@ -1,4 +1,6 @@
-"""Backbones from strangers: nothing runs, nothing outside the folder is read, and what is wrong is said."""
+"""Backbones from strangers: nothing runs, nothing outside the folder is read, and what is wrong is
+said.
+"""
 
 import json
 import pickle
@@ -60,7 +62,9 @@ def test_code_in_a_bin_file_never_runs(folder, tmp_path):
 
 def test_code_that_a_config_names_is_never_imported(folder, tmp_path):
     marker = tmp_path / "imported"
-    (folder / "evil.py").write_text(f"open({str(marker)!r}, 'w')\nclass Model: pass\nclass Tokenizer: pass\n")
+    (folder / "evil.py").write_text(
+        f"open({str(marker)!r}, 'w')\nclass Model: pass\nclass Tokenizer: pass\n"
+    )
     change_config(
         folder,
         auto_map={"AutoModel": "evil.Model", "AutoConfig": "evil.Model"},
@@ -69,7 +73,11 @@ def test_code_that_a_config_names_is_never_imported(folder, tmp_path):
         attn_implementation="stranger/kernels",
         trust_remote_code=True,
     )
-    change_config(folder, "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.Tokenizer", "evil.Tokenizer"]})
+    change_config(
+        folder,
+        "tokenizer_config.json",
+        auto_map={"AutoTokenizer": ["evil.Tokenizer", "evil.Tokenizer"]},
+    )
     backbone = load_backbone(str(folder))
     assert not marker.exists()
     assert "evil" not in sys.modules
@@ -78,7 +86,10 @@ def test_code_that_a_config_names_is_never_imported(folder, tmp_path):
 
 
 def test_clean_config_reaches_nested_entries():
-    dirty = {"text_config": {"auto_map": 1, "size": 2, "_attn_implementation_internal": "x"}, "size": 1}
+    dirty = {
+        "text_config": {"auto_map": 1, "size": 2, "_attn_implementation_internal": "x"},
+        "size": 1,
+    }
     assert clean_config(dirty) == {"text_config": {"size": 2}, "size": 1}
 
 
@@ -97,7 +108,9 @@ def test_unknown_model_type(folder):
 def test_tokenizer_cannot_name_files_outside(folder, tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nsecret\n")
-    change_config(folder, "tokenizer_config.json", vocab_file=str(secret), tokenizer_file=str(secret))
+    change_config(
+        folder, "tokenizer_config.json", vocab_file=str(secret), tokenizer_file=str(secret)
+    )
     assert "secret" not in load_backbone(str(folder)).tokenizer.get_vocab()
 
 
@@ -131,7 +144,9 @@ def test_broken_files(folder, file, spoil):
             (folder / "vocab.txt").unlink()
     else:
         content = path.read_bytes()
-        path.write_bytes(content[: len(content) // 2] if spoil == "truncate" else b"\x00garbage\xff" * 10)
+        path.write_bytes(
+            content[: len(content) // 2] if spoil == "truncate" else b"\x00garbage\xff" * 10
+        )
     with pytest.raises(ValueError, match=r"\[B02\d\]"):
         load_backbone(str(folder))
 
@@ -139,7 +154,9 @@ def test_broken_files(folder, file, spoil):
 def test_missing_and_misshapen_weights(folder):
     weights = load_tensors(folder / "model.safetensors")
     name = "encoder.layer.1.attention.self.query.weight"
-    save_file({key: value for key, value in weights.items() if key != name}, folder / "model.safetensors")
+    save_file(
+        {key: value for key, value in weights.items() if key != name}, folder / "model.safetensors"
+    )
     with pytest.raises(ValueError, match=rf"B028.*{name}"):
         load_backbone(str(folder))
     save_file({**weights, name: torch.zeros(3, 3)}, folder / "model.safetensors")
@@ -195,5 +212,7 @@ def test_hub_out_of_reach_names_the_ways_out(monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
-    with pytest.raises(ValueError, match=r"B023.*no route to host.*local folder.*package:folder.*cache"):
+    with pytest.raises(
+        ValueError, match=r"B023.*no route to host.*local folder.*package:folder.*cache"
+    ):
         read_config("bert-base-uncased")

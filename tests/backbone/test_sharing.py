@@ -1,4 +1,6 @@
-"""One backbone in memory, however many pipelines use it; and a fingerprint that tells it from others."""
+"""One backbone in memory, however many pipelines use it; and a fingerprint that tells it from
+others.
+"""
 
 import gc
 import shutil

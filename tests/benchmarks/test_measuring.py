@@ -45,7 +45,10 @@ def test_publish_replaces_its_own_place_only(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- one -->\nold\n<!-- /one -->\n<!-- two -->\n<!-- /two -->\nb\n")
     report.publish("one", r"new \1", page)
-    assert page.read_text() == "a\n<!-- one -->\nnew \\1\n<!-- /one -->\n<!-- two -->\n<!-- /two -->\nb\n"
+    assert (
+        page.read_text()
+        == "a\n<!-- one -->\nnew \\1\n<!-- /one -->\n<!-- two -->\n<!-- /two -->\nb\n"
+    )
     with pytest.raises(AssertionError, match="has no place for three"):
         report.publish("three", "", page)
 
@@ -53,7 +56,11 @@ def test_publish_replaces_its_own_place_only(tmp_path):
 def test_workloads_are_laid_out():
     mixed = workloads.workload_lengths("mixed", 1)
     assert len(mixed) == 80
-    assert (min(mixed) >= 20, max(mixed) <= 800, mixed == workloads.workload_lengths("mixed", 1)) == (True,) * 3
+    assert (
+        min(mixed) >= 20,
+        max(mixed) <= 800,
+        mixed == workloads.workload_lengths("mixed", 1),
+    ) == (True,) * 3
     assert workloads.make_texts("a b c d".split(), [1, 3]) == ["a", "b c d"]
 
 
@@ -65,7 +72,9 @@ def test_token_vectors_are_means_of_pieces(curated):
         data = SimpleNamespace(last_hidden_layer_state=Ragged(states, lengths))
     else:
         align = Ragged(np.asarray([[0], [1], [2]]), lengths)
-        data = SimpleNamespace(model_output=SimpleNamespace(last_hidden_state=states[None]), align=align)
+        data = SimpleNamespace(
+            model_output=SimpleNamespace(last_hidden_state=states[None]), align=align
+        )
     doc = type("Doc", (list,), {"_": SimpleNamespace(trf_data=data)})([0, 1, 2])
     found = vectors.token_vectors(doc)
     np.testing.assert_allclose(found, [[1, 2], [0, 0], [4, 6]])

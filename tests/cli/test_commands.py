@@ -1,4 +1,6 @@
-"""The commands: what they print for people and for scripts, and how they end where something is wrong."""
+"""The commands: what they print for people and for scripts, and how they end where something is
+wrong.
+"""
 
 import json
 
@@ -42,7 +44,9 @@ def folder(make_tagger, tmp_path):
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_help_has_an_example(path):
-    assert f"EXAMPLE: python -m spacy bertfamily {' '.join(path)} " in COMMANDS[path].help.replace("\n", " ")
+    assert f"EXAMPLE: python -m spacy bertfamily {' '.join(path)} " in COMMANDS[path].help.replace(
+        "\n", " "
+    )
     assert all(parameter.help for parameter in COMMANDS[path].params if parameter.name != "ctx")
 
 
@@ -66,17 +70,32 @@ def test_info_for_people_and_for_scripts(folder):
 def test_adapters_go_from_one_pipeline_to_another(folder, tmp_path):
     exported = run("adapters", "export", folder, tmp_path / "adapter")
     assert exported.exit_code == 0, exported.output
-    imported = run("adapters", "import", folder, tmp_path / "adapter", tmp_path / "both", "--name", "second", "-a")
+    imported = run(
+        "adapters",
+        "import",
+        folder,
+        tmp_path / "adapter",
+        tmp_path / "both",
+        "--name",
+        "second",
+        "-a",
+    )
     assert imported.exit_code == 0, imported.output
     rows = json.loads(run("adapters", "list", tmp_path / "both", "--json").output)
-    assert [(row["adapter"], row["active"]) for row in rows] == [("default", False), ("second", True)]
+    assert [(row["adapter"], row["active"]) for row in rows] == [
+        ("default", False),
+        ("second", True),
+    ]
     assert rows[0]["parameters"] == rows[1]["parameters"] > 0
     assert rows[0]["kind"] == "spacy-bertfamily.Bottleneck.v1"
     assert "second yes" in said(run("adapters", "list", tmp_path / "both"))
     # the imported one is a copy, so that the pipeline says the same
     text = "I like green eggs"
     one, other = spacy.load(folder)(text), spacy.load(tmp_path / "both")(text)
-    assert (one._.trf_data.model_output.last_hidden_state == other._.trf_data.model_output.last_hidden_state).all()
+    assert (
+        one._.trf_data.model_output.last_hidden_state
+        == other._.trf_data.model_output.last_hidden_state
+    ).all()
 
 
 @pytest.mark.parametrize(
@@ -87,12 +106,24 @@ def test_adapters_go_from_one_pipeline_to_another(folder, tmp_path):
         (["adapters", "list", "{tmp}/nothing"], "Cannot load"),
         (["adapters", "export", "{nlp}", "{tmp}/a", "--name", "other"], "B062"),
         (["adapters", "export", "{nlp}", "{tmp}/a", "--format", "other"], "B004"),
-        (["adapters", "export", "{nlp}", "{tmp}/a", "--transformer", "other"], "no such adapter_transformer"),
+        (
+            ["adapters", "export", "{nlp}", "{tmp}/a", "--transformer", "other"],
+            "no such adapter_transformer",
+        ),
         (["adapters", "import", "{nlp}", "{nlp}", "{tmp}/a"], "B068"),
         (["plot-log", "{tmp}/a.png", "{nlp}/meta.json"], "B313"),
         (["convert", "{nlp}/meta.json", "{tmp}/a.spacy", "--format", "bio"], "B314"),
         (["convert", "{nlp}/meta.json", "{tmp}/a.spacy", "--format", "poem"], "B121"),
-        (["convert", "{nlp}/transformer/delta.safetensors", "{tmp}/a.spacy", "--format", "conllu"], "B321"),
+        (
+            [
+                "convert",
+                "{nlp}/transformer/delta.safetensors",
+                "{tmp}/a.spacy",
+                "--format",
+                "conllu",
+            ],
+            "B321",
+        ),
         (["convert", "{nlp}/../a.conllu", "{nlp}/meta.json/a.spacy"], "Cannot write"),
         (["init-config", "{nlp}/meta.json/a.cfg", "--task", "ner"], "Cannot write"),
         (["init-config", "{nlp}", "--task", "ner", "--force"], "Cannot write"),
@@ -101,9 +132,36 @@ def test_adapters_go_from_one_pipeline_to_another(folder, tmp_path):
         (["train", "{nlp}/tokenizer", "-o", "{tmp}/a"], "Cannot train"),
         (["ask", "en_minilm_qa", "Who?", "--context", "{tmp}/nothing"], "Cannot read"),
         (["compare", "poetry", "{nlp}/meta.json", "{nlp}/meta.json", "-o", "{tmp}/a"], "B004"),
-        (["compare", "ner", "{nlp}/meta.json", "{nlp}/meta.json", "-o", "{tmp}/a", "--sizes", "big"], "--sizes"),
-        (["compare", "ner", "{nlp}/meta.json", "{nlp}/meta.json", "-o", "{tmp}/a", "--tops", "7"], "B007"),
-        (["compare", "ner", "{nlp}/meta.json", "{nlp}/meta.json", "-o", "{nlp}/meta.json/a"], "Cannot compare"),
+        (
+            [
+                "compare",
+                "ner",
+                "{nlp}/meta.json",
+                "{nlp}/meta.json",
+                "-o",
+                "{tmp}/a",
+                "--sizes",
+                "big",
+            ],
+            "--sizes",
+        ),
+        (
+            [
+                "compare",
+                "ner",
+                "{nlp}/meta.json",
+                "{nlp}/meta.json",
+                "-o",
+                "{tmp}/a",
+                "--tops",
+                "7",
+            ],
+            "B007",
+        ),
+        (
+            ["compare", "ner", "{nlp}/meta.json", "{nlp}/meta.json", "-o", "{nlp}/meta.json/a"],
+            "Cannot compare",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
@@ -114,13 +172,17 @@ def test_errors_have_no_traceback(folder, tmp_path, args, message):
     assert message in said(result)
 
 
-@pytest.mark.parametrize("command", [["train"], ["compare", "ner", "{corpus}"]], ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    "command", [["train"], ["compare", "ner", "{corpus}"]], ids=lambda command: command[0]
+)
 def test_options_that_there_are_none_of(tmp_path, command):
     (tmp_path / "file").touch()
     args = [arg.format(corpus=tmp_path / "file") for arg in command]
     result = run(*args, tmp_path / "file", "-o", tmp_path / "out", "--max-steps", "5")
     assert result.exit_code == 2
-    assert "No such option '--max-steps'" in said(result) or "No such option: --max-steps" in said(result)
+    assert "No such option '--max-steps'" in said(result) or "No such option: --max-steps" in said(
+        result
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -133,7 +195,10 @@ def test_which_of_several_transformers(make_tagger, tmp_path):
     result = run("adapters", "export", tmp_path / "nlp", tmp_path / "adapter")
     assert result.exit_code == 1
     assert "transformer, second" in said(result)
-    assert run("adapters", "export", tmp_path / "nlp", tmp_path / "adapter", "-t", "second").exit_code == 0
+    assert (
+        run("adapters", "export", tmp_path / "nlp", tmp_path / "adapter", "-t", "second").exit_code
+        == 0
+    )
 
 
 BIO = '{"tokens": ["Ann", "eats", "Blue", "Ham"], "tags": ["B-PER", "O", "B-FOOD", "I-FOOD"]}\n'
@@ -158,7 +223,10 @@ def test_convert_the_first_texts(tmp_path, limit, written):
 
 
 def test_convert_the_treebanks_own_tags_and_morphology(tmp_path):
-    rows = ["1\tEats\t_\tVERB\tVBZ\tNumber=Sing|Person=3\t_\t_\t_\t_", "2\tham\t_\tTHING\t_\t_\t_\t_\t_\t_"]
+    rows = [
+        "1\tEats\t_\tVERB\tVBZ\tNumber=Sing|Person=3\t_\t_\t_\t_",
+        "2\tham\t_\tTHING\t_\t_\t_\t_\t_\t_",
+    ]
     (tmp_path / "a.conllu").write_text("\n".join(rows) + "\n")
     assert run("convert", tmp_path / "a.conllu", tmp_path / "a.spacy", "--xpos").exit_code == 0
     (doc,) = DocBin().from_disk(tmp_path / "a.spacy").get_docs(spacy.blank("en").vocab)
@@ -170,13 +238,17 @@ def test_convert_the_treebanks_own_tags_and_morphology(tmp_path):
 
 def test_convert_entities(tmp_path):
     (tmp_path / "a.jsonl").write_text(BIO)
-    assert run("convert", tmp_path / "a.jsonl", tmp_path / "a.spacy", "--format", "bio").exit_code == 0
+    assert (
+        run("convert", tmp_path / "a.jsonl", tmp_path / "a.spacy", "--format", "bio").exit_code == 0
+    )
     (doc,) = DocBin().from_disk(tmp_path / "a.spacy").get_docs(spacy.blank("en").vocab)
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ann", "PER"), ("Blue Ham", "FOOD")]
 
 
 def test_plot_log(tmp_path):
-    rows = [{"step": s, "score": s / 10, "losses": {"tagger": 3.0 - s}, "scores": {}} for s in range(3)]
+    rows = [
+        {"step": s, "score": s / 10, "losses": {"tagger": 3.0 - s}, "scores": {}} for s in range(3)
+    ]
     (tmp_path / "run.jsonl").write_text("\n".join(map(json.dumps, rows)))
     result = run("plot-log", tmp_path / "curves.png", tmp_path / "run.jsonl")
     assert result.exit_code == 0, result.output

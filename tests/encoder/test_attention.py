@@ -5,8 +5,8 @@ import torch
 from spacy.util import fix_random_seed
 from torch.nn import functional
 
-from spacy_bertfamily.encoder import attention
-from spacy_bertfamily.encoder.attention import LONGEST, ProductAttention
+from spacy_bertfamily.patching import bfloat16_attention
+from spacy_bertfamily.patching.bfloat16_attention import LONGEST, ProductAttention
 
 from ..util import TRAINED
 
@@ -14,23 +14,29 @@ PIECES = 20
 
 
 def tensors(dtype, pieces=PIECES, requires_grad=True):
-    """RETURNS (List[torch.Tensor]): Query, key and value, the same numbers in each type."""
+    """RETURNS (list[torch.Tensor]): Query, key and value, the same numbers in each type."""
     generator = torch.Generator().manual_seed(0)
     drawn = [torch.randn(2, 3, pieces, 8, generator=generator).bfloat16() for _ in range(3)]
     return [tensor.to(dtype).requires_grad_(requires_grad) for tensor in drawn]
 
 
 def hidden(kind):
-    """RETURNS (Optional[torch.Tensor]): A mask that hides the last pieces of the second window."""
+    """RETURNS (torch.Tensor | None): A mask that hides the last pieces of the second window."""
     if kind is None:
         return None
     seen = torch.ones(2, 1, PIECES, PIECES, dtype=torch.bool)
     seen[1, ..., -5:] = False
-    return seen if kind == "bool" else torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)
+    return (
+        seen
+        if kind == "bool"
+        else torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)
+    )
 
 
 def attend(dtype, mask=None, scale=None):
-    """RETURNS (List[torch.Tensor]): The result and the gradients of query, key and value, as float32."""
+    """RETURNS (list[torch.Tensor]): The result and the gradients of query, key and value, as
+    float32.
+    """
     inputs = tensors(dtype)
     if mask is not None and mask.dtype != torch.bool:
         mask = mask.to(dtype)
@@ -43,8 +49,10 @@ def attend(dtype, mask=None, scale=None):
 def calls(monkeypatch):
     """RETURNS (List): What the products were asked for, one entry for each time that they paid."""
     found = []
-    pays = attention._pays
-    monkeypatch.setattr(attention, "_pays", lambda q, k: pays(q, k) and (found.append(q.shape) or True))
+    pays = bfloat16_attention._pays
+    monkeypatch.setattr(
+        bfloat16_attention, "_pays", lambda q, k: pays(q, k) and (found.append(q.shape) or True)
+    )
     return found
 
 
@@ -104,12 +112,16 @@ def test_elsewhere_torch_computes_it(calls, dtype, pieces, requires_grad, option
 @pytest.mark.parametrize("model_type", TRAINED)
 def test_models_train_as_with_torchs_kernel(backbones, make_tagger, monkeypatch, calls, model_type):
     def gradients(longest):
-        monkeypatch.setattr(attention, "LONGEST", longest)
+        monkeypatch.setattr(bfloat16_attention, "LONGEST", longest)
         fix_random_seed(0)
-        nlp, examples = make_tagger(name=backbones(model_type), adapter=None, trainable=["all"], precision="bfloat16")
+        nlp, examples = make_tagger(
+            name=backbones(model_type), adapter=None, trainable=["all"], precision="bfloat16"
+        )
         transformer = nlp.get_pipe("transformer")
         transformer.shim.encoder._thawed.clear()  # dropout draws other numbers
-        batch, backprop = transformer.model.begin_update([example.predicted for example in examples])
+        batch, backprop = transformer.model.begin_update(
+            [example.predicted for example in examples]
+        )
         backprop(batch)
         named = transformer.shim.encoder.named_parameters()
         return torch.cat([p.grad.flatten() for _, p in named if p.grad is not None])

@@ -10,9 +10,10 @@ import torch
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_bertfamily.adapters import after, find_family
 from spacy_bertfamily.encoder.cache import StateCache
-from spacy_bertfamily.encoder.windows import Window
+from spacy_bertfamily.model_types.table import known_spec
+from spacy_bertfamily.patching.hooks import after
+from spacy_bertfamily.windows.cut import Window
 
 from ..adapters.kinds import block, needs_peft
 from ..conftest import TAGGED
@@ -31,7 +32,9 @@ def upper(kind="pfeiffer", layers=(2,)):
 
 @pytest.fixture
 def make(tiny):
-    """Makes a pipeline of three transformers, each with a tagger, and counts how often the layers are computed."""
+    """Makes a pipeline of three transformers, each with a tagger, and counts how often the layers
+    are computed.
+    """
 
     def make(adapters=None, cache_mb=64, tok2vec=LISTENER, name=tiny):
         gc.collect()  # encoders of other tests, which would share what they know
@@ -52,17 +55,21 @@ def make(tiny):
 
 
 def count(nlp):
-    """RETURNS (Dict[int, List]): By the number of a layer, each time that one of the transformers computes it."""
+    """RETURNS (dict[int, List]): By the number of a layer, each time that one of the transformers
+    computes it.
+    """
     calls = {}
     for name in NAMES:
         encoder = nlp.get_pipe(name).shim.encoder
-        family = find_family(encoder.shared.config.model_type)
-        for depth, layer in enumerate(family.find_layers(encoder.backbone)):
-            inner = layer.get_submodule(family.attention.input)
-            inner.register_forward_hook(lambda *_, of=calls.setdefault(depth, []), name=name: of.append(name))
+        spec = known_spec(encoder.shared.config.model_type)
+        for depth, layer in enumerate(spec.find_layers(encoder.backbone)):
+            inner = layer.get_submodule(spec.attention.input)
+            inner.register_forward_hook(
+                lambda *_, of=calls.setdefault(depth, []), name=name: of.append(name)
+            )
     for name in NAMES:  # what is found out by trying it, with calls of its own
-        encoder = nlp.get_pipe(name).shim.encoder
-        assert min(encoder.prefix.number, encoder.common.number()) >= 0
+        reuse = nlp.get_pipe(name).shim.schedule.reuse
+        assert min(reuse.frozen.number, reuse.shared.number()) >= 0
     for of in calls.values():
         of.clear()
     return calls
@@ -124,7 +131,9 @@ def test_only_what_is_the_same_in_all_is_shared(make, adapters, by):
 
 
 def test_mixed_layers_below(make):
-    """A mix reads states of the common layers too: all that anyone wants are shared after the first batch."""
+    """A mix reads states of the common layers too: all that anyone wants are shared after the first
+    batch.
+    """
     nlp, _, calls = make(tok2vec=MIX)
     apart, _, _ = make(tok2vec=MIX, cache_mb=0)
     for texts in (TEXTS[:2], TEXTS[2:]):
@@ -133,7 +142,9 @@ def test_mixed_layers_below(make):
 
 
 def test_training(make):
-    """The first epoch computes the common layers once for all, the next ones not at all; with the same result."""
+    """The first epoch computes the common layers once for all, the next ones not at all; with the
+    same result.
+    """
     trained = []
     for cache_mb in (64, 0):
         nlp, examples, calls = make(cache_mb=cache_mb)
@@ -144,7 +155,11 @@ def test_training(make):
         assert len(calls[0]) == (1 if cache_mb else 9)
         assert len(calls[2]) == 9
         trained.append(
-            [p.detach().clone() for name in NAMES for p in nlp.get_pipe(name).shim.encoder.adapter.parameters()]
+            [
+                p.detach().clone()
+                for name in NAMES
+                for p in nlp.get_pipe(name).shim.encoder.adapter.parameters()
+            ]
         )
     for one, other in zip(*trained):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
@@ -161,7 +176,9 @@ def test_predicting_before_training(make):
 @needs_peft
 @pytest.mark.parametrize("merged", [False, True])
 def test_a_change_below_ends_it(make, merged):
-    """An adapter in low layers, and one that was merged into their weights, make another model of the backbone."""
+    """An adapter in low layers, and one that was merged into their weights, make another model of
+    the backbone.
+    """
     nlp, _, calls = make()
     transformer = nlp.get_pipe("b")
     transformer.add_adapter("low", block("lora"))
@@ -194,11 +211,20 @@ def test_threads(make):
 
 def test_what_came_last_stays_within_bounds():
     cache = StateCache(3 * 4 * 8 * 4, recent=True)  # three states of 4 pieces
-    windows = [Window(np.full(4, i), np.zeros(4, "int64"), np.arange(4), np.ones(4, bool)) for i in range(5)]
+    windows = [
+        Window(np.full(4, i), np.zeros(4, "int64"), np.arange(4), np.ones(4, bool))
+        for i in range(5)
+    ]
     for i, window in enumerate(windows):
         cache.put(window, {2: torch.full((4, 8), float(i))})
         assert cache.n_bytes <= cache.max_bytes
-    assert [cache.get(window, [2]) is not None for window in windows] == [False, False, True, True, True]
+    assert [cache.get(window, [2]) is not None for window in windows] == [
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
     assert float(cache.get(windows[4], [2])[2][0, 0]) == 4.0
     cache.put(windows[0], {2: torch.zeros(4, 80)})  # more than there is room for at all
     assert cache.get(windows[0], [2]) is None
@@ -206,20 +232,24 @@ def test_what_came_last_stays_within_bounds():
 
 def test_a_change_without_parameters_ends_it(make):
     nlp, _, _ = make()
-    encoder = nlp.get_pipe("b").shim.encoder
-    encoder.forget()
+    shim = nlp.get_pipe("b").shim
+    encoder, reuse = shim.encoder, shim.schedule.reuse
+    reuse.invalidate_cache()
     encoder.active_modules.hook(lambda: after(encoder.backbone.embeddings, lambda h: h * 2))
-    assert encoder.unchanged.number == 0
-    assert nlp.get_pipe("a").shim.encoder.unchanged.number == 2
+    assert reuse.unchanged.number == 0
+    assert nlp.get_pipe("a").shim.schedule.reuse.unchanged.number == 2
 
 
 @pytest.mark.parametrize(("trainable", "number"), [(["top:1"], 2), (["all"], 0)])
 def test_looking_for_what_is_common_draws_no_random_numbers(make_tagger, trainable, number):
-    """Encoders that have not been collected yet are looked at too: when that happens must not change a training."""
+    """Encoders that have not been collected yet are looked at too: when that happens must not
+    change a training.
+    """
     nlp, _ = make_tagger(adapter=None, trainable=trainable)
     encoder = nlp.get_pipe("transformer").shim.encoder
     encoder.set_training(True)
     before = torch.get_rng_state()
-    assert encoder.unchanged.number == number
+    reuse = nlp.get_pipe("transformer").shim.schedule.reuse
+    assert reuse.unchanged.number == number
     assert encoder.training
     assert torch.equal(torch.get_rng_state(), before)

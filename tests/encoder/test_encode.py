@@ -1,4 +1,6 @@
-"""Hidden states: equal to the bare model's, whatever they are batched with, and aligned to every token."""
+"""Hidden states: equal to the bare model's, whatever they are batched with, and aligned to every
+token.
+"""
 
 import numpy as np
 import pytest
@@ -6,46 +8,13 @@ import spacy
 import torch
 from spacy.tokens import Doc
 
-from spacy_bertfamily.adapters import Bottleneck
-from spacy_bertfamily.backbone import load_backbone
-from spacy_bertfamily.encoder.encode import encode
-from spacy_bertfamily.encoder.module import Encoder
-from spacy_bertfamily.encoder.pieces import PieceTokenizer
-from spacy_bertfamily.encoder.settings import EncoderSettings
-
-TEXTS = [
-    "I like green eggs",
-    "Who wrote it?",
-    "the small dog likes unable eggs " * 12,
-    "  Eat   blue ham in 1920 ",
-    "eat",
-]
-
-
-def make_encoder(name, **changes):
-    settings = {
-        "name": name, "trainable": ("adapter",), "max_pieces": 40, "stride": 10, "batch_pieces": 160,
-        "precision": "float32", "separator": "[SEP]", "adapter": Bottleneck(size=8), **changes,
-    }  # fmt: skip
-    if settings["adapter"] is None and "trainable" not in changes:
-        settings["trainable"] = ()
-    backbone = load_backbone(name)
-    encoder = Encoder(backbone, EncoderSettings(**settings))
-    return encoder, PieceTokenizer(backbone.tokenizer, encoder.causal)
-
-
-def token_vectors(data):
-    """Mean of each token's pieces, zero where it has none."""
-    states = data.model_output.last_hidden_state.reshape(-1, data.width)
-    ends = np.cumsum(data.align.lengths)
-    return np.stack([
-        states[data.align.dataXd[end - n : end]].mean(0) if n else np.zeros(data.width)
-        for n, end in zip(data.align.lengths, ends)
-    ])  # fmt: skip
+from ..util import TEXTS, encode, make_encoder, token_vectors
 
 
 def test_same_as_spacy_transformers_on_the_same_windows(tiny):
-    """Equal token vectors to spacy-transformers' TransformerModel.v3, to 1e-4, where a Doc is one window."""
+    """Equal token vectors to spacy-transformers' TransformerModel.v3, to 1e-4, where a Doc is one
+    window.
+    """
     from spacy_transformers.layers import TransformerModel
     from spacy_transformers.span_getters import configure_get_doc_spans
 
@@ -71,10 +40,14 @@ def test_long_docs_are_covered_by_windows(tiny):
 
 def test_a_piece_takes_the_window_with_most_context(tiny):
     encoder, tokenizer = make_encoder(tiny)
-    doc = Doc(spacy.blank("en").vocab, words=["eat"] * 60)  # room 38, overlap 10: pieces 0-37 and 28-59
+    doc = Doc(
+        spacy.blank("en").vocab, words=["eat"] * 60
+    )  # room 38, overlap 10: pieces 0-37 and 28-59
     data = encode(encoder, tokenizer, [doc], [], False)[0][0]
     longest = encoder.settings.max_pieces
-    assert data.align.dataXd[32] == 33  # 5 pieces from the end of the first, 4 from the start of the second
+    assert (
+        data.align.dataXd[32] == 33
+    )  # 5 pieces from the end of the first, 4 from the start of the second
     assert data.align.dataXd[33] == longest + 1 + 5
 
 
@@ -93,8 +66,15 @@ def test_strange_texts(backbones, model_type, text):
     assert len(data.align.lengths) == len(doc)
     if len(doc):
         assert np.isfinite(data.model_output.last_hidden_state).all()
-        special = set(tokenizer.tokenizer.all_special_ids) - {tokenizer.tokenizer.unk_token_id, tokenizer.pad_id}
-        ids = [i for row, n in zip(data.wordpieces.input_ids, data.wordpieces.lengths) for i in row[1 : n - 1]]
+        special = set(tokenizer.tokenizer.all_special_ids) - {
+            tokenizer.tokenizer.unk_token_id,
+            tokenizer.pad_id,
+        }
+        ids = [
+            i
+            for row, n in zip(data.wordpieces.input_ids, data.wordpieces.lengths)
+            for i in row[1 : n - 1]
+        ]
         assert not special & set(ids)  # user text never becomes a special piece
 
 
@@ -102,19 +82,29 @@ def test_only_wanted_layers_are_kept(tiny):
     encoder, tokenizer = make_encoder(tiny)
     docs = [spacy.blank("en").make_doc("I like eggs")]
     data = encode(encoder, tokenizer, docs, [1], False)[0][0]
-    assert [state is not None for state in data.model_output.hidden_states] == [False, True, False, True]
+    assert [state is not None for state in data.model_output.hidden_states] == [
+        False,
+        True,
+        False,
+        True,
+    ]
     assert "hidden_states" not in encode(encoder, tokenizer, docs, [], False)[0][0].model_output
 
 
 def test_gradients_are_those_of_one_padded_batch(tiny):
-    """Packing into batches, scattering and gathering change nothing about the gradients: checked against autograd."""
+    """Packing into batches, scattering and gathering change nothing about the gradients: checked
+    against autograd.
+    """
     encoder, tokenizer = make_encoder(tiny, trainable=("all",), adapter=None, batch_pieces=40)
     encoder._thawed = []  # no dropout, so that both ways compute the same
     docs = [spacy.blank("en").make_doc(text) for text in TEXTS[:2]]
     rng = np.random.default_rng(0)
     data, backprop = encode(encoder, tokenizer, docs, [1], True)
     gradients = [
-        {layer: rng.normal(size=d.model_output.last_hidden_state.shape).astype("f") for layer in (1, encoder.depth)}
+        {
+            layer: rng.normal(size=d.model_output.last_hidden_state.shape).astype("f")
+            for layer in (1, encoder.depth)
+        }
         for d in data
     ]
     backprop(gradients)
@@ -122,8 +112,15 @@ def test_gradients_are_those_of_one_padded_batch(tiny):
     encoder.zero_grad()
     for doc, gradient in zip(docs, gradients):
         inputs = tokenizer.tokenizer(doc.text, return_tensors="pt")
-        states = encoder(inputs["input_ids"], inputs["attention_mask"], inputs["token_type_ids"], [1, encoder.depth])
-        torch.autograd.backward([states[j] for j in gradient], [torch.from_numpy(g) for g in gradient.values()])
+        states = encoder(
+            inputs["input_ids"],
+            inputs["attention_mask"],
+            inputs["token_type_ids"],
+            [1, encoder.depth],
+        )
+        torch.autograd.backward(
+            [states[j] for j in gradient], [torch.from_numpy(g) for g in gradient.values()]
+        )
     assert ours
     for name, parameter in encoder.named_parameters():
         if name in ours:

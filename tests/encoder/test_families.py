@@ -9,12 +9,11 @@ import torch
 from spacy.tokens import Doc
 from transformers import AutoTokenizer, BertTokenizerFast
 
-from spacy_bertfamily.adapters import FAMILIES, PAL, Bottleneck, Peft
-from spacy_bertfamily.encoder.encode import encode
+from spacy_bertfamily.adapters import PAL, Bottleneck, Peft
+from spacy_bertfamily.model_types.table import SPECS
 
 from ..adapters.kinds import needs_peft
-from ..util import KNOWN_TYPES, MODEL_TYPES, make_model
-from .test_encode import TEXTS, make_encoder, token_vectors
+from ..util import KNOWN_TYPES, MODEL_TYPES, TEXTS, encode, make_encoder, make_model, token_vectors
 
 PLACEMENTS = ("houlsby", "pfeiffer", "parallel")
 SHORT = [text for text in TEXTS if len(text) < 60]
@@ -28,16 +27,18 @@ def docs_of(texts):
 
 def adapters(model_type, init_scale):
     """One adapter of each kind that the table says the type takes."""
-    family = FAMILIES[model_type]
+    spec = SPECS[model_type]
     for placement in PLACEMENTS:
-        if family.why_not(placement) is None:
+        if spec.why_not(placement) is None:
             yield Bottleneck(size=4, init_scale=init_scale, placement=placement)
-    if family.why_not("pal") is None:
+    if spec.why_not("pal") is None:
         yield PAL(size=8, heads=2, init_scale=init_scale or 0.1, no_op=not init_scale)
 
 
 def reference_inputs(model_type, folder, *texts):
-    """What the tokenizer makes of a text or a pair, and what the model's own documentation says to do with it."""
+    """What the tokenizer makes of a text or a pair, and what the model's own documentation says to
+    do with it.
+    """
     tokenizer_class = BertTokenizerFast if model_type == "albert" else AutoTokenizer
     tokenizer = tokenizer_class.from_pretrained(folder)
     shortest = {"nystromformer": 64, "funnel": 5}.get(model_type)  # it cannot read anything shorter
@@ -45,29 +46,36 @@ def reference_inputs(model_type, folder, *texts):
     inputs = tokenizer(*texts, return_tensors="pt", **fixed)
     if model_type == "longformer":  # the first piece, and the question
         places = torch.arange(inputs["input_ids"].shape[1])
-        end = inputs["input_ids"][0].tolist().index(tokenizer.sep_token_id) if len(texts) == 2 else 1
+        end = (
+            inputs["input_ids"][0].tolist().index(tokenizer.sep_token_id) if len(texts) == 2 else 1
+        )
         inputs["global_attention_mask"] = (places < end).long()[None]
     return inputs
 
 
 def reference_states(model_type, inputs):
     model = make_model(model_type)
-    model = model.get_encoder() if FAMILIES[model_type].part else model
+    model = model.get_encoder() if SPECS[model_type].encoder_path else model
     torch.manual_seed(0)  # Reformer draws
     known = inspect.signature(model.forward).parameters
     with torch.no_grad():
-        return model(**{name: value for name, value in inputs.items() if name in known}, output_hidden_states=True)
+        return model(
+            **{name: value for name, value in inputs.items() if name in known},
+            output_hidden_states=True,
+        )
 
 
 def test_every_row_is_tested():
-    assert sorted(KNOWN_TYPES) == sorted(FAMILIES)
+    assert sorted(KNOWN_TYPES) == sorted(SPECS)
 
 
 @every_type
 def test_identity_adapters_change_nothing(backbones, model_type):
-    """With each kind of adapter at its no-op, hidden states equal the bare Hugging Face model's to 1e-5."""
+    """With each kind of adapter at its no-op, hidden states equal the bare Hugging Face model's to
+    1e-5.
+    """
     folder = backbones(model_type)
-    mixes = FAMILIES[model_type].why_not("mix") is None
+    mixes = SPECS[model_type].why_not("mix") is None
     references = [reference_inputs(model_type, folder, text) for text in SHORT]
     expected = [reference_states(model_type, inputs) for inputs in references]
     for adapter in [None, *adapters(model_type, 0.0)]:
@@ -77,10 +85,16 @@ def test_identity_adapters_change_nothing(backbones, model_type):
         for inputs, reference, found in zip(references, expected, data):
             ids = inputs["input_ids"][inputs["attention_mask"] > 0].tolist()
             assert found.wordpieces.input_ids.tolist() == [ids]
-            for layer in layers[:-1]:  # some models give the last one before their last normalisation
+            for layer in layers[
+                :-1
+            ]:  # some models give the last one before their last normalisation
                 ours = found.model_output.hidden_states[layer]
-                np.testing.assert_allclose(ours, reference.hidden_states[layer][:, : len(ids)], atol=1e-5)
-            np.testing.assert_allclose(found.model_output.last_hidden_state, reference[0][:, : len(ids)], atol=1e-5)
+                np.testing.assert_allclose(
+                    ours, reference.hidden_states[layer][:, : len(ids)], atol=1e-5
+                )
+            np.testing.assert_allclose(
+                found.model_output.last_hidden_state, reference[0][:, : len(ids)], atol=1e-5
+            )
 
 
 @every_type
@@ -92,16 +106,20 @@ def test_pairs_are_the_tokenizers_own(backbones, model_type):
     inputs = reference_inputs(model_type, folder, first, second)
     length = int(inputs["attention_mask"].sum())
     assert data.wordpieces.input_ids.tolist() == inputs["input_ids"][:, :length].tolist()
-    if encoder.has_token_types and "token_type_ids" in inputs:
-        assert data.wordpieces.token_type_ids.tolist() == inputs["token_type_ids"][:, :length].tolist()
+    if encoder.inputs.token_types and "token_type_ids" in inputs:
+        assert (
+            data.wordpieces.token_type_ids.tolist() == inputs["token_type_ids"][:, :length].tolist()
+        )
     expected = reference_states(model_type, inputs)[0][:, :length]
     np.testing.assert_allclose(data.model_output.last_hidden_state, expected, atol=1e-5)
 
 
 @every_type
 def test_adapters_change_every_layer(backbones, model_type):
-    """So that the tests above can fail: with weights, the adapters of each kind reach the hidden states."""
-    docs, mixes = docs_of(["I like green eggs"]), FAMILIES[model_type].why_not("mix") is None
+    """So that the tests above can fail: with weights, the adapters of each kind reach the hidden
+    states.
+    """
+    docs, mixes = docs_of(["I like green eggs"]), SPECS[model_type].why_not("mix") is None
     bare, tokenizer = make_encoder(backbones(model_type), adapter=None)
     layers = range(1, bare.depth + 1) if mixes else []
 
@@ -143,7 +161,9 @@ def test_gradients_reach_every_adapter_and_nothing_else(backbones, model_type):
 
 @every_type
 def test_alignment_covers_every_character(backbones, model_type):
-    """Each token that is not whitespace has pieces, and each of its characters is one of a piece."""
+    """Each token that is not whitespace has pieces, and each of its characters is one of a
+    piece.
+    """
     encoder, tokenizer = make_encoder(backbones(model_type), adapter=None)
     texts = [*TEXTS, "Ünable  DOGS,eggs?", "你好世界 ann", "zzz \u2603\u2603 eat"]
     for doc, pieces in zip(docs_of(texts), tokenizer(docs_of(texts), None)):
@@ -158,13 +178,16 @@ def test_alignment_covers_every_character(backbones, model_type):
 @every_type
 def test_what_the_table_refuses_is_refused(backbones, model_type):
     settings = {"placement": PLACEMENTS, "kind": ("pal", "train", "peft")}
-    family = FAMILIES[model_type]
-    kinds = {"pal": PAL(size=8, heads=2), **{p: Bottleneck(size=4, placement=p) for p in settings["placement"]}}
+    spec = SPECS[model_type]
+    kinds = {
+        "pal": PAL(size=8, heads=2),
+        **{p: Bottleneck(size=4, placement=p) for p in settings["placement"]},
+    }
     for feature, adapter in kinds.items():
-        if family.why_not(feature) is not None:
+        if spec.why_not(feature) is not None:
             with pytest.raises(ValueError, match=rf"B012.*{model_type!r}"):
                 make_encoder(backbones(model_type), adapter=adapter)
-    if family.why_not("train") is not None:
+    if spec.why_not("train") is not None:
         with pytest.raises(ValueError, match=rf"B012.*{model_type!r}"):
             make_encoder(backbones(model_type), adapter=None, trainable=("all",))
 
@@ -175,9 +198,11 @@ def test_lora(backbones, model_type):
     """Starts as a no-op; its gradients arrive."""
     from peft.tuners.lora import layer
 
-    targets = ["query", "value"] if model_type == "squeezebert" else "all-linear"  # its linear layers are convolutions
+    targets = (
+        ["query", "value"] if model_type == "squeezebert" else "all-linear"
+    )  # its linear layers are convolutions
     lora = Peft("LORA", {"r": 2, "target_modules": targets})
-    if FAMILIES[model_type].why_not("peft") is not None:
+    if SPECS[model_type].why_not("peft") is not None:
         with pytest.raises(ValueError, match=rf"B012.*{model_type!r}"):
             make_encoder(backbones(model_type), adapter=lora)
         return
@@ -192,8 +217,14 @@ def test_lora(backbones, model_type):
     data, backprop = encode(encoder, tokenizer, docs, [], True)
     backprop([{encoder.depth: np.ones(d.model_output.last_hidden_state.shape, "f")} for d in data])
     for ours, plain in zip(data, before):
-        np.testing.assert_allclose(ours.model_output.last_hidden_state, plain.model_output.last_hidden_state, atol=1e-5)
-    gradients = [p.grad for name, p in encoder.named_parameters() if name.startswith("adapter.") and "lora_B" in name]
+        np.testing.assert_allclose(
+            ours.model_output.last_hidden_state, plain.model_output.last_hidden_state, atol=1e-5
+        )
+    gradients = [
+        p.grad
+        for name, p in encoder.named_parameters()
+        if name.startswith("adapter.") and "lora_B" in name
+    ]
     assert gradients
     assert any(g is not None and g.abs().sum() > 0 for g in gradients)
 
@@ -224,17 +255,25 @@ def test_adapters_of_albert_by_depth(backbones):
     before = states(own)
     for ours, expected in zip(before[1:], states(shared)[1:]):
         np.testing.assert_allclose(ours, expected, atol=1e-5)
-    own.active_modules.layers["1"].apply(lambda module: [p.data.zero_() for p in module.parameters()])
+    own.active_modules.layers["1"].apply(
+        lambda module: [p.data.zero_() for p in module.parameters()]
+    )
     after = states(own)
     assert np.array_equal(before[1], after[1])
     assert not np.allclose(before[2], after[2], atol=1e-3)
 
 
 def test_adapters_of_albert_in_one_layer_only(backbones):
-    encoder, tokenizer = make_encoder(backbones("albert"), adapter=Bottleneck(size=4, per_depth=True, layers=(2,)))
+    encoder, tokenizer = make_encoder(
+        backbones("albert"), adapter=Bottleneck(size=4, per_depth=True, layers=(2,))
+    )
     docs = docs_of(SHORT)
     data, backprop = encode(encoder, tokenizer, docs, [], True)
     backprop([{encoder.depth: np.ones(d.model_output.last_hidden_state.shape, "f")} for d in data])
-    names = [name for name, p in encoder.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0]
+    names = [
+        name
+        for name, p in encoder.named_parameters()
+        if p.grad is not None and p.grad.abs().sum() > 0
+    ]
     assert names
     assert all(name.startswith("adapter.layers.2.") for name in names)

@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from spacy_bertfamily.encoder import linear
-from spacy_bertfamily.encoder.linear import OneDNNLinear, is_available, use_onednn
+from spacy_bertfamily.patching import onednn
+from spacy_bertfamily.patching.onednn import OneDNNLinear, is_available, use_onednn
 
-needs_onednn = pytest.mark.skipif(not is_available(), reason="another processor, or a torch without the operator")
+needs_onednn = pytest.mark.skipif(
+    not is_available(), reason="another processor, or a torch without the operator"
+)
 
 
 def pair(bias=True):
@@ -65,7 +67,9 @@ def test_rows_need_not_follow_each_other_in_memory():
 def test_other_types_go_the_usual_way():
     plain, layer = pair()
     x = torch.randn(4, 48)
-    torch.testing.assert_close(layer.double()(x.double()), plain.double()(x.double()), atol=0, rtol=0)
+    torch.testing.assert_close(
+        layer.double()(x.double()), plain.double()(x.double()), atol=0, rtol=0
+    )
     layer.float(), plain.float()
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(x.bfloat16()).dtype == torch.bfloat16
@@ -75,7 +79,7 @@ def test_a_torch_without_the_operator_keeps_its_own_layers(monkeypatch):
     def product(*args):
         raise AttributeError("no such operator")
 
-    monkeypatch.setattr(linear, "product", product)
+    monkeypatch.setattr(onednn, "product", product)
     is_available.cache_clear()
     try:
         layers = nn.Sequential(nn.Linear(4, 4))

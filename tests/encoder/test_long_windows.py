@@ -6,11 +6,8 @@ import spacy
 import torch
 from transformers import CONFIG_MAPPING, MODEL_MAPPING, BigBirdModel
 
-from spacy_bertfamily.encoder.encode import encode
-
 from ..tokenizers import make_tokenizer
-from ..util import MODEL_TYPES
-from .test_encode import make_encoder, token_vectors
+from ..util import MODEL_TYPES, encode, make_encoder, token_vectors
 
 LENGTH = 512
 BLANK = spacy.blank("en")
@@ -23,7 +20,9 @@ def long_backbones(tmp_path_factory):
     for model_type in ("big_bird", "longformer"):
         folder = tmp_path_factory.mktemp(model_type)
         settings, kind = MODEL_TYPES[model_type]
-        config = CONFIG_MAPPING[model_type](**{**settings, "max_position_embeddings": LENGTH + 2 * (kind == "bytes")})
+        config = CONFIG_MAPPING[model_type](
+            **{**settings, "max_position_embeddings": LENGTH + 2 * (kind == "bytes")}
+        )
         torch.manual_seed(0)
         MODEL_MAPPING[type(config)](config).save_pretrained(folder)
         make_tokenizer(kind, folder)
@@ -40,9 +39,10 @@ def test_one_window_as_long_as_the_model_allows(long_backbones, model_type):
     assert len(data.wordpieces.lengths) == 1
     assert data.align.lengths.min() >= 1
     with pytest.raises(ValueError, match=rf"B006.*{LENGTH + 1}"):
-        make_encoder(long_backbones[model_type], **{**settings, "max_pieces": LENGTH + 1, "batch_pieces": 2 * LENGTH})[
-            0
-        ].settings.check_backbone(encoder.shared.config)
+        make_encoder(
+            long_backbones[model_type],
+            **{**settings, "max_pieces": LENGTH + 1, "batch_pieces": 2 * LENGTH},
+        )[0].settings.check_backbone(encoder.shared.config)
 
 
 @pytest.mark.parametrize("model_type", ["big_bird", "longformer"])
@@ -57,7 +57,9 @@ def test_short_texts_do_not_change_long_ones(long_backbones, model_type):
 
 
 def test_big_birds_long_windows_are_sparse(long_backbones):
-    """As the bare model computes them, whatever was read before; numpy's random numbers go on as they were."""
+    """As the bare model computes them, whatever was read before; numpy's random numbers go on as
+    they were.
+    """
     settings = {"max_pieces": LENGTH, "batch_pieces": LENGTH, "adapter": None}
     encoder, tokenizer = make_encoder(long_backbones["big_bird"], **settings)
     bare = BigBirdModel.from_pretrained(long_backbones["big_bird"]).eval()
@@ -75,10 +77,17 @@ def test_big_birds_long_windows_are_sparse(long_backbones):
 
 
 def test_longformers_question_is_seen_by_the_whole_text(long_backbones):
-    """Its attention windows are 8 pieces wide: without global attention a question would be too far away."""
+    """Its attention windows are 8 pieces wide: without global attention a question would be too far
+    away.
+    """
     encoder, tokenizer = make_encoder(
         long_backbones["longformer"], max_pieces=LENGTH, batch_pieces=LENGTH, adapter=None
     )
-    docs = [BLANK.make_doc(f"{question} [SEP] {LONG}") for question in ("who wrote it ?", "who eats eggs ?")]
-    first, second = (token_vectors(data)[-20:] for data in encode(encoder, tokenizer, docs, [], False)[0])
+    docs = [
+        BLANK.make_doc(f"{question} [SEP] {LONG}")
+        for question in ("who wrote it ?", "who eats eggs ?")
+    ]
+    first, second = (
+        token_vectors(data)[-20:] for data in encode(encoder, tokenizer, docs, [], False)[0]
+    )
     assert np.abs(first - second).max() > 1e-3

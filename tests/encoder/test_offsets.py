@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer, ByT5Tokenizer
 
-from spacy_bertfamily.encoder.offsets import find_offsets, tokenize_slowly
-from spacy_bertfamily.encoder.pieces import PieceTokenizer
+from spacy_bertfamily.windows.offsets import find_offsets, tokenize_slowly
+from spacy_bertfamily.windows.pieces import PieceTokenizer
 
 TEXTS = [
     "I like green eggs",
@@ -23,13 +23,17 @@ TEXTS = [
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "mpnet"])
 def test_equals_the_fast_tokenizer(backbones, model_type, text):
-    """The same pieces, with the same characters, but for whitespace, which some vocabularies put into a piece."""
+    """The same pieces, with the same characters, but for whitespace, which some vocabularies put
+    into a piece.
+    """
     slow = AutoTokenizer.from_pretrained(backbones(model_type), use_fast=False)
     fast = PieceTokenizer(AutoTokenizer.from_pretrained(backbones(model_type))).split([text])[0]
     assert not slow.is_fast
     ids, offsets = tokenize_slowly(slow, text)
     assert ids.tolist() == fast.ids.tolist()
-    for (start, end), (fast_start, fast_end) in zip(offsets.tolist(), zip(fast.starts.tolist(), fast.ends.tolist())):
+    for (start, end), (fast_start, fast_end) in zip(
+        offsets.tolist(), zip(fast.starts.tolist(), fast.ends.tolist())
+    ):
         if text[fast_start:fast_end].strip():
             start += len(text[start:end]) - len(text[start:end].lstrip())
             assert (start, end) == (fast_start, fast_end)
@@ -39,7 +43,11 @@ def test_equals_the_fast_tokenizer(backbones, model_type, text):
     ("text", "pieces", "expected"),
     [
         ("A cat", ["a", "cat"], [(0, 1), (2, 5)]),
-        ("\u212b cat", ["a", "cat"], [(0, 1), (2, 5)]),  # the Angstrom sign, decomposed by normalisation
+        (
+            "\u212b cat",
+            ["a", "cat"],
+            [(0, 1), (2, 5)],
+        ),  # the Angstrom sign, decomposed by normalisation
         ("a ☃ b", ["a", "", "b"], [(0, 1), (2, 3), (4, 5)]),
         ("a ☃ ☂☂ b", ["a", "", "", "b"], [(0, 1), (2, 3), (4, 6), (7, 8)]),  # words
         ("a ☃☂ b", ["a", "", "", "b"], [(0, 1), (2, 3), (3, 4), (5, 6)]),  # characters
@@ -56,7 +64,9 @@ def test_find_offsets(text, pieces, expected):
 def test_pieces_that_are_bytes(text):
     """ByT5 has a piece for each byte, and no offsets."""
     ids, offsets = tokenize_slowly(ByT5Tokenizer(), text)
-    assert [text[start:end] for start, end in offsets] == [char for char in text for _ in char.encode("utf8")]
+    assert [text[start:end] for start, end in offsets] == [
+        char for char in text for _ in char.encode("utf8")
+    ]
     assert bytes(i - 3 for i in ids).decode("utf8") == text
 
 

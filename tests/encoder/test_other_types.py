@@ -5,11 +5,10 @@ import pytest
 import spacy
 import torch
 
-from spacy_bertfamily.adapters import FAMILIES, describe
-from spacy_bertfamily.encoder.encode import encode
+from spacy_bertfamily.model_types.table import SPECS, spec_for
 
 from .. import util
-from .test_encode import make_encoder, token_vectors
+from ..util import encode, make_encoder, token_vectors
 
 TYPES = {
     "fnet": (util.COMMON, "albert"),
@@ -28,7 +27,7 @@ DOCS = [spacy.blank("en").make_doc(text) for text in ("I like green eggs", "who 
 
 @pytest.fixture
 def backbone(request, tmp_path, monkeypatch):
-    assert request.param not in FAMILIES
+    assert request.param not in SPECS
     monkeypatch.setitem(util.MODEL_TYPES, request.param, TYPES[request.param])
     return request.param, util.make_backbone(request.param, tmp_path)
 
@@ -58,8 +57,8 @@ def test_models_that_read_on(backbone):
 
 
 def test_models_that_fill_gaps_see_both_sides():
-    assert not describe("roformer").causal
-    assert describe("roformer").part is None
+    assert not spec_for("roformer").causal
+    assert spec_for("roformer").encoder_path is None
 
 
 @pytest.mark.parametrize("backbone", ["fnet"], indirect=True)

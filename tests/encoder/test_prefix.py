@@ -1,4 +1,6 @@
-"""Layers beneath everything that is trained are computed in the first epoch only, and nothing else changes by it."""
+"""Layers beneath everything that is trained are computed in the first epoch only, and nothing else
+changes by it.
+"""
 
 import gc
 
@@ -8,7 +10,7 @@ import torch
 from spacy.util import fix_random_seed
 from thinc.api import Adam
 
-from spacy_bertfamily.adapters import find_family
+from spacy_bertfamily.model_types.table import known_spec
 
 from ..adapters.kinds import block, kinds
 from ..adapters.test_kinds import vectors
@@ -26,14 +28,16 @@ def train(make_tagger, cache_mb, steps=4, head=None, **model):
         nlp.add_pipe("tagger", config={"model": head})
     nlp.initialize(lambda: examples)
     encoder = nlp.get_pipe("transformer").shim.encoder
-    family = find_family(encoder.shared.config.model_type)
-    lowest = family.find_layers(encoder.backbone)[0].get_submodule(family.attention.input)
-    number, calls = encoder.prefix.number, []
+    spec = known_spec(encoder.shared.config.model_type)
+    lowest = spec.find_layers(encoder.backbone)[0].get_submodule(spec.attention.input)
+    number, calls = nlp.get_pipe("transformer").shim.schedule.reuse.frozen.number, []
     lowest.register_forward_hook(lambda *args: calls.append(1))
     optimizer = Adam(0.01)
     for _ in range(steps):
         nlp.update(examples, sgd=optimizer)
-    trained = {name: p.detach().clone() for name, p in encoder.named_parameters() if p.requires_grad}
+    trained = {
+        name: p.detach().clone() for name, p in encoder.named_parameters() if p.requires_grad
+    }
     tagger = nlp.get_pipe("tagger").model.to_bytes()
     return trained, tagger, number, len(calls)
 
@@ -53,9 +57,11 @@ def check_same(make_tagger, **settings):
 
 @pytest.mark.parametrize("model_type", TRAINED)
 def test_every_model_type(backbones, make_tagger, model_type):
-    """The layers beneath are found, and the model goes on from them, where the table does not deny it."""
+    """The layers beneath are found, and the model goes on from them, where the table does not deny
+    it.
+    """
     number = check_same(make_tagger, name=backbones(model_type), adapter=None, trainable=["top:1"])
-    assert number == (0 if find_family(model_type).why_not("prefix") else 2)
+    assert number == (0 if known_spec(model_type).why_not("caching") else 2)
 
 
 @pytest.mark.parametrize("kind", kinds("houlsby", "pfeiffer", "parallel", "pal", "low-rank"))
@@ -75,7 +81,9 @@ def test_mixed_layers_below_and_above(make_tagger):
     assert check_same(make_tagger, adapter=None, trainable=["top:1"], head=MIXED) == 2
 
 
-@pytest.mark.parametrize("trainable", [["adapter"], ["embeddings"], ["layer_norm"], ["all"], ["top:3"]])
+@pytest.mark.parametrize(
+    "trainable", [["adapter"], ["embeddings"], ["layer_norm"], ["all"], ["top:3"]]
+)
 def test_nothing_to_save(make_tagger, trainable):
     assert check_same(make_tagger, trainable=trainable) == 0
 
@@ -85,9 +93,12 @@ def test_windows_that_are_new_or_do_not_fit_are_computed(make_tagger):
     found = []
     for cache_mb in (0, 64):
         fix_random_seed(0)
-        adapter = {**block("pfeiffer"), "layers": [2]}  # no dropout, which would depend on what goes in one batch
+        adapter = {
+            **block("pfeiffer"),
+            "layers": [2],
+        }  # no dropout, which would depend on what goes in one batch
         nlp, examples = make_tagger(adapter=adapter, trainable=["adapter"], cache_mb=cache_mb)
-        cache = nlp.get_pipe("transformer").shim.encoder.cache
+        cache = nlp.get_pipe("transformer").shim.schedule.reuse.cache
         cache.max_bytes = min(cache.max_bytes, 16 * 32 * 4)  # 16 pieces
         optimizer = Adam(0.01)
         for part in (examples[:1], examples, examples):
@@ -103,25 +114,26 @@ def test_another_adapter_starts_anew(make_tagger):
     nlp, examples = make_tagger(adapter={**block("pfeiffer"), "layers": [2]}, trainable=["adapter"])
     transformer = nlp.get_pipe("transformer")
     nlp.update(examples, sgd=Adam(0.01))
-    encoder = transformer.shim.encoder
-    assert (encoder.prefix.number, len(encoder.cache)) == (2, 3)
+    reuse = transformer.shim.schedule.reuse
+    assert (reuse.frozen.number, len(reuse.cache)) == (2, 3)
     transformer.add_adapter("low", {**block("pfeiffer"), "layers": [0]})
     transformer.set_adapter("low")
-    assert (encoder.prefix.number, len(encoder.cache)) == (0, 0)
+    assert (reuse.frozen.number, len(reuse.cache)) == (0, 0)
 
 
 def test_a_layer_that_fails_leaves_the_model_as_it_was(make_tagger):
     nlp, _ = make_tagger(adapter=None, trainable=["top:1"])
     encoder = nlp.get_pipe("transformer").shim.encoder
-    layers = find_family("bert").find_layers(encoder.backbone)
+    reuse = nlp.get_pipe("transformer").shim.schedule.reuse
+    layers = known_spec("bert").find_layers(encoder.backbone)
     before = vectors(nlp)
 
     def fail():
-        with encoder.prefix.skip(torch.zeros(1, 2, 32)):
+        with reuse.frozen.skip(torch.zeros(1, 2, 32)):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert np.array_equal(vectors(nlp), before)
-    encoder.forget()
+    reuse.invalidate_cache()
     assert not any("forward" in layer.__dict__ for layer in layers)

@@ -16,17 +16,23 @@ FEW = {"max_pieces": 12, "stride": 4, "batch_pieces": 16}
 
 
 def gradients(make_tagger, **model):
-    """RETURNS (Tuple[Dict, int]): The gradients by name, and the numbers that the forward pass kept for them."""
+    """RETURNS (tuple[Dict, int]): The gradients by name, and the numbers that the forward pass kept
+    for them.
+    """
     fix_random_seed(0)
     nlp, examples = make_tagger(**{**FEW, **model})
     transformer = nlp.get_pipe("transformer")
     fix_random_seed(0)
     kept = []
     with saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
-        batch, backprop = transformer.model.begin_update([example.predicted for example in examples])
+        batch, backprop = transformer.model.begin_update(
+            [example.predicted for example in examples]
+        )
     n_kept = sum(kept)
     backprop(batch)
-    return {n: p.grad for n, p in transformer.shim.encoder.named_parameters() if p.grad is not None}, n_kept
+    return {
+        n: p.grad for n, p in transformer.shim.encoder.named_parameters() if p.grad is not None
+    }, n_kept
 
 
 def check_same(make_tagger, **model):
@@ -43,14 +49,22 @@ def test_every_model_type_trained_as_a_whole_with_dropout(backbones, make_tagger
     check_same(make_tagger, name=backbones(model_type), adapter=None, trainable=["all"])
 
 
-@pytest.mark.parametrize("kind", kinds("houlsby", "pfeiffer", "parallel", "pal", "low-rank", "lora", "dora"))
+@pytest.mark.parametrize(
+    "kind", kinds("houlsby", "pfeiffer", "parallel", "pal", "low-rank", "lora", "dora")
+)
 def test_every_kind_of_adapter(make_tagger, kind):
     adapter = block(kind)
-    check_same(make_tagger, trainable=["adapter"], adapter={k: v for k, v in adapter.items() if k != "init_scale"})
+    check_same(
+        make_tagger,
+        trainable=["adapter"],
+        adapter={k: v for k, v in adapter.items() if k != "init_scale"},
+    )
 
 
 def test_bfloat16(make_tagger):
-    """Attention is computed by products in training: what keeps other tensors when it is computed again would fail."""
+    """Attention is computed by products in training: what keeps other tensors when it is computed
+    again would fail.
+    """
     check_same(make_tagger, precision="bfloat16")
 
 
@@ -61,9 +75,9 @@ def test_adapters_of_albert_by_depth(backbones, make_tagger):
 
 
 def test_a_model_type_that_the_table_lacks(make_tagger, tiny, monkeypatch):
-    from spacy_bertfamily.adapters import FAMILIES
+    from spacy_bertfamily.model_types.table import SPECS
 
-    monkeypatch.delitem(FAMILIES, "bert")
+    monkeypatch.delitem(SPECS, "bert")
     with pytest.raises(ValueError, match="B008"):
         make_tagger(adapter=None, trainable=["all"], gradient_checkpointing=True)
 

@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 import spacy
 
-from spacy_bertfamily.encoder.encode import encode
-from spacy_bertfamily.layers.pair_pooling import pool_windows
-from spacy_bertfamily.qa.decode import WindowRef, decode
+from spacy_bertfamily.tasks.pairs.pooling import pool_windows
+from spacy_bertfamily.tasks.qa.decode import WindowRef, decode
 
-from ..util import MODEL_TYPES
-from .test_encode import make_encoder
+from ..util import MODEL_TYPES, encode, make_encoder
 
-LAST = {"gpt2", "mt5", "prophetnet", "t5", "xlnet"}  # [CLS] there, the last special piece, or the last piece of all
+LAST = {
+    "gpt2",
+    "mt5",
+    "prophetnet",
+    "t5",
+    "xlnet",
+}  # [CLS] there, the last special piece, or the last piece of all
 NONE = {"reformer"}  # no special pieces, and not causal: the last piece, too
 PAIR = "who wrote it ? [SEP] ann wrote it in 1920"
 
@@ -31,7 +35,9 @@ def test_pooling_takes_it(backbones, model_type):
         place = len(doc_data.wordpieces.strings[0]) - 1 if model_type in LAST | NONE else 0
         state = doc_data.model_output.last_hidden_state[0]
         assert np.array_equal(vector, state[place])
-        assert np.flatnonzero(np.abs(gradient.model_output.last_hidden_state[0]).sum(axis=1)).tolist() == [place]
+        assert np.flatnonzero(
+            np.abs(gradient.model_output.last_hidden_state[0]).sum(axis=1)
+        ).tolist() == [place]
 
 
 @pytest.fixture
@@ -39,21 +45,30 @@ def decoder(tiny, tmp_path):
     """A BERT whose pieces see only those before them, as its config says."""
     shutil.copytree(tiny, tmp_path, dirs_exist_ok=True)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf8"))
-    (tmp_path / "config.json").write_text(json.dumps({**config, "is_decoder": True}), encoding="utf8")
+    (tmp_path / "config.json").write_text(
+        json.dumps({**config, "is_decoder": True}), encoding="utf8"
+    )
     return str(tmp_path)
 
 
 @pytest.mark.parametrize("model_type", ["gpt2", "decoder"])
 def test_a_causal_models_last_piece_has_seen_both_texts(backbones, decoder, model_type):
-    encoder, tokenizer = make_encoder(decoder if model_type == "decoder" else backbones(model_type), adapter=None)
-    docs = [spacy.blank("en").make_doc(f"{question} [SEP] ann wrote it") for question in ("who ?", "what ?")]
+    encoder, tokenizer = make_encoder(
+        decoder if model_type == "decoder" else backbones(model_type), adapter=None
+    )
+    docs = [
+        spacy.blank("en").make_doc(f"{question} [SEP] ann wrote it")
+        for question in ("who ?", "what ?")
+    ]
     data, _ = encode(encoder, tokenizer, docs, [], False)
     first, second = pool_windows("cls").predict(data).dataXd
     assert np.abs(first - second).max() > 1e-3
 
 
 def test_the_null_answer_is_no_answer(backbones):
-    """Without special pieces, the last piece's score is that of 'no answer', and it alone is never the answer."""
+    """Without special pieces, the last piece's score is that of 'no answer', and it alone is never
+    the answer.
+    """
     encoder, tokenizer = make_encoder(backbones("gpt2"), adapter=None)
     doc = spacy.blank("en").make_doc(PAIR)
     (data,), _ = encode(encoder, tokenizer, [doc], [], False)

@@ -5,7 +5,7 @@ import spacy
 
 from spacy_bertfamily.adapters import Bottleneck
 
-from .test_encode import make_encoder
+from ..util import make_encoder
 
 
 def groups(folder, *trainable, adapter=None):
@@ -42,7 +42,9 @@ def test_layer_norm_and_bias(tiny):
 
 def test_embeddings(tiny):
     names, encoder = groups(tiny, "embeddings")
-    assert names == {n for n, _ in encoder.named_parameters() if n.startswith("backbone.embeddings")}
+    assert names == {
+        n for n, _ in encoder.named_parameters() if n.startswith("backbone.embeddings")
+    }
 
 
 def test_combinations(tiny):
@@ -111,7 +113,10 @@ def test_settings_that_the_backbone_cannot_do(backbones, monkeypatch, model_type
     nlp = spacy.blank("en")
     model = {"name": backbones(model_type), "max_pieces": 32, "stride": 8, **model}
     nlp.add_pipe("adapter_transformer", config={"model": model})
-    monkeypatch.setattr("spacy_bertfamily.backbone.load.read_weights", lambda folder: pytest.fail("weights were read"))
+    monkeypatch.setattr(
+        "spacy_bertfamily.backbone.load.read_weights",
+        lambda folder: pytest.fail("weights were read"),
+    )
     with pytest.raises(ValueError, match=message):
         nlp.initialize()
 
@@ -127,13 +132,13 @@ def test_longest_windows_run(backbones):
 
 
 def test_adapters_need_sites(tiny, monkeypatch):
-    from spacy_bertfamily.adapters import FAMILIES
+    from spacy_bertfamily.model_types.table import SPECS
 
-    monkeypatch.delitem(FAMILIES, "bert")
+    monkeypatch.delitem(SPECS, "bert")
     nlp = spacy.blank("en")
     config = {"model": {"name": tiny, "max_pieces": 32, "stride": 8}}
     nlp.add_pipe("adapter_transformer", config=config)
-    with pytest.raises(ValueError, match=r"B008.*'bert'.*register_family"):
+    with pytest.raises(ValueError, match=r"B008.*'bert'.*register_model_type"):
         nlp.initialize()
     config["model"].update(adapter=None, trainable=["layer_norm"])
     nlp.remove_pipe("adapter_transformer")

@@ -6,10 +6,10 @@ import spacy
 from spacy.tokens import Doc
 
 from spacy_bertfamily.backbone import load_backbone
-from spacy_bertfamily.encoder.align import piece_ranges
-from spacy_bertfamily.encoder.batching import pack
-from spacy_bertfamily.encoder.pieces import Pieces, PieceTokenizer
-from spacy_bertfamily.encoder.windows import cut, make_windows
+from spacy_bertfamily.windows.align import piece_ranges
+from spacy_bertfamily.windows.batching import pack
+from spacy_bertfamily.windows.cut import cut, make_windows
+from spacy_bertfamily.windows.pieces import Pieces, PieceTokenizer
 
 from ..util import MODEL_TYPES
 
@@ -46,7 +46,8 @@ def pair_of(n_first, n_second):
 
 
 @pytest.mark.parametrize(
-    ("n_first", "n_second"), [(0, 0), (0, 5), (5, 0), (3, 4), (5, 200), (200, 5), (30, 31), (90, 200), (200, 90)]
+    ("n_first", "n_second"),
+    [(0, 0), (0, 5), (5, 0), (3, 4), (5, 200), (200, 5), (30, 31), (90, 200), (200, 90)],
 )
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "mpnet"])
 def test_pairs_lose_no_piece(backbones, model_type, n_first, n_second):
@@ -82,13 +83,21 @@ def test_separator(tiny, separator):
     assert len(pieces) == (2 if separator else 7)  # eat [ s ##e ##p ] ham
 
 
-@pytest.mark.parametrize("words", [["ham", "eggs"], ["h", "am", "eg", "gs"], ["hameggs"], ["ham", " ", "eggs"]])
+@pytest.mark.parametrize(
+    "words", [["ham", "eggs"], ["h", "am", "eg", "gs"], ["hameggs"], ["ham", " ", "eggs"]]
+)
 def test_alignment_is_by_characters(words):
     doc = Doc(spacy.blank("en").vocab, words=words, spaces=[False] * len(words))
     text = doc.text
     starts = [text.index("ha"), text.index("am") + 1, text.index("eggs")]
-    pieces = Pieces(np.arange(3), np.array(starts), np.array([starts[1], starts[1] + 1, starts[2] + 4]))
+    pieces = Pieces(
+        np.arange(3), np.array(starts), np.array([starts[1], starts[1] + 1, starts[2] + 4])
+    )
     first, last = piece_ranges(doc, pieces)
     for token, i, j in zip(doc, first, last):
-        overlapping = [p for p in range(3) if pieces.starts[p] < token.idx + len(token) and pieces.ends[p] > token.idx]
+        overlapping = [
+            p
+            for p in range(3)
+            if pieces.starts[p] < token.idx + len(token) and pieces.ends[p] > token.idx
+        ]
         assert list(range(i, j)) == overlapping

@@ -1,4 +1,6 @@
-"""Results that are kept: finished runs are not made again, whatever happened while their results were written."""
+"""Results that are kept: finished runs are not made again, whatever happened while their results
+were written.
+"""
 
 import json
 import os
@@ -26,7 +28,12 @@ def last_long(run, threads, started):
 
 
 def run_long(results):
-    execute(RUNS[:1], partial(last_long, started=Path(results) / "started"), Path(results) / "results.jsonl", 1)
+    execute(
+        RUNS[:1],
+        partial(last_long, started=Path(results) / "started"),
+        Path(results) / "results.jsonl",
+        1,
+    )
 
 
 def wait_for(condition):
@@ -42,7 +49,9 @@ def is_running(pid):
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
-    return "\nState:\tZ" not in status  # one that has ended stays a zombie where nothing collects it
+    return (
+        "\nState:\tZ" not in status
+    )  # one that has ended stays a zombie where nothing collects it
 
 
 def test_finished_runs_are_kept_and_the_others_made(tmp_path):
@@ -62,7 +71,9 @@ def test_a_line_that_was_being_written_when_the_process_was_killed(tmp_path):
     assert load_results(results) == [made[0], made[2]] == made[:2]
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "null", json.dumps({"task": "tagger"}), '{"task": [], "mode": ""}'])
+@pytest.mark.parametrize(
+    "line", ["{", "[]", "null", json.dumps({"task": "tagger"}), '{"task": [], "mode": ""}']
+)
 def test_a_file_of_something_else(tmp_path, line):
     (tmp_path / "results.jsonl").write_text(f"{json.dumps(train_one(RUNS[0], 1))}\n{line}\n")
     with pytest.raises(ValueError, match="B325.*Line 2 of .*results.jsonl"):

@@ -1,4 +1,6 @@
-"""`init-config`: every task in every mode gives a config that spaCy finds complete, and that trains."""
+"""`init-config`: every task in every mode gives a config that spaCy finds complete, and that
+trains.
+"""
 
 import importlib.util
 from pathlib import Path
@@ -12,7 +14,7 @@ from spacy.util import load_model_from_config
 from thinc.api import Config
 from typer.testing import CliRunner
 
-from spacy_bertfamily.answers import set_answers
+from spacy_bertfamily.annotation.answers import set_answers
 from spacy_bertfamily.cli.main import bertfamily_cli
 from spacy_bertfamily.init_config.make import make_config
 from spacy_bertfamily.init_config.tasks import TASKS
@@ -96,18 +98,25 @@ def test_configs_are_complete(task, mode):
 
 
 @pytest.mark.parametrize(
-    ("steps", "evaluations", "warmup", "patience"), [(1, 1, 1, 1), (20, 2, 1, 16), (2000, 200, 100, 1600)]
+    ("steps", "evaluations", "warmup", "patience"),
+    [(1, 1, 1, 1), (20, 2, 1, 16), (2000, 200, 100, 1600)],
 )
 def test_the_schedules_follow_the_steps(steps, evaluations, warmup, patience):
     training = Config().from_str(make_config("ner", steps=steps))["training"]
     rate = training["optimizer"]["learn_rate"]
     assert (training["max_steps"], rate["total_steps"]) == (steps, steps)
-    assert (training["eval_frequency"], rate["warmup_steps"], training["patience"]) == (evaluations, warmup, patience)
+    assert (training["eval_frequency"], rate["warmup_steps"], training["patience"]) == (
+        evaluations,
+        warmup,
+        patience,
+    )
 
 
 def test_the_size_of_adapters():
     sizes = [
-        Config().from_str(make_config("ner", mode))["components"]["transformer"]["model"]["adapter"]["size"]
+        Config().from_str(make_config("ner", mode))["components"]["transformer"]["model"][
+            "adapter"
+        ]["size"]
         for mode in ("adapter", "adapter:8")
     ]
     assert sizes == [64, 8]
@@ -142,18 +151,29 @@ def test_the_configs_of_the_repository_are_made_by_it(name):
 
 
 def test_all_configs_of_the_repository_are_tested():
-    assert {path.stem for path in (ROOT / "configs").glob("*.cfg")} == {*make_configs.CONFIGS, *make_configs.WRITTEN}
+    assert {path.stem for path in (ROOT / "configs").glob("*.cfg")} == {
+        *make_configs.CONFIGS,
+        *make_configs.WRITTEN,
+    }
 
 
 def test_command(tmp_path):
     run = CliRunner().invoke
     target = tmp_path / "new" / "ner.cfg"
-    assert run(bertfamily_cli, ["init-config", str(target), "--task", "ner", "--mode", "mix"]).exit_code == 0
+    assert (
+        run(
+            bertfamily_cli, ["init-config", str(target), "--task", "ner", "--mode", "mix"]
+        ).exit_code
+        == 0
+    )
     assert target.read_text(encoding="utf8") == make_config("ner", "mix", path=target.as_posix())
     again = run(bertfamily_cli, ["init-config", str(target), "--task", "tagger"])
     assert again.exit_code == 1
     assert "--force" in again.stdout
-    assert run(bertfamily_cli, ["init-config", str(target), "--task", "tagger", "--force"]).exit_code == 0
+    assert (
+        run(bertfamily_cli, ["init-config", str(target), "--task", "tagger", "--force"]).exit_code
+        == 0
+    )
     assert 'factory = "tagger"' in target.read_text(encoding="utf8")
     printed = run(bertfamily_cli, ["init-config", "-", "--task", "qa"])
     assert printed.exit_code == 0

@@ -10,7 +10,9 @@ def backbone(tmp_path_factory):
 
     def get(model_type="bert", depth=3):
         if (model_type, depth) not in made:
-            made[model_type, depth] = make_backbone(tmp_path_factory.mktemp(model_type), model_type, depth)
+            made[model_type, depth] = make_backbone(
+                tmp_path_factory.mktemp(model_type), model_type, depth
+            )
         return made[model_type, depth]
 
     return get

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_bertfamily.encoder import encode
 from spacy_bertfamily.encoder.cache import StateCache
-from spacy_bertfamily.encoder.windows import Window
-from spacy_bertfamily.layers.mix import find_mixes
+from spacy_bertfamily.encoder.schedule import EncoderSchedule
+from spacy_bertfamily.layer_mix.mix import find_mixes
+from spacy_bertfamily.windows.cut import Window
 
 from .util import make_tagger, mix_config, train
 
@@ -25,13 +25,14 @@ def passes(monkeypatch):
     """Counts the windows that go through the backbone."""
     gc.collect()  # transformers of other tests on the same backbone, which would share what they compute
     counts = []
-    run = encode.run_windows
+    compute = EncoderSchedule._compute
 
-    def counted(encoder, tokenizer, windows, layers):
+    def counted(self, windows, layers, with_grad):
         counts.append(len(windows))
-        return run(encoder, tokenizer, windows, layers)
+        return compute(self, windows, layers, with_grad)
 
-    monkeypatch.setattr(encode, "run_windows", counted)  # not Encoder.forward, which is also tried out
+    # not Encoder.forward, which also probes layers
+    monkeypatch.setattr(EncoderSchedule, "_compute", counted)
     return counts
 
 
@@ -66,13 +67,13 @@ def test_nothing_is_cached_where_something_is_trained(backbone, passes, trainabl
     nlp, examples = make_tagger(backbone(), trainable)
     train(nlp, examples, 4)
     assert sum(passes) == 12
-    assert len(nlp.get_pipe("transformer").shim.encoder.cache) == 0
+    assert len(nlp.get_pipe("transformer").shim.schedule.reuse.cache) == 0
 
 
 def test_prediction_neither_fills_nor_uses_it(backbone, passes):
     nlp, examples = make_tagger(backbone())
     nlp("I like ham")
-    assert len(nlp.get_pipe("transformer").shim.encoder.cache) == 0
+    assert len(nlp.get_pipe("transformer").shim.schedule.reuse.cache) == 0
     train(nlp, examples, 1)
     passes.clear()
     list(nlp.pipe([example.text for example in examples]))
@@ -93,10 +94,10 @@ def test_a_loaded_encoder_starts_empty(backbone):
     nlp, examples = make_tagger(backbone())
     train(nlp, examples, 1)
     shim = nlp.get_pipe("transformer").shim
-    assert len(shim.encoder.cache) == 3
-    assert len(shim.copy().encoder.cache) == 0
+    assert len(shim.schedule.reuse.cache) == 3
+    assert len(shim.copy().schedule.reuse.cache) == 0
     shim.load_delta(shim.delta_bytes(), "bytes")
-    assert len(shim.encoder.cache) == 0
+    assert len(shim.schedule.reuse.cache) == 0
 
 
 def test_bounded_and_keyed_on_pieces_and_types():
@@ -121,5 +122,7 @@ def test_what_is_kept_is_a_copy():
 
 
 def test_size_is_checked(backbone):
-    with pytest.raises(ValueError, match=r"\[B004\] cache_mb = -1 is not allowed: 0 \(off\) or more"):
+    with pytest.raises(
+        ValueError, match=r"\[B004\] cache_mb = -1 is not allowed: 0 \(off\) or more"
+    ):
         make_tagger(backbone(), cache_mb=-1)

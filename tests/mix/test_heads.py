@@ -9,7 +9,11 @@ from spacy_bertfamily import layer_weights
 
 from .util import add_transformer, mix_config, train
 
-PAIRS = [("I like eggs [SEP] Eat ham", "a"), ("I like eggs [SEP] Eat eggs", "b"), ("the dog [SEP] Eat ham", "a")]
+PAIRS = [
+    ("I like eggs [SEP] Eat ham", "a"),
+    ("I like eggs [SEP] Eat eggs", "b"),
+    ("the dog [SEP] Eat ham", "a"),
+]
 FIXED = {"@layers": "spacy-bertfamily.FixedMix.v1", "choice": "concat_last_4"}
 QUESTION, CONTEXT = "I like a", "the small dog likes green eggs and ham"
 
@@ -19,12 +23,17 @@ def make(backbone, trainable, component, mix):
     add_transformer(nlp, backbone(), trainable)
     nlp.add_pipe(component, config={"model": {"mix": mix}})
     if component == "pair_classifier":
-        gold = [(nlp.make_doc(text), {"cats": {"a": float(c == "a"), "b": float(c == "b")}}) for text, c in PAIRS]
+        gold = [
+            (nlp.make_doc(text), {"cats": {"a": float(c == "a"), "b": float(c == "b")}})
+            for text, c in PAIRS
+        ]
         examples = [Example.from_dict(doc, annotation) for doc, annotation in gold]
     else:
         text = f"{QUESTION} [SEP] {CONTEXT}"
         reference = nlp.make_doc(text)
-        reference.spans["answers"] = [reference.char_span(text.index("green"), text.index("green") + len("green eggs"))]
+        reference.spans["answers"] = [
+            reference.char_span(text.index("green"), text.index("green") + len("green eggs"))
+        ]
         examples = [Example(nlp.make_doc(text), reference)]
     spacy.util.fix_random_seed(0)
     nlp.initialize(lambda: examples)
@@ -50,7 +59,9 @@ def test_learns_and_round_trips(backbone, tmp_path, component, mix, trainable):
     loaded = spacy.load(tmp_path / "nlp")
     np.testing.assert_array_equal(outputs(loaded, examples[0].text), outputs(nlp, examples[0].text))
     hidden = loaded(examples[0].text)._.trf_data.model_output["hidden_states"]
-    assert [j for j, state in enumerate(hidden) if state is not None] == ([0, 1, 2, 3] if mix is FIXED else [0, 2, 3])
+    assert [j for j, state in enumerate(hidden) if state is not None] == (
+        [0, 1, 2, 3] if mix is FIXED else [0, 2, 3]
+    )
 
 
 @pytest.mark.parametrize("component", ["pair_classifier", "span_qa"])

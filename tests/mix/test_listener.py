@@ -8,8 +8,8 @@ from spacy_transformers.layers import TransformerListener
 from thinc.api import Adam, chain
 
 from spacy_bertfamily import layer_weights
-from spacy_bertfamily.layers.mix import find_mixes, layer_mix
-from spacy_bertfamily.layers.mix_settings import MixSettings
+from spacy_bertfamily.layer_mix.mix import find_mixes, layer_mix
+from spacy_bertfamily.layer_mix.settings import MixSettings
 
 from .util import (
     WIDTH,
@@ -48,7 +48,9 @@ def weights_of(nlp):
 
 
 @pytest.mark.parametrize("trainable", [[], ["adapter", "layer_norm"], ["all"]])
-@pytest.mark.parametrize("mix", [mix_config(), mix_config(layers=[1, 3]), {**FIXED, "choice": "concat_last_4"}])
+@pytest.mark.parametrize(
+    "mix", [mix_config(), mix_config(layers=[1, 3]), {**FIXED, "choice": "concat_last_4"}]
+)
 def test_a_tagger_learns_a_handful_of_examples(backbone, trainable, mix):
     nlp, examples = make_tagger(backbone(), trainable, mix)
     before = weights_of(nlp)["tagger"]
@@ -70,7 +72,9 @@ def test_mixes_what_the_backbone_computes(backbone, model_type):
     raw = np.exp([0.5, -1.0, 0.2, 0.0])
     expected = sum(weight * state.numpy() for weight, state in zip(raw / raw.sum(), states))
     mixed = find_mixes(nlp.get_pipe("tagger").model)[0].predict([doc._.trf_data])[0]
-    np.testing.assert_allclose(mixed.model_output["last_hidden_state"], expected, atol=1e-5, rtol=1e-4)
+    np.testing.assert_allclose(
+        mixed.model_output["last_hidden_state"], expected, atol=1e-5, rtol=1e-4
+    )
     train(nlp, examples, 60)
     assert nlp.evaluate(examples)["tag_acc"] == 1.0
 
@@ -78,18 +82,28 @@ def test_mixes_what_the_backbone_computes(backbone, model_type):
 @pytest.mark.parametrize("model_type", ["bert", "albert", "distilbert"])
 def test_gradients_of_all_layers_reach_the_transformer(backbone, model_type):
     """Against torch's own gradient through the mix."""
-    nlp, examples = make_tagger(backbone(model_type), ["all"], mix_config(init=[0.5, -1.0, 0.2, 0.0]))
+    nlp, examples = make_tagger(
+        backbone(model_type), ["all"], mix_config(init=[0.5, -1.0, 0.2, 0.0])
+    )
     transformer = nlp.get_pipe("transformer")
     encoder = transformer.shim.encoder
     for module in encoder.modules():
         module.p = module.dropout_prob = 0.0  # whatever the module calls its dropout
-    listener = next(node for node in nlp.get_pipe("tagger").model.walk() if isinstance(node, TransformerListener))
+    listener = next(
+        node
+        for node in nlp.get_pipe("tagger").model.walk()
+        if isinstance(node, TransformerListener)
+    )
     mix = listener.mix
     docs = [nlp.make_doc(TEXT)]
     transformer.update([spacy.training.Example(doc, doc) for doc in docs])
     data, listener_backprop = listener(docs, True)
     Y, mix_backprop = mix(data, True)
-    random = np.random.default_rng(0).normal(size=Y[0].model_output["last_hidden_state"].shape).astype("float32")
+    random = (
+        np.random.default_rng(0)
+        .normal(size=Y[0].model_output["last_hidden_state"].shape)
+        .astype("float32")
+    )
     Y[0].model_output["last_hidden_state"] = random
     listener_backprop(mix_backprop(Y))
     found = {name: p.grad.clone() for name, p in encoder.named_parameters() if p.grad is not None}
@@ -103,10 +117,14 @@ def test_gradients_of_all_layers_reach_the_transformer(backbone, model_type):
     assert expected.keys() == found.keys()
     assert any("embedding" in name and grad.abs().sum() > 0 for name, grad in found.items())
     for name, grad in expected.items():
-        torch.testing.assert_close(found[name], grad, rtol=2e-3, atol=2e-4 * float(grad.abs().max()) + 1e-5)
+        torch.testing.assert_close(
+            found[name], grad, rtol=2e-3, atol=2e-4 * float(grad.abs().max()) + 1e-5
+        )
 
 
-@pytest.mark.parametrize(("layers", "kept"), [("all", [0, 1, 2, 3]), ([1], [1, 3]), ([-1], [3]), ([0, -2], [0, 2, 3])])
+@pytest.mark.parametrize(
+    ("layers", "kept"), [("all", [0, 1, 2, 3]), ([1], [1, 3]), ([-1], [3]), ([0, -2], [0, 2, 3])]
+)
 def test_only_what_is_mixed_is_kept(backbone, layers, kept):
     nlp, examples = make_tagger(backbone(), mix=mix_config(layers=layers))
     train(nlp, examples, 1)
@@ -120,8 +138,15 @@ def test_the_union_of_all_listeners_is_kept(backbone):
     add_transformer(nlp, backbone())
     nlp.add_pipe("tagger", name="first", config=tagger_config(mix_config(layers=[0])))
     nlp.add_pipe("tagger", name="second", config=tagger_config(mix_config(layers=[2, -1])))
-    plain = {"@architectures": "spacy-transformers.TransformerListener.v1", "pooling": {"@layers": "reduce_mean.v1"}}
-    nlp.add_pipe("tagger", name="third", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": plain}})
+    plain = {
+        "@architectures": "spacy-transformers.TransformerListener.v1",
+        "pooling": {"@layers": "reduce_mean.v1"},
+    }
+    nlp.add_pipe(
+        "tagger",
+        name="third",
+        config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": plain}},
+    )
     nlp, examples = start(nlp)
     hidden = nlp(TEXT)._.trf_data.model_output["hidden_states"]
     assert [j for j, state in enumerate(hidden) if state is not None] == [0, 2, 3]
@@ -143,16 +168,25 @@ def test_without_mixes_no_inner_states_are_kept(backbone):
 
 
 @pytest.mark.parametrize("trainable", [[], ["adapter"]])
-@pytest.mark.parametrize("mix", [mix_config(layers=[-3, -1], layer_norm=True), {**FIXED, "choice": "mean_last_4"}])
+@pytest.mark.parametrize(
+    "mix", [mix_config(layers=[-3, -1], layer_norm=True), {**FIXED, "choice": "mean_last_4"}]
+)
 def test_save_and_load(backbone, tmp_path, trainable, mix):
     nlp, examples = make_tagger(backbone(), trainable, mix)
     train(nlp, examples, 5)
     nlp.to_disk(tmp_path / "nlp")
-    for loaded in (spacy.load(tmp_path / "nlp"), spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())):
+    for loaded in (
+        spacy.load(tmp_path / "nlp"),
+        spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes()),
+    ):
         np.testing.assert_array_equal(scores(loaded), scores(nlp))
         assert layer_weights(loaded) == layer_weights(nlp)
     loaded = spacy.load(tmp_path / "nlp")
-    train(loaded, [spacy.training.Example.from_dict(loaded.make_doc(e.text), e.to_dict()) for e in examples], 2)
+    train(
+        loaded,
+        [spacy.training.Example.from_dict(loaded.make_doc(e.text), e.to_dict()) for e in examples],
+        2,
+    )
 
 
 @pytest.mark.parametrize("trainable", [[], ["adapter"]])
@@ -218,11 +252,16 @@ def test_wholly_frozen_gets_no_gradient(backbone, monkeypatch):
 def test_updates_with_an_optimizer_move_everything(backbone):
     nlp, examples = make_tagger(backbone(), ["all"])
     encoder = nlp.get_pipe("transformer").shim.encoder
-    before, start_weights = {n: p.detach().clone() for n, p in encoder.named_parameters()}, weights_of(nlp)["tagger"]
+    before, start_weights = (
+        {n: p.detach().clone() for n, p in encoder.named_parameters()},
+        weights_of(nlp)["tagger"],
+    )
     optimizer = Adam(0.01)
     for _ in range(2):  # spaCy's tagger starts with zeros, which pass no gradient
         nlp.update(examples, sgd=optimizer)
-    assert any(not torch.equal(before[n], p) for n, p in encoder.named_parameters() if "embeddings" in n)
+    assert any(
+        not torch.equal(before[n], p) for n, p in encoder.named_parameters() if "embeddings" in n
+    )
     assert not np.allclose(weights_of(nlp)["tagger"], start_weights)
 
 
@@ -242,7 +281,8 @@ def test_width_of_a_concatenation_reaches_the_head(backbone):
     nlp.add_pipe("textcat", config={"model": textcat})
     examples = [
         spacy.training.Example.from_dict(
-            nlp.make_doc(text), {"cats": {"A": float("eggs" in text), "B": float("eggs" not in text)}}
+            nlp.make_doc(text),
+            {"cats": {"A": float("eggs" in text), "B": float("eggs" not in text)}},
         )
         for text in ("I like green eggs", "Eat blue ham")
     ]
@@ -271,7 +311,9 @@ def test_every_component_of_spacy_takes_it(backbone, factory):
         "spans": {"sc": [(2, 6, "X")]},
         "cats": {"A": 1.0, "B": 0.0},
     }
-    examples = [spacy.training.Example.from_dict(nlp.make_doc("I like green eggs"), gold) for _ in range(30)]
+    examples = [
+        spacy.training.Example.from_dict(nlp.make_doc("I like green eggs"), gold) for _ in range(30)
+    ]
     nlp.initialize(lambda: examples)
     before = weights_of(nlp)[pipe.name]
     train(nlp, examples, 2)
@@ -281,9 +323,13 @@ def test_every_component_of_spacy_takes_it(backbone, factory):
 
 def test_layers_that_the_backbone_lacks_are_an_error_before_training(backbone):
     nlp, examples = make_tagger(backbone(), mix=mix_config(layers=[0, 7]), initialize=False)
-    with pytest.raises(ValueError, match=r"\[B302\] layers = \[0, 7\] does not fit the backbone: it has 3 layers"):
+    with pytest.raises(
+        ValueError, match=r"\[B302\] layers = \[0, 7\] does not fit the backbone: it has 3 layers"
+    ):
         nlp.initialize(lambda: examples)
-    nlp, examples = make_tagger(backbone(depth=2), mix={**FIXED, "choice": "mean_last_4"}, initialize=False)
+    nlp, examples = make_tagger(
+        backbone(depth=2), mix={**FIXED, "choice": "mean_last_4"}, initialize=False
+    )
     with pytest.raises(ValueError, match=r"\[B302\] layers = \[-4, -3, -2, -1\]"):
         nlp.initialize(lambda: examples)
 

@@ -6,9 +6,10 @@ import torch
 from thinc.api import Adam
 from transformers.modeling_outputs import ModelOutput
 
-from spacy_bertfamily.layers.fixed_mix import fixed_mix
-from spacy_bertfamily.layers.mix import connect_mix, layer_mix, mix_weights
-from spacy_bertfamily.layers.mix_settings import MixSettings
+from spacy_bertfamily.layer_mix.fixed import fixed_mix
+from spacy_bertfamily.layer_mix.mix import connect_mix, layer_mix, mix_weights
+from spacy_bertfamily.layer_mix.settings import MixSettings
+from spacy_bertfamily.layer_mix.states import HiddenStates
 
 from .util import gradients_for, make_data, with_last
 
@@ -39,7 +40,9 @@ def softmax(w):
 
 
 def allennlp_scalar_mix(tensors, mask, scalars, gamma, do_layer_norm):
-    """AllenNLP's formula, restated from its documentation: batch-wide layer norm over unmasked elements."""
+    """AllenNLP's formula, restated from its documentation: batch-wide layer norm over unmasked
+    elements.
+    """
     weights = torch.softmax(torch.tensor(scalars, dtype=torch.float64), dim=0)
     mask = torch.tensor(mask, dtype=torch.float64).unsqueeze(-1)
     total = 0
@@ -78,7 +81,9 @@ def test_equal_to_allennlp(layer_norm):
     mix = make_mix(layer_norm=layer_norm)
     Xs = full(make_data(depth=DEPTH))
     for X, Y in zip(Xs, mix.predict(Xs)):
-        expected = allennlp_scalar_mix(states_of(X), X.wordpieces.attention_mask, RAW, 1.0, layer_norm)
+        expected = allennlp_scalar_mix(
+            states_of(X), X.wordpieces.attention_mask, RAW, 1.0, layer_norm
+        )
         np.testing.assert_allclose(last(Y), expected, rtol=1e-5, atol=2e-6)
 
 
@@ -115,7 +120,8 @@ def test_gradients_of_weights(layer_norm, l2, per_doc):
                 changed[i] += sign * epsilon
                 mix.set_param(name, changed)
                 losses.append(
-                    loss_of(mix, Xs, dYs) + penalty * float(((factor * changed.astype("float64")) ** 2).sum())
+                    loss_of(mix, Xs, dYs)
+                    + penalty * float(((factor * changed.astype("float64")) ** 2).sum())
                 )
             mix.set_param(name, value)
             numeric = (losses[0] - losses[1]) / (2 * epsilon)
@@ -128,7 +134,6 @@ def test_gradients_of_weights(layer_norm, l2, per_doc):
 ])  # fmt: skip
 def test_gradients_of_states(mix):
     mix, Xs, random = mix(), make_data(depth=DEPTH), np.random.default_rng(3)
-    mix.attrs["grad_factor"] = 1.0
     Ys, backprop = mix(Xs, is_train=True)
     dYs = gradients_for(Ys)
     dXs = backprop(dYs)
@@ -139,7 +144,9 @@ def test_gradients_of_states(mix):
             if gradient is None:
                 assert j not in mix.attrs["numbers"]
                 continue
-            direction = (random.normal(size=gradient.shape) * X.wordpieces.attention_mask[..., None]).astype("float32")
+            direction = (
+                random.normal(size=gradient.shape) * X.wordpieces.attention_mask[..., None]
+            ).astype("float32")
             original, epsilon, losses = states_of(X)[j], 1e-2, []
             for sign in (1, -1):
                 states_of(X)[j] = original + sign * epsilon * direction
@@ -153,13 +160,14 @@ def test_grad_factor_scales_what_the_transformer_gets_and_not_what_the_mix_gets(
     grads, states = [], []
     for factor in (1.0, 0.5, 0.0):
         mix = make_mix()
-        mix.attrs["grad_factor"] = factor
-        Ys, backprop = mix(make_data(depth=DEPTH), is_train=True)
+        Ys, backprop = mix(HiddenStates(make_data(depth=DEPTH), factor), is_train=True)
         states.append(backprop(gradients_for(Ys)))
         grads.append(mix.get_grad("w"))
     np.testing.assert_array_equal(grads[0], grads[1])
     np.testing.assert_array_equal(grads[0], grads[2])
-    np.testing.assert_allclose(states_of(states[1][0])[2], 0.5 * states_of(states[0][0])[2], rtol=1e-6)
+    np.testing.assert_allclose(
+        states_of(states[1][0])[2], 0.5 * states_of(states[0][0])[2], rtol=1e-6
+    )
     assert all(not data.model_output for data in states[2])
 
 
@@ -186,7 +194,9 @@ def test_init():
 
 
 def test_adam_moves_the_weights_by_the_factor():
-    """With a factor, raw weights move as they would at a learning rate that is larger by the factor."""
+    """With a factor, raw weights move as they would at a learning rate that is larger by the
+    factor.
+    """
     moved = []
     for factor, rate in ((1.0, 0.05), (10.0, 0.005)):
         mix = make_mix(learn_rate_factor=factor)
@@ -223,7 +233,9 @@ def test_layer_dropout():
         weights = last(Ys[0])[0, 0]
         assert weights.sum() == pytest.approx(1, abs=1e-5)
         kept = weights > 0
-        np.testing.assert_allclose(weights[kept] / weights[kept].sum(), softmax(np.array(RAW)[kept]), rtol=1e-4)
+        np.testing.assert_allclose(
+            weights[kept] / weights[kept].sum(), softmax(np.array(RAW)[kept]), rtol=1e-4
+        )
         gradient = with_last(Ys[0], np.ones((1, 4, 1)))
         gradient.model_output["last_hidden_state"] = np.arange(5, dtype="float32").reshape(1, 1, 5)
         mix.set_grad("w", np.zeros(5, dtype="float32"))
@@ -276,7 +288,9 @@ def test_a_mix_stays_with_its_backbone():
 
 
 def test_unknown_choice():
-    with pytest.raises(ValueError, match=r"\[B004\] choice = 'first' is not allowed: one of last, mean_last_4"):
+    with pytest.raises(
+        ValueError, match=r"\[B004\] choice = 'first' is not allowed: one of last, mean_last_4"
+    ):
         fixed_mix("first")
 
 

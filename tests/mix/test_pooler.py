@@ -1,4 +1,6 @@
-"""The component that pools for others: its chain of callbacks, in every order in which components are updated."""
+"""The component that pools for others: its chain of callbacks, in every order in which components
+are updated.
+"""
 
 import pickle
 
@@ -10,8 +12,8 @@ from spacy.training import Example
 from thinc.api import Adam
 
 from spacy_bertfamily import layer_weights
-from spacy_bertfamily.layers.listener import LayerListener
-from spacy_bertfamily.layers.mix import find_mixes
+from spacy_bertfamily.layer_mix.mix import find_mixes
+from spacy_bertfamily.transformer.listener import LayerListener
 
 from .util import (
     WIDTH,
@@ -51,16 +53,24 @@ def test_learns_and_sets_the_tensor(backbone, trainable):
     assert nlp.evaluate(examples)["tag_acc"] == 1.0
     after = state(nlp)
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
-    trained = {n for n, p in nlp.get_pipe("transformer").shim.encoder.named_parameters() if p.requires_grad}
+    trained = {
+        n for n, p in nlp.get_pipe("transformer").shim.encoder.named_parameters() if p.requires_grad
+    }
     assert {"w", "gamma"} <= moved <= {"w", "gamma"} | trained
     assert any(".0." in name for name in moved) == bool(trained)  # the lowest layer too
     assert nlp(TEXT).tensor.shape == (6, WIDTH)
-    assert [doc.tensor.shape for doc in nlp.pipe(["", TEXT, " "])] == [(0, WIDTH), (6, WIDTH), (1, WIDTH)]
+    assert [doc.tensor.shape for doc in nlp.pipe(["", TEXT, " "])] == [
+        (0, WIDTH),
+        (6, WIDTH),
+        (1, WIDTH),
+    ]
     assert not nlp.make_doc("").tensor.size
 
 
 def test_equal_to_listening_directly(backbone):
-    """One tagger behind the pooler learns what it would learn as a listener with the same mix of its own."""
+    """One tagger behind the pooler learns what it would learn as a listener with the same mix of
+    its own.
+    """
     direct, examples = make_tagger(backbone(), ["adapter"])
     pooled, _ = make_pooled(backbone(), ["adapter"], ["tagger"])
     own = direct.get_pipe("transformer").shim
@@ -68,8 +78,12 @@ def test_equal_to_listening_directly(backbone):
     for nlp in (direct, pooled):
         spacy.util.fix_random_seed(0)
         train(nlp, examples, 10)
-    np.testing.assert_allclose(layer_weights(direct)[0].weights, layer_weights(pooled)[0].weights, rtol=1e-4)
-    np.testing.assert_allclose(scores(direct, "tagger"), scores(pooled, "tagger"), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        layer_weights(direct)[0].weights, layer_weights(pooled)[0].weights, rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        scores(direct, "tagger"), scores(pooled, "tagger"), rtol=1e-3, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("never", ["tagger", "second"])
@@ -86,27 +100,42 @@ def test_a_listener_that_is_not_updated_holds_nothing_up(backbone, never, with_d
         train(nlp, examples, 1, exclude=[never])
         after = state(nlp)
         assert not np.array_equal(after["w"], before["w"])
-        assert any("adapter" in name and not np.array_equal(before[name], after[name]) for name in before)
+        assert any(
+            "adapter" in name and not np.array_equal(before[name], after[name]) for name in before
+        )
         before = after
 
 
 def test_every_consumers_gradient_comes_once(backbone):
-    """The gradient of two equal taggers is twice that of one, for the mix and for every trained tensor."""
+    """The gradient of two equal taggers is twice that of one, for the mix and for every trained
+    tensor.
+    """
     found = []
     for taggers in (["tagger"], ["tagger", "second"]):
         nlp, examples = make_pooled(backbone(), ["layer_norm"], taggers)
         for tagger in taggers:
             softmax = nlp.get_pipe(tagger).model.get_ref("softmax")
-            softmax.set_param("W", np.random.default_rng(0).normal(size=softmax.get_param("W").shape).astype("float32"))
+            softmax.set_param(
+                "W",
+                np.random.default_rng(0)
+                .normal(size=softmax.get_param("W").shape)
+                .astype("float32"),
+            )
         nlp.update(examples, sgd=False, drop=0.0)
         encoder = nlp.get_pipe("transformer").shim.encoder
-        grads = {name: p.grad.numpy().copy() for name, p in encoder.named_parameters() if p.grad is not None}
+        grads = {
+            name: p.grad.numpy().copy()
+            for name, p in encoder.named_parameters()
+            if p.grad is not None
+        }
         mix = find_mixes(nlp.get_pipe("pooler").model)[0]
         found.append({**grads, "w": mix.get_grad("w"), "gamma": mix.get_grad("gamma")})
     assert len(found[0]) > 2
     assert found[0].keys() == found[1].keys()
     for name, grad in found[0].items():
-        np.testing.assert_allclose(found[1][name], 2 * grad, rtol=1e-3, atol=1e-4 * np.abs(grad).max())
+        np.testing.assert_allclose(
+            found[1][name], 2 * grad, rtol=1e-3, atol=1e-4 * np.abs(grad).max()
+        )
 
 
 def test_accumulated_gradients_are_those_of_one_batch(backbone):
@@ -115,7 +144,12 @@ def test_accumulated_gradients_are_those_of_one_batch(backbone):
         nlp, examples = make_pooled(backbone(), ["layer_norm"])
         for tagger in ("tagger", "second"):
             softmax = nlp.get_pipe(tagger).model.get_ref("softmax")
-            softmax.set_param("W", np.random.default_rng(0).normal(size=softmax.get_param("W").shape).astype("float32"))
+            softmax.set_param(
+                "W",
+                np.random.default_rng(0)
+                .normal(size=softmax.get_param("W").shape)
+                .astype("float32"),
+            )
         for part in np.array_split(np.arange(len(examples)), parts):
             nlp.update([examples[i] for i in part], sgd=False, drop=0.0)
         found.append(find_mixes(nlp.get_pipe("pooler").model)[0].get_grad("w"))
@@ -123,21 +157,30 @@ def test_accumulated_gradients_are_those_of_one_batch(backbone):
 
 
 def test_steps_with_an_optimizer_are_not_late(backbone):
-    """`nlp.update(sgd=...)` finishes components before their listeners have answered: the step waits for them."""
+    """`nlp.update(sgd=...)` finishes components before their listeners have answered: the step
+    waits for them.
+    """
     nlp, examples = make_pooled(backbone(), ["adapter"])
     train(nlp, examples, 1)  # the taggers' zeros pass no gradient
     before = state(nlp)
     nlp.update(examples, sgd=Adam(0.01))
     after = state(nlp)
     assert not np.array_equal(after["w"], before["w"])
-    assert any("adapter" in name and not np.array_equal(before[name], after[name]) for name in before)
+    assert any(
+        "adapter" in name and not np.array_equal(before[name], after[name]) for name in before
+    )
 
 
-@pytest.mark.parametrize("annotates", [["transformer", "pooler"], ["transformer", "pooler", "tagger"]])
+@pytest.mark.parametrize(
+    "annotates", [["transformer", "pooler"], ["transformer", "pooler", "tagger"]]
+)
 @pytest.mark.parametrize("exclude", [[], ["transformer"], ["transformer", "pooler"]])
 def test_frozen_and_annotating(backbone, annotates, exclude):
     nlp, examples = make_pooled(backbone(), ["layer_norm"])
-    before, examples = state(nlp), examples[:-1]  # spaCy's listener takes the tensor of an empty Doc for a missing one
+    before, examples = (
+        state(nlp),
+        examples[:-1],
+    )  # spaCy's listener takes the tensor of an empty Doc for a missing one
     losses = train(nlp, examples, 200, rate=0.02, exclude=exclude, annotates=annotates)
     assert losses.keys() == {"transformer", "pooler", "tagger", "second"} - set(exclude)
     assert nlp.evaluate(examples)["tag_acc"] == 1.0
@@ -155,7 +198,9 @@ def test_a_frozen_pooler_below_a_trained_transformer(backbone):
     train(nlp, examples, 3, exclude=["pooler"], annotates=["transformer", "pooler"])
     after = state(nlp)
     assert np.array_equal(after["w"], before["w"])
-    assert any("LayerNorm" in name and not np.array_equal(before[name], after[name]) for name in before)
+    assert any(
+        "LayerNorm" in name and not np.array_equal(before[name], after[name]) for name in before
+    )
 
 
 @pytest.mark.parametrize("trainable", [[], ["adapter"]])
@@ -194,7 +239,9 @@ def test_replace_pooler_then_transformer(backbone, tmp_path):
     np.testing.assert_array_equal(scores(nlp, "tagger"), before)
     train(nlp, examples, 3)
     nlp.to_disk(tmp_path / "nlp")
-    np.testing.assert_array_equal(scores(spacy.load(tmp_path / "nlp"), "tagger"), scores(nlp, "tagger"))
+    np.testing.assert_array_equal(
+        scores(spacy.load(tmp_path / "nlp"), "tagger"), scores(nlp, "tagger")
+    )
 
 
 @pytest.mark.parametrize("trainable", [[], ["adapter"]])
@@ -208,7 +255,9 @@ def test_replace_transformer_in_the_pooler(backbone, tmp_path, trainable):
     train(nlp, examples, 300, rate=0.005 if trainable else 0.03)
     assert nlp.evaluate(examples)["tag_acc"] == 1.0
     nlp.to_disk(tmp_path / "nlp")
-    np.testing.assert_array_equal(scores(spacy.load(tmp_path / "nlp"), "second"), scores(nlp, "second"))
+    np.testing.assert_array_equal(
+        scores(spacy.load(tmp_path / "nlp"), "second"), scores(nlp, "second")
+    )
 
 
 def test_sourced_with_replaced_listeners(backbone, tmp_path):
@@ -220,11 +269,22 @@ def test_sourced_with_replaced_listeners(backbone, tmp_path):
         "tagger": {"source": str(tmp_path / "source"), "replace_listeners": ["model.tok2vec"]},
     }
     config = spacy.blank("en").config
-    config = {**config, "nlp": {**config["nlp"], "pipeline": list(components)}, "components": components}
+    config = {
+        **config,
+        "nlp": {**config["nlp"], "pipeline": list(components)},
+        "components": components,
+    }
     nlp = spacy.blank("en").from_config(config)
     assert nlp.get_pipe("transformer").listening_components == ["tagger"]
     np.testing.assert_array_equal(scores(nlp, "tagger"), scores(source, "tagger"))
-    train(nlp, [Example.from_dict(nlp.make_doc(e.text), {"tags": [t.tag_ for t in e.reference]}) for e in examples], 2)
+    train(
+        nlp,
+        [
+            Example.from_dict(nlp.make_doc(e.text), {"tags": [t.tag_ for t in e.reference]})
+            for e in examples
+        ],
+        2,
+    )
 
 
 def test_save_and_load(backbone, tmp_path):
@@ -265,13 +325,20 @@ def test_a_concatenation_is_four_times_as_wide(backbone):
 
 def test_no_transformer_before_it():
     nlp = spacy.blank("en")
-    nlp.add_pipe("weighted_layer_pooler", name="pooler", config={"model": {"tok2vec": listener_config()}})
-    with pytest.raises(ValueError, match=r"\[B308\] The component 'pooler' reads the transformer '\*', but no such"):
+    nlp.add_pipe(
+        "weighted_layer_pooler", name="pooler", config={"model": {"tok2vec": listener_config()}}
+    )
+    with pytest.raises(
+        ValueError, match=r"\[B308\] The component 'pooler' reads the transformer '\*', but no such"
+    ):
         start(nlp)
 
 
 def test_no_mix():
-    listener = {"@architectures": "spacy-transformers.TransformerListener.v1", "pooling": {"@layers": "reduce_mean.v1"}}
+    listener = {
+        "@architectures": "spacy-transformers.TransformerListener.v1",
+        "pooling": {"@layers": "reduce_mean.v1"},
+    }
     model = {"@architectures": "spacy-bertfamily.WeightedLayerPooler.v1", "tok2vec": listener}
     with pytest.raises(ValueError, match=r"\[B309\]"):
         spacy.registry.resolve({"model": model})
@@ -284,7 +351,10 @@ def test_defaults(backbone):
     nlp, examples = start(nlp)
     assert [type(node) for node in pooler.model.walk()].count(LayerListener) == 1
     assert layer_weights(nlp)[0].weights == pytest.approx((0.25,) * 4)
-    assert losses_without_listeners(nlp, examples) == {"transformer": 0.0, "weighted_layer_pooler": 0.0}
+    assert losses_without_listeners(nlp, examples) == {
+        "transformer": 0.0,
+        "weighted_layer_pooler": 0.0,
+    }
     assert torch.is_grad_enabled()
 
 

@@ -33,7 +33,9 @@ FIXED = {"@layers": "spacy-bertfamily.FixedMix.v1"}
 def pipeline(backbone):
     nlp = spacy.blank("en")
     add_transformer(nlp, backbone())
-    nlp.add_pipe("tagger", name="learned", config=tagger_config(mix_config(layers=[-3, -1], init=[0.0, 1.0])))
+    nlp.add_pipe(
+        "tagger", name="learned", config=tagger_config(mix_config(layers=[-3, -1], init=[0.0, 1.0]))
+    )
     nlp.add_pipe("tagger", name="fixed", config=tagger_config({**FIXED, "choice": "mean_last_4"}))
     nlp.add_pipe("tagger", name="wide", config=tagger_config({**FIXED, "choice": "concat_last_4"}))
     return start(nlp)[0]
@@ -98,15 +100,23 @@ def training_config(nlp, tmp_path, logger):
 @pytest.mark.parametrize("trainable", [[], ["adapter"]])
 @pytest.mark.parametrize("use_averages", [False, True])
 def test_spacy_train_and_its_log(backbone, tmp_path, trainable, use_averages):
-    """The whole of `spacy train`: transformer, pooler, two taggers behind it and one beside, and the log."""
+    """The whole of `spacy train`: transformer, pooler, two taggers behind it and one beside, and
+    the log.
+    """
     nlp = spacy.blank("en")
     add_transformer(nlp, backbone(), trainable)
-    nlp.add_pipe("weighted_layer_pooler", name="pooler", config={"model": {"tok2vec": listener_config()}})
+    nlp.add_pipe(
+        "weighted_layer_pooler", name="pooler", config={"model": {"tok2vec": listener_config()}}
+    )
     nlp.add_pipe("tagger", name="first", config=pooled_tagger_config())
     nlp.add_pipe("tagger", name="second", config=pooled_tagger_config())
     nlp.add_pipe("tagger", name="beside", config=tagger_config())
     config = training_config(nlp, tmp_path, "spacy-bertfamily.LayerWeightsLogger.v1")
-    config["training"]["optimizer"] = {"@optimizers": "Adam.v1", "use_averages": use_averages, "learn_rate": 0.01}
+    config["training"]["optimizer"] = {
+        "@optimizers": "Adam.v1",
+        "use_averages": use_averages,
+        "learn_rate": 0.01,
+    }
     trained = init_nlp(config)
     out = io.StringIO()
     (tmp_path / "out").mkdir()

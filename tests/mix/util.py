@@ -22,9 +22,16 @@ CONFIGS = {
     "bert": lambda n: transformers.BertConfig(
         hidden_size=WIDTH, num_hidden_layers=n, num_attention_heads=2, intermediate_size=48, **SMALL
     ),
-    "distilbert": lambda n: transformers.DistilBertConfig(dim=WIDTH, n_layers=n, n_heads=2, hidden_dim=48, **SMALL),
+    "distilbert": lambda n: transformers.DistilBertConfig(
+        dim=WIDTH, n_layers=n, n_heads=2, hidden_dim=48, **SMALL
+    ),
     "albert": lambda n: transformers.AlbertConfig(
-        hidden_size=WIDTH, embedding_size=16, num_hidden_layers=n, num_attention_heads=2, intermediate_size=48, **SMALL
+        hidden_size=WIDTH,
+        embedding_size=16,
+        num_hidden_layers=n,
+        num_attention_heads=2,
+        intermediate_size=48,
+        **SMALL,
     ),
 }
 
@@ -36,7 +43,9 @@ def make_backbone(folder, model_type="bert", depth=3):
         torch.nn.init.normal_(parameter, std=0.3)
     model.save_pretrained(folder)
     vocab = folder / "vocab.txt"
-    vocab.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]) + "\n", encoding="utf8")
+    vocab.write_text(
+        "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]) + "\n", encoding="utf8"
+    )
     transformers.BertTokenizerFast(str(vocab), do_lower_case=False).save_pretrained(folder)
     return str(folder)
 
@@ -53,26 +62,40 @@ def make_data(n_docs=3, depth=4, width=5, seed=0):
         mask = np.ones((windows, longest), dtype="float32")
         mask[-1, longest - i :] = 0
         states = [
-            (random.normal(layer, 1 + layer, (windows, longest, width)) * mask[..., None]).astype("float32")
+            (random.normal(layer, 1 + layer, (windows, longest, width)) * mask[..., None]).astype(
+                "float32"
+            )
             for layer in range(depth + 1)
         ]
         output = ModelOutput(last_hidden_state=states[-1])
         output["hidden_states"] = states
-        pieces = WordpieceBatch([[]], np.zeros(mask.shape, "int64"), mask, [longest] * windows, None)
-        docs.append(TransformerData(pieces, output, Ragged(np.arange(longest), np.ones(longest, dtype="int32"))))
+        pieces = WordpieceBatch(
+            [[]], np.zeros(mask.shape, "int64"), mask, [longest] * windows, None
+        )
+        docs.append(
+            TransformerData(
+                pieces, output, Ragged(np.arange(longest), np.ones(longest, dtype="int32"))
+            )
+        )
     return docs
 
 
 def gradients_for(Ys, seed=1):
-    """Random gradients, one for each Doc that has states; 0 at padding, as those of pooled tokens are."""
+    """Random gradients, one for each Doc that has states; 0 at padding, as those of pooled tokens
+    are.
+    """
     random = np.random.default_rng(seed)
     full = [Y for Y in Ys if "last_hidden_state" in Y.model_output]
-    return [with_last(Y, random.normal(size=Y.model_output["last_hidden_state"].shape)) for Y in full]
+    return [
+        with_last(Y, random.normal(size=Y.model_output["last_hidden_state"].shape)) for Y in full
+    ]
 
 
 def with_last(data, array):
     output = ModelOutput()
-    output["last_hidden_state"] = (array * data.wordpieces.attention_mask[..., None]).astype("float32")
+    output["last_hidden_state"] = (array * data.wordpieces.attention_mask[..., None]).astype(
+        "float32"
+    )
     return TransformerData(data.wordpieces, output, data.align)
 
 
@@ -98,11 +121,21 @@ def pooled_tagger_config(width=WIDTH):
 
 
 def add_transformer(nlp, name, trainable=(), **settings):
-    model = {"name": name, "max_pieces": 32, "stride": 8, "batch_pieces": 256, "trainable": list(trainable)}
+    model = {
+        "name": name,
+        "max_pieces": 32,
+        "stride": 8,
+        "batch_pieces": 256,
+        "trainable": list(trainable),
+    }
     model["adapter"] = (
-        None if "adapter" not in trainable else {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4}
+        None
+        if "adapter" not in trainable
+        else {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4}
     )
-    return nlp.add_pipe("adapter_transformer", name="transformer", config={"model": {**model, **settings}})
+    return nlp.add_pipe(
+        "adapter_transformer", name="transformer", config={"model": {**model, **settings}}
+    )
 
 
 def make_tagger(name, trainable=(), mix=None, initialize=True, **settings):
@@ -113,11 +146,15 @@ def make_tagger(name, trainable=(), mix=None, initialize=True, **settings):
     return start(nlp, initialize)
 
 
-def make_pooled(name, trainable=(), taggers=("tagger", "second"), mix=None, initialize=True, **settings):
+def make_pooled(
+    name, trainable=(), taggers=("tagger", "second"), mix=None, initialize=True, **settings
+):
     """A pipeline of a transformer, a pooler, and taggers that listen to it."""
     nlp = spacy.blank("en")
     add_transformer(nlp, name, trainable, **settings)
-    nlp.add_pipe("weighted_layer_pooler", name="pooler", config={"model": {"tok2vec": listener_config(mix)}})
+    nlp.add_pipe(
+        "weighted_layer_pooler", name="pooler", config={"model": {"tok2vec": listener_config(mix)}}
+    )
     for tagger in taggers:
         nlp.add_pipe("tagger", name=tagger, config=pooled_tagger_config())
     return start(nlp, initialize)

@@ -19,7 +19,14 @@ WORDS = "a cat sleeps an animal dog barks he eats ham she runs un ##able ##s the
 CHARACTERS = [*string.ascii_lowercase, *string.digits, *string.punctuation, *"猫在睡觉狗叫"]
 SIZES = {"vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 COMMON = {**SIZES, "intermediate_size": 48, "max_position_embeddings": 68, "initializer_range": 0.2}
-DISTIL = {"vocab_size": 400, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 68}
+DISTIL = {
+    "vocab_size": 400,
+    "dim": 32,
+    "n_layers": 2,
+    "n_heads": 4,
+    "hidden_dim": 48,
+    "max_position_embeddings": 68,
+}
 PAIRS = [
     ("a cat sleeps [SEP] an animal sleeps", "yes"),
     ("a cat sleeps [SEP] a dog barks", "no"),
@@ -30,7 +37,9 @@ PAIRS = [
 
 def wordpiece_tokenizer(tokenizer_class, folder):
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    vocabulary = dict.fromkeys([*special, *WORDS, *CHARACTERS, *(f"##{character}" for character in CHARACTERS)])
+    vocabulary = dict.fromkeys(
+        [*special, *WORDS, *CHARACTERS, *(f"##{character}" for character in CHARACTERS)]
+    )
     (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf8")
     return tokenizer_class(str(folder / "vocab.txt"))
 
@@ -38,21 +47,29 @@ def wordpiece_tokenizer(tokenizer_class, folder):
 def byte_level_tokenizer(tokenizer_class, folder):
     bpe = ByteLevelBPETokenizer()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    bpe.train_from_iterator([" ".join(WORDS)] * 3, vocab_size=300, special_tokens=special, show_progress=False)
+    bpe.train_from_iterator(
+        [" ".join(WORDS)] * 3, vocab_size=300, special_tokens=special, show_progress=False
+    )
     bpe.save_model(str(folder))
     return tokenizer_class(str(folder / "vocab.json"), str(folder / "merges.txt"))
 
 
 KINDS = {
     "bert": (BertConfig(**COMMON), BertTokenizerFast, wordpiece_tokenizer),
-    "roberta": (RobertaConfig(**COMMON, type_vocab_size=1), RobertaTokenizerFast, byte_level_tokenizer),
+    "roberta": (
+        RobertaConfig(**COMMON, type_vocab_size=1),
+        RobertaTokenizerFast,
+        byte_level_tokenizer,
+    ),
     "distilbert": (DistilBertConfig(**DISTIL), DistilBertTokenizerFast, wordpiece_tokenizer),
 }
 
 
 @pytest.fixture(scope="session")
 def pair_backbones(tmp_path_factory):
-    """Folders of tiny random backbones by model type: with token types, with a double separator, with neither."""
+    """Folders of tiny random backbones by model type: with token types, with a double separator,
+    with neither.
+    """
     folders = {}
     for kind, (config, tokenizer_class, make_tokenizer) in KINDS.items():
         folder = tmp_path_factory.mktemp(kind)
@@ -73,7 +90,12 @@ def make_pipeline(pair_backbones):
 
     def make(kind="bert", trainable=("all",), max_pieces=64, separator="[SEP]", **config):
         nlp = spacy.blank("en")
-        model = {"name": pair_backbones[kind], "max_pieces": max_pieces, "stride": 8, "batch_pieces": 256}
+        model = {
+            "name": pair_backbones[kind],
+            "max_pieces": max_pieces,
+            "stride": 8,
+            "batch_pieces": 256,
+        }
         model.update(trainable=list(trainable), separator=separator)
         if "adapter" not in trainable:
             model["adapter"] = None

@@ -29,7 +29,9 @@ def scores(nlp, texts=TEXTS, **kwargs):
 
 def same(first, second, atol=1e-5):
     assert [list(cats) for cats in first] == [list(cats) for cats in second]
-    assert_allclose([list(c.values()) for c in first], [list(c.values()) for c in second], atol=atol)
+    assert_allclose(
+        [list(c.values()) for c in first], [list(c.values()) for c in second], atol=atol
+    )
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
@@ -96,10 +98,18 @@ def test_regression(make_pipeline, make_examples, train):
 
 
 def test_single_texts(make_pipeline, make_examples, train):
-    data = [("a cat sleeps", cats("yes")), ("he eats ham", cats("no")), ("a dog barks", cats("yes"))]
+    data = [
+        ("a cat sleeps", cats("yes")),
+        ("he eats ham", cats("no")),
+        ("a dog barks", cats("yes")),
+    ]
     nlp = make_pipeline()
     train(nlp, make_examples(nlp, data))
-    assert [max(found, key=found.get) for found in scores(nlp, [text for text, _ in data])] == ["yes", "no", "yes"]
+    assert [max(found, key=found.get) for found in scores(nlp, [text for text, _ in data])] == [
+        "yes",
+        "no",
+        "yes",
+    ]
 
 
 @pytest.fixture
@@ -109,7 +119,17 @@ def trained(make_pipeline, make_examples, train):
     return nlp
 
 
-ODD = ["", " ", "\n\n", "[SEP]", "a [SEP]", "[SEP] a", "x" * 500, "a cat " * 200, "a [SEP] " + "dog " * 300]
+ODD = [
+    "",
+    " ",
+    "\n\n",
+    "[SEP]",
+    "a [SEP]",
+    "[SEP] a",
+    "x" * 500,
+    "a cat " * 200,
+    "a [SEP] " + "dog " * 300,
+]
 
 
 def test_odd_docs_come_through(trained):
@@ -138,7 +158,9 @@ def test_neighbours_do_not_matter(trained):
 
 
 def test_swapped_texts_are_another_input(trained):
-    first, second = trained.get_pipe("pair_classifier").predict_pairs([("a cat sleeps", "he"), ("he", "a cat sleeps")])
+    first, second = trained.get_pipe("pair_classifier").predict_pairs(
+        [("a cat sleeps", "he"), ("he", "a cat sleeps")]
+    )
     assert abs(first["yes"] - second["yes"]) > 1e-4
 
 
@@ -222,7 +244,9 @@ def test_rank_and_predict_pairs(trained):
     same(found, [dict(trained(join_segments(make(a), make(b))).cats) for a, b in pairs])
     ranked = component.rank("a cat sleeps", texts, label="yes")
     assert sorted(index for index, _ in ranked) == list(range(len(texts)))
-    assert [score for _, score in ranked] == pytest.approx(sorted((c["yes"] for c in found), reverse=True), abs=1e-5)
+    assert [score for _, score in ranked] == pytest.approx(
+        sorted((c["yes"] for c in found), reverse=True), abs=1e-5
+    )
     assert dict(ranked)[1] == pytest.approx(dict(ranked)[2], abs=1e-6)
     assert component.rank("a cat sleeps", texts, label="yes", top_k=2) == ranked[:2]
     assert component.rank("a cat sleeps", [], label="yes") == []
@@ -251,7 +275,10 @@ def test_the_pipeline_is_not_kept_alive(make_pipeline, make_examples):
 
 
 def test_class_weights(make_pipeline, make_examples):
-    data = [(f"{word} [SEP] a dog", cats("yes" if word == "he" else "no")) for word in ("he", "she", "a", "the")]
+    data = [
+        (f"{word} [SEP] a dog", cats("yes" if word == "he" else "no"))
+        for word in ("he", "she", "a", "the")
+    ]
     nlp = make_pipeline(class_weights="balanced")
     nlp.initialize(lambda: make_examples(nlp, data))
     component = nlp.get_pipe("pair_classifier")
@@ -279,11 +306,27 @@ BAD_DATA = [
     ("exclusive", [("a", {}), ("b", {})], "B107"),
     ("exclusive", [("a", {"yes": 1.0}), ("b", {"yes": 1.0})], "B105.*at least two labels"),
     ("exclusive", [("a", cats("yes")), ("b", cats("yes"))], "B106.*All 2 .*'yes'"),
-    ("exclusive", [("a", cats("yes")), ("b", {"yes": 1, "no": 1})], "B104.*Example 1 .*exactly one label"),
+    (
+        "exclusive",
+        [("a", cats("yes")), ("b", {"yes": 1, "no": 1})],
+        "B104.*Example 1 .*exactly one label",
+    ),
     ("exclusive", [("a", cats("yes")), ("b", {"yes": 0, "no": 0})], "B104.*Example 1 "),
-    ("exclusive", [("a", cats("yes")), ("b", {"yes": float("nan"), "no": 1})], "B104.*Example 1 .*nan"),
-    ("multilabel", [("a", cats("yes")), ("b", {"yes": 0.5})], "B104.*Example 1 .*each value is 0 or 1"),
-    ("regression", [("a", {"s": 1.0}), ("b", {"s": float("nan")})], "B104.*Example 1 .*finite number"),
+    (
+        "exclusive",
+        [("a", cats("yes")), ("b", {"yes": float("nan"), "no": 1})],
+        "B104.*Example 1 .*nan",
+    ),
+    (
+        "multilabel",
+        [("a", cats("yes")), ("b", {"yes": 0.5})],
+        "B104.*Example 1 .*each value is 0 or 1",
+    ),
+    (
+        "regression",
+        [("a", {"s": 1.0}), ("b", {"s": float("nan")})],
+        "B104.*Example 1 .*finite number",
+    ),
     ("regression", [("a", {"s": 1.0}), ("b", {"s": float("inf")})], "B104.*Example 1 "),
     ("regression", [("a", {"s": 1.0}), ("b", {"t": 2.0})], "B105.*exactly one label"),
 ]
@@ -368,7 +411,9 @@ def test_own_dropout(make_pipeline, make_examples, train):
     nlp = make_pipeline(model={"dropout": 0.7})
     train(nlp, make_examples(nlp), steps=1)
     rates = [
-        node.attrs["dropout_rate"] for node in nlp.get_pipe("pair_classifier").model.walk() if node.name == "dropout"
+        node.attrs["dropout_rate"]
+        for node in nlp.get_pipe("pair_classifier").model.walk()
+        if node.name == "dropout"
     ]
     assert rates == [0.7]
     assert np.isfinite(scores(nlp)[0]["yes"])

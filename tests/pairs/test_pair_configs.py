@@ -19,14 +19,31 @@ def test_configs_train(name, tmp_path, pair_backbones):
     nlp = spacy.blank("en")
     docs = DocBin()
     for i in range(8):
-        doc = join_segments(nlp.make_doc("a cat sleeps"), nlp.make_doc("an animal sleeps" if i % 2 else "he eats ham"))
-        doc.cats = {"score": float(i % 2)} if name == "pair_regression" else {"A": float(i % 2), "B": 1.0 - i % 2}
+        doc = join_segments(
+            nlp.make_doc("a cat sleeps"),
+            nlp.make_doc("an animal sleeps" if i % 2 else "he eats ham"),
+        )
+        doc.cats = (
+            {"score": float(i % 2)}
+            if name == "pair_regression"
+            else {"A": float(i % 2), "B": 1.0 - i % 2}
+        )
         docs.add(doc)
     docs.to_disk(tmp_path / "data.spacy")
     arguments = [
-        *("--paths.train", str(tmp_path / "data.spacy"), "--paths.dev", str(tmp_path / "data.spacy")),
+        *(
+            "--paths.train",
+            str(tmp_path / "data.spacy"),
+            "--paths.dev",
+            str(tmp_path / "data.spacy"),
+        ),
         *("--components.transformer.model.name", pair_backbones["bert"]),
-        *("--components.transformer.model.max_pieces", "64", "--components.transformer.model.stride", "16"),
+        *(
+            "--components.transformer.model.max_pieces",
+            "64",
+            "--components.transformer.model.stride",
+            "16",
+        ),
         *(
             "--training.max_steps",
             "20",
@@ -36,7 +53,9 @@ def test_configs_train(name, tmp_path, pair_backbones):
             "2",
         ),
     ]
-    nlp = init_nlp(load_config(CONFIGS / f"{name}.cfg", overrides=parse_config_overrides(arguments)))
+    nlp = init_nlp(
+        load_config(CONFIGS / f"{name}.cfg", overrides=parse_config_overrides(arguments))
+    )
     (tmp_path / "out").mkdir()
     train(nlp, tmp_path / "out")
     loaded = spacy.load(tmp_path / "out" / "model-best")

@@ -29,8 +29,14 @@ def convert(tmp_path):
         opener = gzip.open if name.endswith(".gz") else open
         with opener(source, "wb") as file:
             file.write(content if isinstance(content, bytes) else content.encode("utf8"))
-        result = CliRunner().invoke(bertfamily_cli, ["convert", str(source), str(target), *arguments])
-        docs = list(DocBin().from_disk(target).get_docs(spacy.blank("en").vocab)) if target.exists() else []
+        result = CliRunner().invoke(
+            bertfamily_cli, ["convert", str(source), str(target), *arguments]
+        )
+        docs = (
+            list(DocBin().from_disk(target).get_docs(spacy.blank("en").vocab))
+            if target.exists()
+            else []
+        )
         return result.exit_code, " ".join(result.output.split()), docs
 
     return run
@@ -88,21 +94,31 @@ def test_csv_takes_quoted_fields(convert):
 def test_multilabel(convert):
     rows = [{"a": "x", "label": ["p", "q"]}, {"a": "y", "label": "q|r"}, {"a": "z", "label": []}]
     content = "\n".join(map(json.dumps, rows))
-    _, _, docs = convert("data.jsonl", content, "--text-a", "a", "--text-b", "", "--mode", "multilabel")
-    assert [[label for label, value in doc.cats.items() if value] for doc in docs] == [["p", "q"], ["q", "r"], []]
+    _, _, docs = convert(
+        "data.jsonl", content, "--text-a", "a", "--text-b", "", "--mode", "multilabel"
+    )
+    assert [[label for label, value in doc.cats.items() if value] for doc in docs] == [
+        ["p", "q"],
+        ["q", "r"],
+        [],
+    ]
     assert {tuple(doc.cats) for doc in docs} == {("p", "q", "r")}
 
 
 def test_regression(convert):
     content = "a\tb\tlabel\nx\ty\t2.5\nx\ty\tnan\nx\ty\tmuch\n"
-    code, output, docs = convert("data.tsv", content, *COLUMNS, "--mode", "regression", "--names", "label=score")
+    code, output, docs = convert(
+        "data.tsv", content, *COLUMNS, "--mode", "regression", "--names", "label=score"
+    )
     assert code == 0
     assert [doc.cats for doc in docs] == [{"score": 2.5}]
     assert "2 row(s) skipped, 'label' is not a finite number: line 3, 4" in output
 
 
 def test_other_separator(convert):
-    code, _, docs = convert("data.csv", "a,b,label\nx ||| y,z [SEP],n\n", *COLUMNS, "--separator", "|||")
+    code, _, docs = convert(
+        "data.csv", "a,b,label\nx ||| y,z [SEP],n\n", *COLUMNS, "--separator", "|||"
+    )
     assert [doc.text for doc in docs] == ["x | || y ||| z [SEP]"]
 
 

@@ -8,10 +8,10 @@ from thinc.api import NumpyOps
 from thinc.types import Ragged
 from transformers.modeling_outputs import ModelOutput
 
-from spacy_bertfamily.encoder.layout import LaidOutWordpieces, Layout
-from spacy_bertfamily.layers.pair_head import build_pair_head, tanh_dense
-from spacy_bertfamily.layers.pair_loss import LOSSES, OUTPUTS
-from spacy_bertfamily.layers.pair_pooling import POOLINGS, pool_windows
+from spacy_bertfamily.tasks.pairs.head import build_pair_head, tanh_dense
+from spacy_bertfamily.tasks.pairs.loss import LOSSES, OUTPUTS
+from spacy_bertfamily.tasks.pairs.pooling import POOLINGS, pool_windows
+from spacy_bertfamily.windows.layout import LaidOutWordpieces, Layout
 
 OPS = NumpyOps()
 LENGTHS = [[4, 2], [], [3], [1, 5, 5]]
@@ -21,11 +21,20 @@ WIDTH = 6
 def make_data(lengths, rng):
     if not lengths:
         return TransformerData.empty()
-    mask = np.array([[position < n for position in range(max(lengths))] for n in lengths], dtype="float32")
-    # padding holds numbers too: they must not count; and no two are close, so that max has a gradient
-    state = (0.05 * rng.permutation(mask.size * WIDTH) - 2).reshape((*mask.shape, WIDTH)).astype("float32")
+    mask = np.array(
+        [[position < n for position in range(max(lengths))] for n in lengths], dtype="float32"
+    )
+    # padding holds numbers too: they must not count; and no two are close, so that max has a
+    # gradient
+    state = (
+        (0.05 * rng.permutation(mask.size * WIDTH) - 2)
+        .reshape((*mask.shape, WIDTH))
+        .astype("float32")
+    )
     wordpieces = WordpieceBatch([[]] * len(lengths), mask.astype(int), mask, lengths, None)
-    return TransformerData(wordpieces, ModelOutput(last_hidden_state=state), TransformerData.empty().align)
+    return TransformerData(
+        wordpieces, ModelOutput(last_hidden_state=state), TransformerData.empty().align
+    )
 
 
 @pytest.fixture
@@ -36,13 +45,19 @@ def batch():
 
 @pytest.fixture
 def pairs():
-    """RETURNS (List[TransformerData]): Windows of a pair: '[CLS] a b [SEP] c [SEP]' and '[CLS] b [SEP] c d [SEP]'."""
+    """RETURNS (list[TransformerData]): Windows of a pair: '[CLS] a b [SEP] c [SEP]' and '[CLS] b
+    [SEP] c d [SEP]'.
+    """
     data = make_data([6, 6], np.random.default_rng(2))
     words = data.wordpieces
     index = np.array([[-1, 0, 1, -1, 2, -1], [-1, 1, -1, 2, 3, -1]])
     pieces = SimpleNamespace(n_first=2)
-    layout = Layout(pieces, index, index >= 0, np.array([6, 6]), np.array([0, 0]), np.ones(4, dtype=bool))
-    laid_out = LaidOutWordpieces(words.strings, words.input_ids, words.attention_mask, words.lengths, None, layout)
+    layout = Layout(
+        pieces, index, index >= 0, np.array([6, 6]), np.array([0, 0]), np.ones(4, dtype=bool)
+    )
+    laid_out = LaidOutWordpieces(
+        words.strings, words.input_ids, words.attention_mask, words.lengths, None, layout
+    )
     return [TransformerData(laid_out, data.model_output, data.align)]
 
 
@@ -64,7 +79,10 @@ def numeric_gradient(function, array, epsilon=1e-2):
         ("cls", lambda state: state[0]),
         ("mean", lambda state: state.mean(axis=0)),
         ("max", lambda state: state.max(axis=0)),
-        ("segments", lambda state: compared(state.mean(axis=0), state.mean(axis=0))),  # one text, or nobody says
+        (
+            "segments",
+            lambda state: compared(state.mean(axis=0), state.mean(axis=0)),
+        ),  # one text, or nobody says
     ],
 )
 def test_pooling(batch, pooling, expected):
@@ -85,7 +103,10 @@ def compared(u, v):
 def test_both_texts_of_a_pair_are_compared(pairs):
     vectors = pool_windows("segments").predict(pairs).data
     first, second = pairs[0].model_output.last_hidden_state
-    wanted = [compared(first[[1, 2]].mean(axis=0), first[4]), compared(second[1], second[[3, 4]].mean(axis=0))]
+    wanted = [
+        compared(first[[1, 2]].mean(axis=0), first[4]),
+        compared(second[1], second[[3, 4]].mean(axis=0)),
+    ]
     assert_allclose(vectors, np.stack(wanted), rtol=1e-5, atol=1e-6)
 
 
@@ -106,14 +127,18 @@ def check_gradient(model, batch):
     for data, gradient in zip(batch, gradients):
         if data.model_output:
             state = data.model_output.last_hidden_state
-            expected = numeric_gradient(lambda: float((model.predict(batch).data * direction).sum()), state)
+            expected = numeric_gradient(
+                lambda: float((model.predict(batch).data * direction).sum()), state
+            )
             assert_allclose(gradient.model_output.last_hidden_state, expected, atol=2e-3)
     return gradients
 
 
 def test_pooling_without_tokens():
     model = pool_windows("mean")
-    vectors, backprop = model.begin_update([TransformerData.empty(), TransformerData.zeros(0, WIDTH)])
+    vectors, backprop = model.begin_update(
+        [TransformerData.empty(), TransformerData.zeros(0, WIDTH)]
+    )
     assert vectors.lengths.tolist() == [0, 0]
     assert [dict(data.model_output) for data in backprop(vectors)] == [{}, {}]
 
@@ -169,7 +194,9 @@ def test_loss_gradient(mode, weights):
     loss, gradient = LOSSES[mode](OPS, logits, TRUTHS, MASK, weights)
     assert not gradient[2].any()
     assert_allclose(
-        gradient, numeric_gradient(lambda: LOSSES[mode](OPS, logits, TRUTHS, MASK, weights)[0], logits), atol=1e-3
+        gradient,
+        numeric_gradient(lambda: LOSSES[mode](OPS, logits, TRUTHS, MASK, weights)[0], logits),
+        atol=1e-3,
     )
 
 

@@ -4,7 +4,7 @@ from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model
 from transformers.modeling_outputs import ModelOutput
 
-from spacy_bertfamily.architectures.pairs import make_pair_classifier_model
+from spacy_bertfamily.tasks.pairs.builders import make_pair_classifier_model
 
 
 def scaled(data, factor):
@@ -16,7 +16,9 @@ def scaled(data, factor):
 
 def doubling():
     def forward(model, batch, is_train):
-        return [scaled(data, 2) for data in batch], lambda gradients: [scaled(data, 2) for data in gradients]
+        return [scaled(data, 2) for data in batch], lambda gradients: [
+            scaled(data, 2) for data in gradients
+        ]
 
     return Model("doubling", forward)
 
@@ -43,5 +45,7 @@ def test_mix_stands_between_listener_and_head(make_pipeline, make_examples):
     assert_allclose(mixed, plain, rtol=1e-5)
     for i in (0, 2):
         assert_allclose(
-            from_mix[i].model_output.last_hidden_state, 2 * direct[i].model_output.last_hidden_state, rtol=1e-5
+            from_mix[i].model_output.last_hidden_state,
+            2 * direct[i].model_output.last_hidden_state,
+            rtol=1e-5,
         )

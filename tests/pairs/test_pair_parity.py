@@ -3,7 +3,11 @@
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from transformers import AutoTokenizer, BertForSequenceClassification, RobertaForSequenceClassification
+from transformers import (
+    AutoTokenizer,
+    BertForSequenceClassification,
+    RobertaForSequenceClassification,
+)
 
 from spacy_bertfamily import join_segments
 
@@ -19,7 +23,10 @@ PAIRS = [
 
 def build(make_pipeline, make_examples, kind, **model):
     nlp = make_pipeline(kind=kind, trainable=(), model=model)
-    data = [(f"{label} [SEP] he", {other: float(other == label) for other in LABELS}) for label in LABELS]
+    data = [
+        (f"{label} [SEP] he", {other: float(other == label) for other in LABELS})
+        for label in LABELS
+    ]
     nlp.initialize(lambda: make_examples(nlp, data))
     return nlp
 
@@ -70,7 +77,9 @@ def test_roberta(make_pipeline, make_examples, pair_backbones):
     hidden = next(node for node in model.walk() if node.name == "tanh_dense")
     put(hidden, theirs.classifier.dense)
     put(model.get_ref("output"), theirs.classifier.out_proj)
-    assert_allclose(our_logits(nlp, PAIRS), their_logits(theirs, pair_backbones["roberta"], PAIRS), atol=1e-5)
+    assert_allclose(
+        our_logits(nlp, PAIRS), their_logits(theirs, pair_backbones["roberta"], PAIRS), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("n_labels", [1, 3])
@@ -78,10 +87,16 @@ def test_outputs_are_the_activations_of_the_logits(make_pipeline, make_examples,
     mode = "regression" if n_labels == 1 else "exclusive"
     nlp = make_pipeline(trainable=(), mode=mode)
     labels = LABELS[:n_labels]
-    data = [(f"{i} [SEP] he", {label: float(label == LABELS[i]) for label in labels}) for i in range(3)]
+    data = [
+        (f"{i} [SEP] he", {label: float(label == LABELS[i]) for label in labels}) for i in range(3)
+    ]
     nlp.initialize(lambda: make_examples(nlp, data))
     component = nlp.get_pipe("pair_classifier")
     logits = torch.tensor(our_logits(nlp, PAIRS))
-    expected = logits.softmax(1) if n_labels > 1 else logits * component.cfg["scale"] + component.cfg["mean"]
+    expected = (
+        logits.softmax(1)
+        if n_labels > 1
+        else logits * component.cfg["scale"] + component.cfg["mean"]
+    )
     found = [list(cats.values()) for cats in component.predict_pairs(PAIRS)]
     assert_allclose(found, expected.numpy(), atol=1e-5)

@@ -48,7 +48,11 @@ def test_multilabel():
     gold = [{"a": 1, "b": 0}, {"a": 1}, {"a": 0, "b": 1}]
     predicted = [{"a": 0.9, "b": 0.5}, {"a": 0.8, "b": 0.9}, {"a": 0.1, "b": 0.7}]
     scores = SCORE(examples(gold, predicted), labels=["a", "b"], mode="multilabel", threshold=0.6)
-    assert (scores["cats_acc"], scores["cats_mcc"], scores["cats_score_desc"]) == (1, 1, "macro AUC")
+    assert (scores["cats_acc"], scores["cats_mcc"], scores["cats_score_desc"]) == (
+        1,
+        1,
+        "macro AUC",
+    )
     scores = SCORE(examples(gold, predicted), labels=["a", "b"], mode="multilabel", threshold=0.5)
     assert scores["cats_acc"] == pytest.approx(2 / 3)
     assert scores["cats_mcc"] == pytest.approx(0.6123724)

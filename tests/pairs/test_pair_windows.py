@@ -4,8 +4,8 @@ import spacy
 from transformers import AutoTokenizer
 
 from spacy_bertfamily import join_segments
-from spacy_bertfamily.encoder.pieces import PieceTokenizer
-from spacy_bertfamily.encoder.windows import make_windows
+from spacy_bertfamily.windows.cut import make_windows
+from spacy_bertfamily.windows.pieces import PieceTokenizer
 
 PAIRS = [
     ("a cat sleeps", "an animal sleeps"),
@@ -52,7 +52,9 @@ def test_windows_of_the_text_form(tokenizers, a, b):
     assert windows[0].types.tolist() == windows[1].types.tolist()
 
 
-@pytest.mark.parametrize("text", ["[CLS] a </s> b <pad> [PAD]", "a [CLS] [SEP] b [SEP] </s> [MASK]"])
+@pytest.mark.parametrize(
+    "text", ["[CLS] a </s> b <pad> [PAD]", "a [CLS] [SEP] b [SEP] </s> [MASK]"]
+)
 def test_text_forges_no_special_piece(tokenizers, text):
     tokenizer, pieces = tokenizers
     found = pieces([spacy.blank("en")(text)], "[SEP]")[0]

@@ -4,7 +4,7 @@ from spacy.tokens import Doc, DocBin
 
 import spacy_bertfamily
 from spacy_bertfamily import join_segments, split_segments
-from spacy_bertfamily.segments import segment_bounds
+from spacy_bertfamily.annotation.segments import segment_bounds
 
 
 def texts(doc, **kwargs):
@@ -24,7 +24,8 @@ def test_public_names():
 
 @pytest.mark.parametrize("lang", ["en", "zh", "xx", "de"])
 @pytest.mark.parametrize(
-    ("a", "b"), [("Who wrote it?", "Ann wrote it."), ("谁写的?", "安写的。"), ("x", ""), ("", "x"), ("", "")]
+    ("a", "b"),
+    [("Who wrote it?", "Ann wrote it."), ("谁写的?", "安写的。"), ("x", ""), ("", "x"), ("", "")],
 )
 def test_both_forms_split_alike(lang, a, b):
     nlp = spacy.blank(lang)
@@ -75,9 +76,21 @@ def test_space_around_the_separator_belongs_to_neither():
 def test_annotation_is_kept():
     nlp = spacy.blank("en")
     a = Doc(
-        nlp.vocab, words=["Ann", "wrote"], tags=["N", "V"], heads=[1, 1], deps=["nsubj", "ROOT"], ents=["B-PER", "O"]
+        nlp.vocab,
+        words=["Ann", "wrote"],
+        tags=["N", "V"],
+        heads=[1, 1],
+        deps=["nsubj", "ROOT"],
+        ents=["B-PER", "O"],
     )
-    b = Doc(nlp.vocab, words=["a", "book"], tags=["D", "N"], heads=[1, 1], deps=["det", "ROOT"], ents=["O", "O"])
+    b = Doc(
+        nlp.vocab,
+        words=["a", "book"],
+        tags=["D", "N"],
+        heads=[1, 1],
+        deps=["det", "ROOT"],
+        ents=["O", "O"],
+    )
     b.spans["things"] = [b[1:2]]
     joined = join_segments(a, b)
     assert [token.tag_ for token in joined] == ["N", "V", "", "D", "N"]

@@ -1,4 +1,6 @@
-"""Chinese end to end: a tiny ALBERT with a lone vocab.txt, as Chinese ones have, and spaCy's Chinese tokenizer."""
+"""Chinese end to end: a tiny ALBERT with a lone vocab.txt, as Chinese ones have, and spaCy's
+Chinese tokenizer.
+"""
 
 import json
 import shutil
@@ -10,12 +12,17 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import fix_random_seed
 
-from spacy_bertfamily.answers import set_answers
+from spacy_bertfamily.annotation.answers import set_answers
 from spacy_bertfamily.backbone import load_backbone
 
 from ..conftest import TAGGER
 
-ADAPTER = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 8, "init_scale": 0.1, "per_depth": True}
+ADAPTER = {
+    "@adapters": "spacy-bertfamily.Bottleneck.v1",
+    "size": 8,
+    "init_scale": 0.1,
+    "per_depth": True,
+}
 DATA = [  # question, text, answer, the text's words and their tags
     ("谁写了书?", "安写了本书。", "安", ["安", "写了", "本", "书", "。"], "NVMNP"),
     ("谁在家吃饭?", "世界在家吃饭。", "世界", ["世界", "在", "家", "吃饭", "。"], "NPNVP"),
@@ -61,7 +68,9 @@ def test_pairs_and_answers(backbones, tmp_path):
 
 @pytest.mark.parametrize("words", [True, False], ids=["words", "characters"])
 def test_tags_of_words_and_of_characters(backbones, words):
-    """Whether a segmenter made words or a token is a character: each has the pieces of its characters."""
+    """Whether a segmenter made words or a token is a character: each has the pieces of its
+    characters.
+    """
     nlp = make_pipeline(backbones("albert"), "tagger")
     examples = []
     for _, _, _, parts, tags in DATA:
@@ -73,18 +82,28 @@ def test_tags_of_words_and_of_characters(backbones, words):
     losses = train(nlp, examples, 20)
     assert losses[-1]["tagger"] < 0.2 * losses[0]["tagger"]
     for example in examples:
-        doc = nlp(Doc(nlp.vocab, words=[t.text for t in example.predicted], spaces=[False] * len(example.predicted)))
+        doc = nlp(
+            Doc(
+                nlp.vocab,
+                words=[t.text for t in example.predicted],
+                spaces=[False] * len(example.predicted),
+            )
+        )
         assert [token.tag_ for token in doc] == [token.tag_ for token in example.reference]
         assert doc._.trf_data.align.lengths.tolist() == [len(token.text) for token in doc]
 
 
 def test_a_vocabulary_with_settings(backbones, tmp_path):
-    """Some Chinese ALBERTs have settings beside their vocab.txt that do not say which tokenizer reads it."""
+    """Some Chinese ALBERTs have settings beside their vocab.txt that do not say which tokenizer
+    reads it.
+    """
     plain = load_backbone(backbones("albert")).tokenizer
     folder = Path(shutil.copytree(backbones("albert"), tmp_path / "albert"))
     names = {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]"}
     (folder / "special_tokens_map.json").write_text(json.dumps(names), encoding="utf8")
-    (folder / "tokenizer_config.json").write_text(json.dumps({**names, "model_max_length": 512}), encoding="utf8")
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({**names, "model_max_length": 512}), encoding="utf8"
+    )
     found = load_backbone(str(folder)).tokenizer
     assert found.is_fast
     assert found.model_max_length == 512

@@ -1,4 +1,6 @@
-"""Every model type in a whole pipeline: a tagger, a pair classifier and question answering on one backbone."""
+"""Every model type in a whole pipeline: a tagger, a pair classifier and question answering on one
+backbone.
+"""
 
 import numpy as np
 import pytest
@@ -7,8 +9,8 @@ import torch
 from spacy.training import Example
 from spacy.util import fix_random_seed
 
-from spacy_bertfamily.adapters import FAMILIES
-from spacy_bertfamily.answers import set_answers
+from spacy_bertfamily.annotation.answers import set_answers
+from spacy_bertfamily.model_types.table import SPECS
 
 from ..conftest import MIXED, TAGGER
 from ..util import MODEL_TYPES
@@ -23,8 +25,14 @@ STEPS = 12
 
 
 def make_pipeline(model_type, folder):
-    trains = FAMILIES[model_type].why_not("houlsby") is None
-    model = {"name": folder, "max_pieces": 40, "stride": 8, "batch_pieces": 256, "adapter": ADAPTER if trains else None}
+    trains = SPECS[model_type].why_not("houlsby") is None
+    model = {
+        "name": folder,
+        "max_pieces": 40,
+        "stride": 8,
+        "batch_pieces": 256,
+        "adapter": ADAPTER if trains else None,
+    }
     model["trainable"] = ["adapter"] if trains else []
     nlp = spacy.blank("en")
     nlp.add_pipe("adapter_transformer", name="transformer", config={"model": model})
@@ -49,7 +57,10 @@ def make_examples(nlp):
 
 def predictions(nlp):
     docs = list(nlp.pipe([f"{first} [SEP] {second}" for first, second, _ in DATA]))
-    return [(d._.trf_data.model_output.last_hidden_state, d.cats, [t.tag_ for t in d], d._.answers) for d in docs]
+    return [
+        (d._.trf_data.model_output.last_hidden_state, d.cats, [t.tag_ for t in d], d._.answers)
+        for d in docs
+    ]
 
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
@@ -66,7 +77,10 @@ def test_train_save_load(backbones, tmp_path, model_type):
         history.append(nlp.update(examples, sgd=optimizer, losses={}, drop=0.0))
     for name in ("tagger", "pair_classifier", "span_qa"):
         assert history[-1][name] < history[0][name], name
-    assert all(torch.equal(tensor, shared[name]) for name, tensor in encoder.shared.model.state_dict().items())
+    assert all(
+        torch.equal(tensor, shared[name])
+        for name, tensor in encoder.shared.model.state_dict().items()
+    )
     nlp.to_disk(tmp_path)
     for before, after in zip(predictions(nlp), predictions(spacy.load(tmp_path))):
         assert np.array_equal(before[0], after[0])
@@ -76,7 +90,9 @@ def test_train_save_load(backbones, tmp_path, model_type):
 
 @pytest.mark.parametrize("model_type", ["bart", "prophetnet", "t5", "luke", "roc_bert"])
 def test_saved_with_its_backbone(backbones, tmp_path, model_type):
-    """An encoder that was part of a larger model, and files of unusual tokenizers, come back from a pipeline."""
+    """An encoder that was part of a larger model, and files of unusual tokenizers, come back from a
+    pipeline.
+    """
     nlp = make_pipeline(model_type, backbones(model_type))
     nlp.get_pipe("transformer").shim.save_backbone = True
     examples = make_examples(nlp)
@@ -93,7 +109,7 @@ def test_layer_mix(backbones, model_type):
         nlp.remove_pipe(name)
     nlp.add_pipe("tagger", config={"model": MIXED})
     examples = make_examples(nlp)
-    if FAMILIES[model_type].why_not("mix") is not None:
+    if SPECS[model_type].why_not("mix") is not None:
         with pytest.raises(ValueError, match=rf"B012.*{model_type!r}.*layer mixes"):
             nlp.initialize(lambda: examples)
         return

@@ -25,8 +25,12 @@ print(grown, data.model_output.last_hidden_state.nbytes)
 
 @pytest.mark.slow
 def test_a_200_000_word_doc_in_bounded_memory(tiny):
-    """What grows with the Doc is what the Doc keeps: vectors, pieces and their strings, not the computation."""
-    result = subprocess.run([sys.executable, "-c", MEASURE, tiny], capture_output=True, text=True, check=False)
+    """What grows with the Doc is what the Doc keeps: vectors, pieces and their strings, not the
+    computation.
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", MEASURE, tiny], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
     grown, vectors = map(int, result.stdout.split()[-2:])
     assert vectors > 20_000_000

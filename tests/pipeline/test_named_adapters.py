@@ -1,4 +1,6 @@
-"""Adding, switching and deleting adapters of one transformer: what is refused, and what stays as it was."""
+"""Adding, switching and deleting adapters of one transformer: what is refused, and what stays as it
+was.
+"""
 
 import numpy as np
 import pytest
@@ -62,7 +64,10 @@ def test_deleting_the_active_one(transformer, nlp):
         ({**BLOCK, "layers": [7]}, r"B009.*layer 7"),
         ({**BLOCK, "magic": 1}, r"magic"),
         ({"@adapters": "spacy-bertfamily.Magic.v1"}, r"Magic"),
-        ({**BLOCK, "size": {"@misc": "spacy.first_larger_config.v1"}}, r"B073.*out of other registries"),
+        (
+            {**BLOCK, "size": {"@misc": "spacy.first_larger_config.v1"}},
+            r"B073.*out of other registries",
+        ),
     ],
 )
 def test_blocks_that_are_none(transformer, nlp, block, message):
@@ -97,7 +102,9 @@ def test_states_of_another_adapter_are_not_remembered(make_tagger):
     docs = [example.predicted for example in examples]
     states = [transformer.model.begin_update(docs)[0].doc_data[0].model_output.last_hidden_state]
     transformer.set_adapter(None)
-    states.append(transformer.model.begin_update(docs)[0].doc_data[0].model_output.last_hidden_state)
+    states.append(
+        transformer.model.begin_update(docs)[0].doc_data[0].model_output.last_hidden_state
+    )
     assert not np.allclose(*states, atol=1e-3)
 
 

@@ -1,4 +1,6 @@
-"""Several transformers in one pipeline, each with its own adapters and listeners, on one backbone in memory."""
+"""Several transformers in one pipeline, each with its own adapters and listeners, on one backbone
+in memory.
+"""
 
 import numpy as np
 import pytest
@@ -24,9 +26,17 @@ def tagger(upstream):
 
 @pytest.fixture
 def trained(tiny):
-    """Each transformer stands before the component that listens to it; the second tags the other way round."""
+    """Each transformer stands before the component that listens to it; the second tags the other
+    way round.
+    """
     nlp = spacy.blank("en")
-    model = {"name": tiny, "max_pieces": 32, "stride": 8, "batch_pieces": 256, "trainable": ["adapter"]}
+    model = {
+        "name": tiny,
+        "max_pieces": 32,
+        "stride": 8,
+        "batch_pieces": 256,
+        "trainable": ["adapter"],
+    }
     for name in ("a", "ab", "abc"):
         nlp.add_pipe("adapter_transformer", name=name, config={"model": model})
         nlp.add_pipe("tagger", name=f"tagger_{name}", config=tagger(name))
@@ -66,10 +76,17 @@ def test_each_has_its_own_listeners_and_outputs(trained, tmp_path):
 
 def test_three_take_the_memory_of_one_backbone(trained):
     def memory(names):
-        tensors = {p.data_ptr(): p for name in names for p in trained.get_pipe(name).shim.encoder.parameters()}
+        tensors = {
+            p.data_ptr(): p
+            for name in names
+            for p in trained.get_pipe(name).shim.encoder.parameters()
+        }
         return sum(p.numel() * p.element_size() for p in tensors.values())
 
-    adapters = sum(p.numel() * p.element_size() for p in trained.get_pipe("a").shim.encoder.adapter.parameters())
+    adapters = sum(
+        p.numel() * p.element_size()
+        for p in trained.get_pipe("a").shim.encoder.adapter.parameters()
+    )
     one, three = memory(["a"]), memory(["a", "ab", "abc"])
     # not a byte but the adapters'; on a backbone of a usual size that is far below a fifth
     assert three == one + 2 * adapters
@@ -80,8 +97,14 @@ def test_three_take_the_memory_of_one_backbone(trained):
 def test_a_transformer_between_another_and_its_listener(tiny):
     nlp = spacy.blank("en")
     for name in ("a", "ab"):
-        nlp.add_pipe("adapter_transformer", name=name, config={"model": {"name": tiny, "max_pieces": 32, "stride": 8}})
+        nlp.add_pipe(
+            "adapter_transformer",
+            name=name,
+            config={"model": {"name": tiny, "max_pieces": 32, "stride": 8}},
+        )
     nlp.add_pipe("tagger", config=tagger("a"))
     examples = [Example.from_dict(nlp.make_doc(text), {"tags": tags}) for text, tags in TAGGED]
-    with pytest.raises(ValueError, match=r"B074.*'tagger' listens to the transformer 'a', but 'ab' runs after"):
+    with pytest.raises(
+        ValueError, match=r"B074.*'tagger' listens to the transformer 'a', but 'ab' runs after"
+    ):
         nlp.initialize(lambda: examples)

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from thinc.api import Adam
 
-from spacy_bertfamily.encoder.delta import CHECKSUM, METADATA_KEY, checksum
+from spacy_bertfamily.storage.delta import CHECKSUM, METADATA_KEY, checksum
 
 from ..util import load_tensors
 
@@ -45,7 +45,9 @@ def saved(trained, tmp_path):
 
 
 @pytest.mark.parametrize("save_backbone", [False, True])
-@pytest.mark.parametrize("trainable", [["adapter", "layer_norm"], ["all"], ["top:1", "bias"], []], ids="+".join)
+@pytest.mark.parametrize(
+    "trainable", [["adapter", "layer_norm"], ["all"], ["top:1", "bias"], []], ids="+".join
+)
 def test_round_trip(make_tagger, tmp_path, trainable, save_backbone):
     adapter = {} if "adapter" in trainable else {"adapter": None}
     nlp, examples = make_tagger(trainable=trainable, save_backbone=save_backbone, **adapter)
@@ -56,7 +58,10 @@ def test_round_trip(make_tagger, tmp_path, trainable, save_backbone):
     assert [t.tag_ for t in nlp(TEXT)] == [t.tag_ for t in loaded(TEXT)]
     from_bytes = spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())
     assert np.array_equal(vectors(nlp), vectors(from_bytes))
-    assert loaded.get_pipe("transformer").trainable_summary() == nlp.get_pipe("transformer").trainable_summary()
+    assert (
+        loaded.get_pipe("transformer").trainable_summary()
+        == nlp.get_pipe("transformer").trainable_summary()
+    )
     # and what was loaded trains on as the original does
     for pipeline in (nlp, loaded):
         spacy.util.fix_random_seed(0)
@@ -83,12 +88,16 @@ def test_self_contained_without_the_original(make_tagger, tiny, tmp_path):
     assert np.array_equal(expected, vectors(loaded))
     loaded.to_disk(tmp_path / "again")
     assert np.array_equal(expected, vectors(spacy.load(tmp_path / "again")))
-    assert np.array_equal(expected, vectors(spacy.blank("en").from_config(nlp.config).from_bytes(content)))
+    assert np.array_equal(
+        expected, vectors(spacy.blank("en").from_config(nlp.config).from_bytes(content))
+    )
 
 
 @pytest.mark.parametrize("save_backbone", [False, True])
 def test_before_initialization(make_tagger, tmp_path, save_backbone):
-    """As with spacy-transformers: what is saved is the pipeline's config, and it can be initialized when loaded."""
+    """As with spacy-transformers: what is saved is the pipeline's config, and it can be initialized
+    when loaded.
+    """
     nlp, examples = make_tagger(initialize=False, save_backbone=save_backbone)
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
@@ -122,7 +131,9 @@ def test_wrong_backbone(saved, tiny, tmp_path):
     weights["encoder.layer.0.output.dense.bias"][0] += 1e-3
     save_file(weights, other / "model.safetensors")
     overrides = {"components": {"transformer": {"model": {"name": str(other)}}}}
-    with pytest.raises(ValueError, match=r"B040.*fingerprint.*components\.transformer\.model\.name"):
+    with pytest.raises(
+        ValueError, match=r"B040.*fingerprint.*components\.transformer\.model\.name"
+    ):
         spacy.load(saved, config=overrides)
 
 
@@ -145,9 +156,15 @@ def change_tensors(change, keep_checksum=False):
 NAME = "adapter.layers.1.ffn.down.weight"
 SPOILERS = {
     "missing tensor": (change_tensors(lambda t: t.pop(NAME)), rf"B041.*Missing tensors: {NAME}"),
-    "unexpected tensor": (change_tensors(lambda t: t.update(x=torch.zeros(1))), r"B041.*Unexpected: x"),
+    "unexpected tensor": (
+        change_tensors(lambda t: t.update(x=torch.zeros(1))),
+        r"B041.*Unexpected: x",
+    ),
     "changed tensor": (change_tensors(lambda t: t[NAME].add_(1e-3), keep_checksum=True), "B045"),
-    "misshapen tensor": (change_tensors(lambda t: t.update({NAME: torch.zeros(2, 2)})), rf"B041.*{NAME} \[2, 2\]"),
+    "misshapen tensor": (
+        change_tensors(lambda t: t.update({NAME: torch.zeros(2, 2)})),
+        rf"B041.*{NAME} \[2, 2\]",
+    ),
     "missing file": (lambda folder: (folder / DELTA).unlink(), r"B042.*no such file"),
     "empty file": (lambda folder: (folder / DELTA).write_bytes(b""), "B042"),
     "garbage": (lambda folder: (folder / DELTA).write_bytes(b"\xff" * 1000), "B042"),
@@ -201,7 +218,11 @@ def test_unlike_parts_of_two_saves_do_not_load(make_tagger, tmp_path):
 def test_two_pipelines_share_the_backbone(saved, trained):
     one, two = spacy.load(saved), spacy.load(saved)
     frozen = [
-        {id(p) for p in nlp.get_pipe("transformer").shim.encoder.parameters() if not p.requires_grad}
+        {
+            id(p)
+            for p in nlp.get_pipe("transformer").shim.encoder.parameters()
+            if not p.requires_grad
+        }
         for nlp in (trained, one, two)
     ]
     assert frozen[0] == frozen[1] == frozen[2]
@@ -260,7 +281,9 @@ def test_docs_with_data_survive_docbin(trained):
         .from_bytes(DocBin(docs=[doc], store_user_data=True).to_bytes())
         .get_docs(trained.vocab)
     )
-    assert np.array_equal(copy._.trf_data.model_output["last_hidden_state"], doc._.trf_data.tensors[0])
+    assert np.array_equal(
+        copy._.trf_data.model_output["last_hidden_state"], doc._.trf_data.tensors[0]
+    )
 
 
 def test_a_pipeline_in_bfloat16_that_came_from_bytes_is_saved_again(make_tagger, tmp_path):

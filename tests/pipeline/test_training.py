@@ -1,4 +1,6 @@
-"""Training: what is frozen stays as it was to the bit, what is trained moves, and listeners' gradients arrive once."""
+"""Training: what is frozen stays as it was to the bit, what is trained moves, and listeners'
+gradients arrive once.
+"""
 
 import numpy as np
 import pytest
@@ -23,11 +25,18 @@ MODES = [
 
 
 def settings_for(trainable):
-    return {"trainable": trainable} if "adapter" in trainable else {"trainable": trainable, "adapter": None}
+    return (
+        {"trainable": trainable}
+        if "adapter" in trainable
+        else {"trainable": trainable, "adapter": None}
+    )
 
 
 def tensors(nlp):
-    return {name: p.detach().clone() for name, p in nlp.get_pipe("transformer").shim.encoder.named_parameters()}
+    return {
+        name: p.detach().clone()
+        for name, p in nlp.get_pipe("transformer").shim.encoder.named_parameters()
+    }
 
 
 def train(nlp, examples, optimizer, steps=4):
@@ -53,7 +62,9 @@ def test_only_the_trainable_set_moves(make_tagger, trainable, averages):
     shim_id = nlp.get_pipe("transformer").shim.id
     for name, parameter in encoder.named_parameters():
         if parameter.requires_grad:
-            unused = "pooler" in name or name.endswith("word_embeddings.weight")  # not all words occur
+            unused = "pooler" in name or name.endswith(
+                "word_embeddings.weight"
+            )  # not all words occur
             assert unused or not torch.equal(before[name], after[name]), name
             assert not averages or unused or not torch.equal(averaged[name], after[name]), name
         else:
@@ -64,7 +75,9 @@ def test_only_the_trainable_set_moves(make_tagger, trainable, averages):
     assert all(p.grad is None for p in encoder.shared.model.parameters())
 
 
-@pytest.mark.parametrize("trainable", [["adapter", "layer_norm"], ["all"], ["top:1"], []], ids="+".join)
+@pytest.mark.parametrize(
+    "trainable", [["adapter", "layer_norm"], ["all"], ["top:1"], []], ids="+".join
+)
 def test_learns_a_handful_of_examples(make_tagger, trainable):
     nlp, examples = make_tagger(**settings_for(trainable))
     train(nlp, examples, Adam(0.01 if trainable else 0.1), steps=60 if trainable else 200)
@@ -125,18 +138,26 @@ def test_a_frozen_last_listener_does_not_swallow_the_gradient(make_tagger):
         for name in ("transformer", "tagger"):
             nlp.get_pipe(name).finish_update(optimizer)
     after = tensors(nlp)
-    assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("adapter."))
+    assert any(
+        not torch.equal(before[name], after[name]) for name in before if name.startswith("adapter.")
+    )
 
 
 def test_the_step_of_an_update_uses_that_updates_gradient(make_tagger):
-    """Language.update calls the transformer's finish_update before its listeners have computed gradients."""
+    """Language.update calls the transformer's finish_update before its listeners have computed
+    gradients.
+    """
     nlp, examples = make_tagger()
     optimizer = Adam(0.01)
-    nlp.update(examples, sgd=optimizer)  # the tagger begins with weights of zero, so that no gradient passes yet
+    nlp.update(
+        examples, sgd=optimizer
+    )  # the tagger begins with weights of zero, so that no gradient passes yet
     before = tensors(nlp)
     nlp.update(examples, sgd=optimizer)
     after = tensors(nlp)
-    assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("adapter."))
+    assert any(
+        not torch.equal(before[name], after[name]) for name in before if name.startswith("adapter.")
+    )
 
 
 def test_accumulated_batches_equal_one(make_tagger):
@@ -146,7 +167,9 @@ def test_accumulated_batches_equal_one(make_tagger):
     nlp.update(examples[:1], sgd=False)
     nlp.update(examples[1:], sgd=False)
     transformer._finish_pending()
-    parts = {n: p.grad for n, p in transformer.shim.encoder.named_parameters() if p.grad is not None}
+    parts = {
+        n: p.grad for n, p in transformer.shim.encoder.named_parameters() if p.grad is not None
+    }
     # spaCy's tagger divides its gradient by nothing that depends on the batch
     for name in whole:
         torch.testing.assert_close(whole[name], parts[name], atol=1e-5, rtol=1e-3)
@@ -158,7 +181,9 @@ def test_annotating_and_empty_docs(make_tagger, trainable):
     empty = Example.from_dict(nlp.make_doc(""), {})
     space = Example.from_dict(nlp.make_doc("  "), {})
     losses = {}
-    nlp.update([empty, examples[0], empty, space], sgd=Adam(0.01), losses=losses, annotates=["transformer"])
+    nlp.update(
+        [empty, examples[0], empty, space], sgd=Adam(0.01), losses=losses, annotates=["transformer"]
+    )
     nlp.update([empty, empty], sgd=Adam(0.01), losses=losses, annotates=["transformer"])
     assert np.isfinite(losses["tagger"])
 
@@ -169,7 +194,13 @@ def test_training_with_the_transformer_frozen_by_config(make_tagger):
     before = tensors(nlp)
     losses = {}
     for _ in range(2):
-        nlp.update(examples, sgd=Adam(0.01), losses=losses, exclude=["transformer"], annotates=["transformer"])
+        nlp.update(
+            examples,
+            sgd=Adam(0.01),
+            losses=losses,
+            exclude=["transformer"],
+            annotates=["transformer"],
+        )
     assert losses["tagger"] > 0
     assert all(torch.equal(before[name], tensor) for name, tensor in tensors(nlp).items())
 
@@ -202,7 +233,9 @@ def test_seeds_repeat_training(make_tagger):
 
 def test_not_initialized_is_an_error(tiny):
     nlp = spacy.blank("en")
-    nlp.add_pipe("adapter_transformer", config={"model": {"name": tiny, "max_pieces": 32, "stride": 8}})
+    nlp.add_pipe(
+        "adapter_transformer", config={"model": {"name": tiny, "max_pieces": 32, "stride": 8}}
+    )
     with pytest.raises(ValueError, match=r"B011.*nlp.initialize"):
         nlp("I like eggs")
 
@@ -214,8 +247,18 @@ def test_spacys_components_listen(make_tagger, factory, trainable):
     nlp.remove_pipe("tagger")
     model = {**nlp.get_factory_meta(factory).default_config["model"], "tok2vec": LISTENER}
     if factory == "textcat":
-        reduce = {"use_reduce_first": False, "use_reduce_last": False, "use_reduce_max": False, "use_reduce_mean": True}
-        model = {"@architectures": "spacy.TextCatReduce.v1", "exclusive_classes": True, "tok2vec": LISTENER, **reduce}
+        reduce = {
+            "use_reduce_first": False,
+            "use_reduce_last": False,
+            "use_reduce_max": False,
+            "use_reduce_mean": True,
+        }
+        model = {
+            "@architectures": "spacy.TextCatReduce.v1",
+            "exclusive_classes": True,
+            "tok2vec": LISTENER,
+            **reduce,
+        }
     config = {"min_action_freq": 1} if factory == "parser" else {}
     nlp.add_pipe(factory, config={"model": model, **config})
     gold = {

@@ -11,7 +11,7 @@ from spacy.util import registry
 from thinc.api import Config
 
 from spacy_bertfamily.init_config.make import make_config
-from spacy_bertfamily.pipeline.training_log import peak_memory
+from spacy_bertfamily.training.logger import peak_memory
 from tests.conftest import TAGGED
 
 RECORDED = []
@@ -49,7 +49,9 @@ def test_other_loggers_get_the_numbers_as_scores(run):
     assert end == "finalized"
     first, no_row, second, _, third = infos
     assert no_row is None
-    assert "pieces_per_second" not in first["other_scores"]  # before there was a step without evaluation
+    assert (
+        "pieces_per_second" not in first["other_scores"]
+    )  # before there was a step without evaluation
     for info in (second, third):
         scores = info["other_scores"]
         assert scores["pieces_per_second"] > 0
@@ -59,7 +61,9 @@ def test_other_loggers_get_the_numbers_as_scores(run):
         assert weights.pop("gamma") != 0
         assert sum(weights.values()) == pytest.approx(1, abs=1e-5)
     # all of it is in the log only
-    assert not {"pieces_per_second", "peak_memory_mb", "layer_weights"} & set(nlp.meta["performance"])
+    assert not {"pieces_per_second", "peak_memory_mb", "layer_weights"} & set(
+        nlp.meta["performance"]
+    )
     assert "pieces per second: " in printed
     assert "tagger (weighted)" in printed
 
@@ -67,7 +71,10 @@ def test_other_loggers_get_the_numbers_as_scores(run):
 def test_all_pieces_of_all_updates_are_counted(run):
     nlp, _ = run("adapter", "test.Recorder.v1")
     lengths = [
-        len(nlp.get_pipe("transformer").predict([nlp.make_doc(t)]).doc_data[0].wordpieces.strings[0]) for t, _ in TAGGED
+        len(
+            nlp.get_pipe("transformer").predict([nlp.make_doc(t)]).doc_data[0].wordpieces.strings[0]
+        )
+        for t, _ in TAGGED
     ]
     assert nlp.get_pipe("transformer").pieces_trained == 5 * sum(lengths)
 
@@ -130,7 +137,11 @@ class Client:
     ("module", "logger", "weight"),
     [
         ("wandb", {"@loggers": "spacy.WandbLogger.v5", "project_name": "tags"}, "layer_weights"),
-        ("mlflow", {"@loggers": "spacy.MLflowLogger.v2", "experiment_id": "1"}, "layer_weights.tagger.gamma"),
+        (
+            "mlflow",
+            {"@loggers": "spacy.MLflowLogger.v2", "experiment_id": "1"},
+            "layer_weights.tagger.gamma",
+        ),
     ],
 )
 def test_the_loggers_of_spacy_loggers_send_them(run, monkeypatch, module, logger, weight):

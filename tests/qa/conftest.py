@@ -5,7 +5,7 @@ from spacy.training import Example
 from spacy.util import fix_random_seed
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from spacy_bertfamily.answers import set_answers
+from spacy_bertfamily.annotation.answers import set_answers
 
 WORDS = (
     "who what when where wrote built sold book bridge boat ann ben carl in 1920 1931 1948 the a it was and old town "

@@ -1,10 +1,14 @@
-"""Independent, slow restatements of the published definitions, one step at a time, to compare with."""
+"""Independent, slow restatements of the published definitions, one step at a time, to compare
+with.
+"""
 
 import math
 
 
 def max_context_window(piece, windows):
-    """The window that speaks for a piece, by BERT's rule. windows: (first piece, pieces) of each window's context."""
+    """The window that speaks for a piece, by BERT's rule. windows: (first piece, pieces) of each
+    window's context.
+    """
     best, best_score = None, -math.inf
     for number, (first, length) in enumerate(windows):
         if first <= piece < first + length:
@@ -17,8 +21,9 @@ def max_context_window(piece, windows):
 def postprocess(features, n_best, max_answer_length, threshold):
     """The n-best list, the null score and the decision of one example.
 
-    features: one dict per window: start, end (lists of scores, one per position), offsets (characters of context
-    pieces, None elsewhere), speaks (one bool per position), cls (a position).
+    features: one dict per window: start, end (lists of scores, one per position), offsets
+    (characters of context pieces, None elsewhere), speaks (one bool per position), cls (a
+    position).
     """
     null = math.inf
     candidates = []
@@ -26,7 +31,11 @@ def postprocess(features, n_best, max_answer_length, threshold):
         null = min(null, feature["start"][feature["cls"]] + feature["end"][feature["cls"]])
         ranked = {}
         for side in ("start", "end"):
-            positions = sorted(range(len(feature[side])), key=lambda i, scores=feature[side]: scores[i], reverse=True)
+            positions = sorted(
+                range(len(feature[side])),
+                key=lambda i, scores=feature[side]: scores[i],
+                reverse=True,
+            )
             ranked[side] = positions[:n_best]
         for start in ranked["start"]:
             for end in ranked["end"]:
@@ -55,17 +64,21 @@ def features_of(layout, logits):
         contexts.append((min(held), len(held)) if held else (-1, 0))
     features = []
     for number, (row, length) in enumerate(zip(layout.index.tolist(), layout.lengths.tolist())):
-        offsets, speaks = [], []
+        offsets, is_max_context = [], []
         for piece in row[:length]:
             inside = piece >= n_first
-            offsets.append((int(layout.pieces.starts[piece]), int(layout.pieces.ends[piece])) if inside else None)
-            speaks.append(inside and max_context_window(piece, contexts) == number)
+            offsets.append(
+                (int(layout.pieces.starts[piece]), int(layout.pieces.ends[piece]))
+                if inside
+                else None
+            )
+            is_max_context.append(inside and max_context_window(piece, contexts) == number)
         features.append(
             {
                 "start": logits[number, :length, 0].tolist(),
                 "end": logits[number, :length, 1].tolist(),
                 "offsets": offsets,
-                "speaks": speaks,
+                "speaks": is_max_context,
                 "cls": 0,
             }
         )

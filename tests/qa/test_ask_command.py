@@ -17,14 +17,18 @@ def pipeline(trained, tmp_path):
 
 
 def test_ask_prints_answers_with_their_context(pipeline):
-    result = CliRunner().invoke(bertfamily_cli, ["ask", *pipeline, "who wrote the book ?", "who sold the boat ?"])
+    result = CliRunner().invoke(
+        bertfamily_cli, ["ask", *pipeline, "who wrote the book ?", "who sold the boat ?"]
+    )
     assert result.exit_code == 0, result.output
     assert "[ann]" in result.output
     assert "[carl]" in result.output
 
 
 def test_ask_as_json(pipeline):
-    result = CliRunner().invoke(bertfamily_cli, ["ask", *pipeline, "--json", "--top-k", "2", "who wrote the book ?"])
+    result = CliRunner().invoke(
+        bertfamily_cli, ["ask", *pipeline, "--json", "--top-k", "2", "who wrote the book ?"]
+    )
     (line,) = result.output.splitlines()
     row = json.loads(line)
     assert row["question"] == "who wrote the book ?"
@@ -40,10 +44,13 @@ def test_ask_without_span_qa(tmp_path):
     (tmp_path / "c.txt").write_text("a")
     runner = CliRunner()
     result = runner.invoke(
-        bertfamily_cli, ["ask", str(tmp_path / "model"), "--context", str(tmp_path / "c.txt"), "who ?"]
+        bertfamily_cli,
+        ["ask", str(tmp_path / "model"), "--context", str(tmp_path / "c.txt"), "who ?"],
     )
     assert result.exit_code == 1
     assert "has no span_qa" in " ".join(result.output.split())
-    result = runner.invoke(bertfamily_cli, ["ask", str(tmp_path / "model"), "--context", "nowhere.txt", "who ?"])
+    result = runner.invoke(
+        bertfamily_cli, ["ask", str(tmp_path / "model"), "--context", "nowhere.txt", "who ?"]
+    )
     assert result.exit_code == 1
     assert "Cannot read" in " ".join(result.output.split())

@@ -5,19 +5,27 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_bertfamily.answers import answer_chars
+from spacy_bertfamily.annotation.answers import answer_chars
+from spacy_bertfamily.annotation.segments import escape_separator, segment_bounds
 from spacy_bertfamily.convert.squad import Report, convert_squad, locate_answer
-from spacy_bertfamily.segments import segment_bounds, spell_apart
 
 CONTEXT = "Ann wrote the book in 1920. Ben sold it. Ann sold nothing."
 
 
 def squad(*qas, context=CONTEXT):
-    return {"version": "1.1", "data": [{"title": "t", "paragraphs": [{"context": context, "qas": list(qas)}]}]}
+    return {
+        "version": "1.1",
+        "data": [{"title": "t", "paragraphs": [{"context": context, "qas": list(qas)}]}],
+    }
 
 
 def qa(*answers, question="Who?", **more):
-    return {"id": "q1", "question": question, "answers": [{"text": t, "answer_start": s} for t, s in answers], **more}
+    return {
+        "id": "q1",
+        "question": question,
+        "answers": [{"text": t, "answer_start": s} for t, s in answers],
+        **more,
+    }
 
 
 @pytest.fixture
@@ -25,7 +33,9 @@ def convert(tmp_path):
     def run(content, name="data.json", lang="en", **kwargs):
         path = tmp_path / name
         text = content if isinstance(content, str) else json.dumps(content)
-        path.write_bytes(gzip.compress(text.encode("utf8")) if name.endswith(".gz") else text.encode("utf8"))
+        path.write_bytes(
+            gzip.compress(text.encode("utf8")) if name.endswith(".gz") else text.encode("utf8")
+        )
         report = Report()
         return list(convert_squad(path, spacy.blank(lang), report, **kwargs)), report
 
@@ -37,7 +47,9 @@ def golds_of(doc):
 
 
 def test_squad_1_and_2(convert):
-    docs, report = convert(squad(qa(("Ann", 0), ("Ann", 41)), qa(is_impossible=True), qa()), "data.json.gz")
+    docs, report = convert(
+        squad(qa(("Ann", 0), ("Ann", 41)), qa(is_impossible=True), qa()), "data.json.gz"
+    )
     assert docs[0].text == f"Who? [SEP] {CONTEXT}"
     assert answer_chars(docs[0]) == [(11, 14), (52, 55)]
     assert [golds_of(doc) for doc in docs] == [["Ann", "Ann"], [], []]
@@ -45,7 +57,12 @@ def test_squad_1_and_2(convert):
     assert report.lines() == ["3 of 3 questions written, 2 of them unanswerable"]
 
 
-FLAT = {"id": "x", "question": "Who?", "context": CONTEXT, "answers": {"text": ["Ben"], "answer_start": [28]}}
+FLAT = {
+    "id": "x",
+    "question": "Who?",
+    "context": CONTEXT,
+    "answers": {"text": ["Ben"], "answer_start": [28]},
+}
 CMRC = [
     {
         "context_id": "c",
@@ -56,7 +73,8 @@ CMRC = [
 
 
 @pytest.mark.parametrize(
-    ("content", "answer"), [(json.dumps(FLAT) + "\n" + json.dumps(FLAT), "Ben"), (FLAT, "Ben"), (CMRC, "安")]
+    ("content", "answer"),
+    [(json.dumps(FLAT) + "\n" + json.dumps(FLAT), "Ben"), (FLAT, "Ben"), (CMRC, "安")],
 )
 def test_other_forms(convert, content, answer):
     docs, _ = convert(content)
@@ -116,7 +134,9 @@ def test_answers_inside_words_can_be_kept(convert):
 
 def test_separators_in_the_texts_are_spelled_apart(convert):
     context = "[SEP] a [SEP] Ann [SEP]"
-    docs, report = convert(squad(qa(("Ann", 14), ("[SEP] Ann [SEP]", 8), question="Who [SEP] ?"), context=context))
+    docs, report = convert(
+        squad(qa(("Ann", 14), ("[SEP] Ann [SEP]", 8), question="Who [SEP] ?"), context=context)
+    )
     assert docs[0].text == "Who [ SEP] ? [SEP] [ SEP] a [ SEP] Ann [ SEP]"
     assert golds_of(docs[0]) == ["Ann", "[ SEP] Ann [ SEP]"]
     (_, question_end), (start, _) = segment_bounds(docs[0])
@@ -128,14 +148,16 @@ def test_separators_in_the_texts_are_spelled_apart(convert):
 
 @pytest.mark.parametrize("separator", ["[SEP]", "|", "||"])
 def test_spelled_apart_is_no_separator(separator):
-    text, count, moved = spell_apart(f"a {separator} b {separator}", separator)
+    text, count, moved = escape_separator(f"a {separator} b {separator}", separator)
     assert count == 2
     doc = spacy.blank("en").make_doc(text)
     assert segment_bounds(doc, separator) is None
     assert text[moved(3 + len(separator))] == "b"
 
 
-@pytest.mark.parametrize("content", ["not json", "[1, 2]", {"data": [{"x": 1}]}, '{"question": "Who?"}'])
+@pytest.mark.parametrize(
+    "content", ["not json", "[1, 2]", {"data": [{"x": 1}]}, '{"question": "Who?"}']
+)
 def test_other_files_are_an_error(convert, content):
     with pytest.raises(ValueError, match=r"\[B206\].*data.json' is not a question answering file"):
         convert(content)
@@ -152,13 +174,26 @@ def two_articles():
         return {"context": context, "qas": list(qas)}
 
     def asked(id_, text, context):
-        return {"id": id_, "question": f"{id_}?", "answers": [{"text": text, "answer_start": context.index(text)}]}
+        return {
+            "id": id_,
+            "question": f"{id_}?",
+            "answers": [{"text": text, "answer_start": context.index(text)}],
+        }
 
-    rivers, bridges, towns = "The Lune is long.", "Ben built the bridge.", "The Lune flows by Kirkby."
-    first = [paragraph(rivers, asked("river", "Lune", rivers)), paragraph(bridges, asked("who", "Ben", bridges))]
+    rivers, bridges, towns = (
+        "The Lune is long.",
+        "Ben built the bridge.",
+        "The Lune flows by Kirkby.",
+    )
+    first = [
+        paragraph(rivers, asked("river", "Lune", rivers)),
+        paragraph(bridges, asked("who", "Ben", bridges)),
+    ]
     first.append(paragraph(towns, asked("town", "Kirkby", towns)))
     lonely = [paragraph("Bees are small.", asked("bees", "small", "Bees are small."))]
-    return {"data": [{"title": "North", "paragraphs": first}, {"title": "Bees", "paragraphs": lonely}]}
+    return {
+        "data": [{"title": "North", "paragraphs": first}, {"title": "Bees", "paragraphs": lonely}]
+    }
 
 
 def test_negatives_stand_beside_another_paragraph_of_the_article(tmp_path):
@@ -180,7 +215,9 @@ def test_a_part_of_the_negatives_and_the_seed(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(article))
 
     def made(rate, seed):
-        docs = convert_squad(tmp_path / "a.json", spacy.blank("en"), Report(), negatives=rate, seed=seed)
+        docs = convert_squad(
+            tmp_path / "a.json", spacy.blank("en"), Report(), negatives=rate, seed=seed
+        )
         return [doc.text for doc in docs if not golds_of(doc)]
 
     assert made(0.0, 0) == []
@@ -196,8 +233,16 @@ DUKES = "In 1911 the Duke of Kent met Ann Reed in Oslo. They sold 12 ships to No
     ("question", "answer", "made"),
     [
         # there is no other year, and the answer is no name to exchange for
-        ("Where did Ann Reed go in 1911?", "Oslo", [f"Where did {n} go in 1911?" for n in ("Duke", "Kent", "Norway")]),
-        ("When did Kent do it?", "1911", [f"When did {n} do it?" for n in ("Ann Reed", "Duke", "Norway", "Oslo")]),
+        (
+            "Where did Ann Reed go in 1911?",
+            "Oslo",
+            [f"Where did {n} go in 1911?" for n in ("Duke", "Kent", "Norway")],
+        ),
+        (
+            "When did Kent do it?",
+            "1911",
+            [f"When did {n} do it?" for n in ("Ann Reed", "Duke", "Norway", "Oslo")],
+        ),
         ("Whom did the DUKE meet?", "Ann Reed", []),
         ("", "Oslo", []),
     ],
@@ -217,5 +262,10 @@ def test_swapped_numbers_are_as_long(convert):
     context = "Ann was born in 1901 and Ben in 1923; they had 12 sheep, and paid 5,000 for them."
     asked = qa(("Ann", 0), question="Who was born in 1901?")
     docs, report = convert(squad(asked, context=context), swaps=1.0)
-    assert [doc.text.partition(" [SEP] ")[0] for doc in docs] == ["Who was born in 1901?", "Who was born in 1923?"]
-    assert "1 of the questions made, with another name or number of their paragraph" in report.lines()
+    assert [doc.text.partition(" [SEP] ")[0] for doc in docs] == [
+        "Who was born in 1901?",
+        "Who was born in 1923?",
+    ]
+    assert (
+        "1 of the questions made, with another name or number of their paragraph" in report.lines()
+    )

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from spacy_bertfamily.encoder.layout import make_layout
-from spacy_bertfamily.encoder.pieces import PieceTokenizer
-from spacy_bertfamily.encoder.windows import make_windows
-from spacy_bertfamily.qa.choose import choose
-from spacy_bertfamily.qa.decode import NBest, WindowRef, decode, merge, stack_logits
+from spacy_bertfamily.tasks.qa.choose import choose
+from spacy_bertfamily.tasks.qa.decode import NBest, WindowRef, decode, merge, stack_logits
+from spacy_bertfamily.windows.cut import make_windows
+from spacy_bertfamily.windows.layout import make_layout
+from spacy_bertfamily.windows.pieces import PieceTokenizer
 
 from .conftest import CONTEXT
 from .reference import features_of, postprocess
@@ -37,7 +37,7 @@ def test_layout_gives_every_piece_one_speaking_place(layout):
     laid_out, windows = layout("who wrote the book ?", MANY)
     assert len(windows) > 5
     n_first = laid_out.pieces.n_first
-    spoken = laid_out.index[laid_out.speaks]
+    spoken = laid_out.index[laid_out.is_max_context]
     assert sorted(spoken.tolist()) == list(range(len(laid_out.pieces)))
     assert laid_out.first_is_whole
     assert (laid_out.index[:, 1 : 1 + n_first] == np.arange(n_first)).all()
@@ -49,19 +49,28 @@ def test_layout_gives_every_piece_one_speaking_place(layout):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
-    ("n_best", "max_answer_length", "stride"), [(20, 30, 12), (20, 30, 30), (3, 2, 0), (100, 5, 5), (1, 30, 12)]
+    ("n_best", "max_answer_length", "stride"),
+    [(20, 30, 12), (20, 30, 30), (3, 2, 0), (100, 5, 5), (1, 30, 12)],
 )
 def test_decoding_is_that_of_the_reference(layout, seed, n_best, max_answer_length, stride):
     rng = np.random.default_rng(seed)
-    laid_out = [layout("who wrote the book ?", text, stride=stride)[0] for text in (MANY, CONTEXT, "ann .")]
+    laid_out = [
+        layout("who wrote the book ?", text, stride=stride)[0] for text in (MANY, CONTEXT, "ann .")
+    ]
     logits = [rng.normal(size=(*one.index.shape, 2)).astype("float32") for one in laid_out]
-    windows = [WindowRef(i, one, row) for i, one in enumerate(laid_out) for row in range(len(one.lengths))]
+    windows = [
+        WindowRef(i, one, row) for i, one in enumerate(laid_out) for row in range(len(one.lengths))
+    ]
     order = rng.permutation(len(windows))
-    found = decode(stack_logits(logits)[order], [windows[i] for i in order], 3, n_best, max_answer_length)
+    found = decode(
+        stack_logits(logits)[order], [windows[i] for i in order], 3, n_best, max_answer_length
+    )
     for one, scores, spans in zip(laid_out, logits, found):
         candidates, null, _ = postprocess(features_of(one, scores), n_best, max_answer_length, 0.0)
         assert spans.null == pytest.approx(null, abs=1e-6)
-        assert spans.scores.tolist() == pytest.approx([score for score, _, _ in candidates], abs=1e-5)
+        assert spans.scores.tolist() == pytest.approx(
+            [score for score, _, _ in candidates], abs=1e-5
+        )
         assert spans.chars.tolist() == [[start, end] for _, start, end in candidates]
 
 
@@ -71,7 +80,10 @@ def test_merging_batches_is_decoding_at_once(layout):
     windows = [WindowRef(0, laid_out, row) for row in range(len(logits))]
     (whole,) = decode(logits, windows, 1, 20, 30)
     half = len(windows) // 2
-    parts = [decode(logits[part], windows[part], 1, 20, 30)[0] for part in (slice(half), slice(half, None))]
+    parts = [
+        decode(logits[part], windows[part], 1, 20, 30)[0]
+        for part in (slice(half), slice(half, None))
+    ]
     merged = merge(*parts, 20)
     assert merged.chars.tolist() == whole.chars.tolist()
     assert merged.null == whole.null
@@ -93,7 +105,9 @@ def test_choose_probabilities_and_overlap():
     assert choose(FOUND, "ann ben carl", **{**OPTIONS, "top_k": 1}).chars == [(0, 3)]
 
 
-@pytest.mark.parametrize(("threshold", "answered"), [(-0.6, False), (-0.5, True), (0.0, True), (None, True)])
+@pytest.mark.parametrize(
+    ("threshold", "answered"), [(-0.6, False), (-0.5, True), (0.0, True), (None, True)]
+)
 def test_null_threshold(threshold, answered):
     prediction = choose(FOUND, "ann ben carl", **{**OPTIONS, "null_threshold": threshold})
     assert bool(prediction.chars) is answered
@@ -101,5 +115,8 @@ def test_null_threshold(threshold, answered):
 
 
 def test_temperature_flattens():
-    sharp, flat = (choose(FOUND, "ann ben carl", **{**OPTIONS, "temperature": t}).scores[0] for t in (0.1, 10.0))
+    sharp, flat = (
+        choose(FOUND, "ann ben carl", **{**OPTIONS, "temperature": t}).scores[0]
+        for t in (0.1, 10.0)
+    )
     assert sharp > 0.9 > 0.3 > flat

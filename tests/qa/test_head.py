@@ -6,8 +6,8 @@ from spacy_transformers.data_classes import TransformerData
 from transformers import BertForQuestionAnswering
 from transformers.modeling_outputs import ModelOutput
 
-from spacy_bertfamily.layers.qa_head import build_qa_head
-from spacy_bertfamily.qa.targets import keep_windows, window_loss
+from spacy_bertfamily.tasks.qa.head import build_qa_head
+from spacy_bertfamily.tasks.qa.targets import keep_windows, window_loss
 
 from .conftest import CONTEXT, PARTS
 
@@ -92,7 +92,9 @@ def test_loss_is_that_of_torch_and_its_gradient():
         for side in (0, 1):
             targets[row, positions[side], side] = 1.0
             scores = tensor[row, : lengths[row], side]
-            total = total + torch.nn.functional.cross_entropy(scores, torch.tensor(positions[side])) / 2
+            total = (
+                total + torch.nn.functional.cross_entropy(scores, torch.tensor(positions[side])) / 2
+            )
     total.backward()
     losses, gradient = window_loss(logits, targets, lengths)
     assert losses.sum() == pytest.approx(total.item(), abs=1e-5)
@@ -117,8 +119,13 @@ def test_logits_are_those_of_bert_for_question_answering(make_qa, tiny_qa_backbo
     head = qa.model.get_ref("head")
     head.set_param("W", reference.qa_outputs.weight.detach().numpy())
     head.set_param("b", reference.qa_outputs.bias.detach().numpy() + 0.5)
-    texts = [(question, CONTEXT) for question, _, _ in PARTS] + [("who ?", "ann ."), ("what was it ?", CONTEXT * 4)]
-    docs = list(nlp.get_pipe("transformer").pipe([nlp.make_doc(f"{q} [SEP] {c}") for q, c in texts]))
+    texts = [(question, CONTEXT) for question, _, _ in PARTS] + [
+        ("who ?", "ann ."),
+        ("what was it ?", CONTEXT * 4),
+    ]
+    docs = list(
+        nlp.get_pipe("transformer").pipe([nlp.make_doc(f"{q} [SEP] {c}") for q, c in texts])
+    )
     outputs = qa.model.predict(docs)
     tokenizer = nlp.get_pipe("transformer").shim.tokenizer.tokenizer
     for (question, context), output in zip(texts, outputs):
@@ -133,7 +140,11 @@ def test_logits_are_those_of_bert_for_question_answering(make_qa, tiny_qa_backbo
             assert int(inputs["attention_mask"][row].sum()) == length
             for side, scores in enumerate((expected.start_logits, expected.end_logits)):
                 extra = 0.5
-                assert_allclose(output.logits[row, :length, side], scores[row, :length].numpy() + extra, atol=1e-5)
+                assert_allclose(
+                    output.logits[row, :length, side],
+                    scores[row, :length].numpy() + extra,
+                    atol=1e-5,
+                )
 
 
 def _example(nlp):

@@ -6,10 +6,10 @@ import spacy
 from spacy.training import Example
 from spacy.util import registry
 
-from spacy_bertfamily.answers import UNPLACED, set_answers
-from spacy_bertfamily.qa.calibrate import calibrate, fit_temperature
-from spacy_bertfamily.qa.decode import NBest
-from spacy_bertfamily.qa.metrics import METRICS, best_threshold, score_answer
+from spacy_bertfamily.annotation.answers import UNPLACED, set_answers
+from spacy_bertfamily.tasks.qa.calibrate import calibrate, fit_temperature
+from spacy_bertfamily.tasks.qa.decode import NBest
+from spacy_bertfamily.tasks.qa.metrics import METRICS, best_threshold, score_answer
 
 # (prediction, gold answers, exact match, F1), worked out by hand from the published definitions
 SQUAD = [
@@ -65,7 +65,9 @@ def test_temperature_recovers_how_often_the_best_span_is_right():
     temperature = fit_temperature(found, np.asarray([1.0] * 80 + [0.0] * 20))
     assert temperature == pytest.approx(8.0 / math.log(4), rel=0.02)
     few = fit_temperature(found[:3], np.ones(3))
-    assert few == pytest.approx(8.0 / math.log(4), rel=0.02)  # three of three are no reason to be sure: 4 / 5
+    assert few == pytest.approx(
+        8.0 / math.log(4), rel=0.02
+    )  # three of three are no reason to be sure: 4 / 5
     assert fit_temperature([], np.zeros(0)) == 1.0
 
 
@@ -84,7 +86,11 @@ def make_scored():
         example = Example(nlp.make_doc(text), nlp.make_doc(text))
         if gold is not None:
             set_answers(example.reference, gold, attrs={UNPLACED: unplaced} if unplaced else None)
-        attrs = {} if null_diff is None else {"null_diff": null_diff, "best": list(predicted[0]) if predicted else None}
+        attrs = (
+            {}
+            if null_diff is None
+            else {"null_diff": null_diff, "best": list(predicted[0]) if predicted else None}
+        )
         set_answers(example.predicted, predicted, [0.5] * len(predicted), attrs)
         return example
 
@@ -118,5 +124,7 @@ def test_scorer(make_scored):
 def test_scorer_definitions():
     make = registry.scorers.get("spacy-bertfamily.span_qa_scorer.v1")
     assert callable(make("cmrc"))
-    with pytest.raises(ValueError, match=r"\[B004\] definition = 'rouge' is not allowed: one of squad, cmrc"):
+    with pytest.raises(
+        ValueError, match=r"\[B004\] definition = 'rouge' is not allowed: one of squad, cmrc"
+    ):
         make("rouge")

@@ -13,7 +13,9 @@ CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("qa_*.cfg"))
 @pytest.mark.parametrize("path", CONFIGS, ids=[path.stem for path in CONFIGS])
 def test_configs_train_and_load(path, tiny_qa_backbone, make_qa, examples, tmp_path):
     config = load_config(path)
-    config["components"]["transformer"]["model"].update(name=tiny_qa_backbone, max_pieces=64, stride=16)
+    config["components"]["transformer"]["model"].update(
+        name=tiny_qa_backbone, max_pieces=64, stride=16
+    )
     corpus = tmp_path / "corpus.spacy"
     DocBin(docs=[example.reference for example in examples(make_qa())]).to_disk(corpus)
     config["paths"].update(train=str(corpus), dev=str(corpus))
@@ -25,7 +27,9 @@ def test_configs_train_and_load(path, tiny_qa_backbone, make_qa, examples, tmp_p
         train(nlp, tmp_path / "out", stdout=log)
     assert "QA_F1" in (tmp_path / "log").read_text()
     loaded = spacy.load(tmp_path / "out" / "model-best")
-    assert loaded.get_pipe("span_qa").settings.max_answer_length == (50 if "zh" in path.stem else 30)
+    assert loaded.get_pipe("span_qa").settings.max_answer_length == (
+        50 if "zh" in path.stem else 30
+    )
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=[path.stem for path in CONFIGS])

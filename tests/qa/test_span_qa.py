@@ -8,7 +8,9 @@ from spacy import displacy
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
-from spacy_bertfamily.answers import Answer, answer_chars, get_answers, set_answers
+from spacy_bertfamily.annotation.answers import Answer, answer_chars, get_answers, set_answers
+from spacy_bertfamily.encoder import schedule
+from spacy_bertfamily.encoder.schedule import EncoderSchedule
 
 from .conftest import CONTEXT, PARTS, make_example
 
@@ -28,10 +30,18 @@ def test_overfits(trained):
     assert losses[-1] < 0.05 < losses[0]
     for example in examples:
         doc = nlp(example.reference.text)
-        assert [a.text for a in doc._.answers] == [s.text for s in example.reference.spans["answers"]]
+        assert [a.text for a in doc._.answers] == [
+            s.text for s in example.reference.spans["answers"]
+        ]
         assert len(doc.spans["answers"].attrs["scores"]) == len(doc.spans["answers"])
     scores = nlp.evaluate(examples)
-    assert scores["qa_f1"] == scores["qa_em"] == scores["qa_has_ans_f1"] == scores["qa_no_ans_em"] == 1.0
+    assert (
+        scores["qa_f1"]
+        == scores["qa_em"]
+        == scores["qa_has_ans_f1"]
+        == scores["qa_no_ans_em"]
+        == 1.0
+    )
 
 
 @pytest.mark.parametrize("trainable", [["top:1"], []])
@@ -50,7 +60,8 @@ def test_several_golds(make_qa, train_on):
         nlp.update(examples, sgd=optimizer)
     qa = nlp.get_pipe("span_qa")
     (answers,) = qa.ask(CONTEXT, ["who ?"], top_k=2)
-    # a share of one half for each start and end: the best spans are the golds and what is between their ends
+    # a share of one half for each start and end: the best spans are the golds and what is between
+    # their ends
     assert answers[0].score > 0.9 if train_on == "first" else 0.1 < answers[0].score < 0.6
     assert answers[0].text == "ann" or train_on == "all"
 
@@ -67,7 +78,9 @@ def test_long_docs_have_answers_from_any_window(trained):
         assert answer.text == doc.text[answer.start_char : answer.end_char]
         assert answer.span.start_char <= answer.start_char < answer.end_char <= answer.span.end_char
         assert answer.start_char > doc.text.index("[SEP]") + 4
-        assert all(a.end_char <= answer.start_char or a.start_char >= answer.end_char for a in answers[:i])
+        assert all(
+            a.end_char <= answer.start_char or a.start_char >= answer.end_char for a in answers[:i]
+        )
 
 
 def test_exact_characters_inside_a_token_outlive_storage(trained):
@@ -84,7 +97,11 @@ def test_exact_characters_inside_a_token_outlive_storage(trained):
         assert answer_chars(copied) == answer_chars(original)
     token = nlp.make_doc("who ? [SEP] x1920y")
     set_answers(token, [(13, 17)])
-    assert (token._.answers[0].text, token._.answers[0].span.text, token._.answers[0].score) == ("1920", "x1920y", 1.0)
+    assert (token._.answers[0].text, token._.answers[0].span.text, token._.answers[0].score) == (
+        "1920",
+        "x1920y",
+        1.0,
+    )
 
 
 def test_spans_set_by_hand_are_golds(make_qa):
@@ -114,7 +131,9 @@ def test_storage(trained, tmp_path):
     for other in (loaded, restored):
         for doc, answers in zip(other.pipe(texts), expected):
             assert [a[:3] for a in answers_of(doc)] == [a[:3] for a in answers]
-            assert [a[3] for a in answers_of(doc)] == pytest.approx([a[3] for a in answers], abs=1e-5)
+            assert [a[3] for a in answers_of(doc)] == pytest.approx(
+                [a[3] for a in answers], abs=1e-5
+            )
     for doc, answers in zip(loaded.pipe(texts, n_process=2, batch_size=2), expected):
         assert [a[:3] for a in answers_of(doc)] == [a[:3] for a in answers]
 
@@ -125,7 +144,9 @@ def test_batching_does_not_change_answers(trained):
     for text, doc in zip(texts, nlp.pipe(texts)):
         alone = nlp(text)
         assert [a[:3] for a in answers_of(alone)] == [a[:3] for a in answers_of(doc)]
-        assert [a[3] for a in answers_of(alone)] == pytest.approx([a[3] for a in answers_of(doc)], abs=1e-5)
+        assert [a[3] for a in answers_of(alone)] == pytest.approx(
+            [a[3] for a in answers_of(doc)], abs=1e-5
+        )
 
 
 @pytest.mark.parametrize("context", [CONTEXT, LONG])
@@ -141,9 +162,13 @@ def test_ask_gives_what_the_pipeline_gives(trained, context, capfd):
     for question, answers, doc_answers in zip(questions, asked, of_doc):
         expected = nlp(text_of(question, context))._.answers
         shift = len(question) + 7
-        assert [(a.text, a.start_char + shift, a.end_char + shift) for a in answers] == [a[:3] for a in expected]
+        assert [(a.text, a.start_char + shift, a.end_char + shift) for a in answers] == [
+            a[:3] for a in expected
+        ]
         assert [a.score for a in answers] == pytest.approx([a.score for a in expected], abs=1e-5)
-        assert all(answer.text == context[answer.start_char : answer.end_char] for answer in answers)
+        assert all(
+            answer.text == context[answer.start_char : answer.end_char] for answer in answers
+        )
         assert [a[:3] for a in doc_answers] == [a[:3] for a in answers]
         assert all(answer.span.doc is own for answer in doc_answers)
 
@@ -163,14 +188,15 @@ def test_ask_one_question_or_several(trained):
 
 def test_ask_keeps_few_windows_at_a_time(trained, monkeypatch):
     nlp, _, _ = trained(null_threshold=None)
-    from spacy_bertfamily.encoder import stream
-
     sizes = []
-    original = stream._run
-    monkeypatch.setattr(stream, "BUFFERED_BATCHES", 2)
-    monkeypatch.setattr(
-        stream, "_run", lambda e, t, buffer, layers: sizes.append(len(buffer)) or original(e, t, buffer, layers)
-    )
+    original = EncoderSchedule.run
+
+    def run(self, windows, layers, **options):
+        sizes.append(len(windows))
+        return original(self, windows, layers, **options)
+
+    monkeypatch.setattr(schedule, "BUFFERED_BATCHES", 2)
+    monkeypatch.setattr(EncoderSchedule, "run", run)
     qa = nlp.get_pipe("span_qa")
     assert qa.ask(LONG * 5, ["who ?", "what ?"])[0]
     assert len(sizes) > 3
@@ -183,13 +209,20 @@ def test_calibrate(trained):
     fitted = qa.calibrate(examples * 20)
     assert qa.cfg == {"temperature": fitted.temperature, "null_threshold": fitted.null_threshold}
     assert nlp.evaluate(examples)["qa_f1"] == 1.0
-    assert min(doc._.answers[0].score for doc in nlp.pipe([eg.reference.text for eg in examples[:3]])) > 0.6
+    assert (
+        min(doc._.answers[0].score for doc in nlp.pipe([eg.reference.text for eg in examples[:3]]))
+        > 0.6
+    )
     assert qa.calibrate(examples[:3]).null_threshold is None
     wrong = [make_example(nlp, question, CONTEXT, "1931") for question, _, _ in PARTS]
     assert qa.calibrate(wrong).temperature > fitted.temperature
-    with pytest.raises(ValueError, match=r"\[B204\].*no example with answers to calibrate 'span_qa'"):
+    with pytest.raises(
+        ValueError, match=r"\[B204\].*no example with answers to calibrate 'span_qa'"
+    ):
         qa.calibrate([Example(nlp.make_doc("a"), nlp.make_doc("a"))])
-    with pytest.raises(ValueError, match=r"\[B004\] definition = 'bleu' is not allowed: one of squad, cmrc"):
+    with pytest.raises(
+        ValueError, match=r"\[B004\] definition = 'bleu' is not allowed: one of squad, cmrc"
+    ):
         qa.calibrate(examples, definition="bleu")
 
 
@@ -205,7 +238,9 @@ BAD_TEXTS = {
 @pytest.mark.parametrize("text", BAD_TEXTS.values(), ids=BAD_TEXTS)
 def test_bad_texts_stay_unanswered(trained, text):
     nlp, _, _ = trained(null_threshold=None)
-    with pytest.warns(UserWarning, match=r"\[B205\] 1 question\(s\) or Doc\(s\) cannot be answered"):
+    with pytest.warns(
+        UserWarning, match=r"\[W205\] 1 question\(s\) or Doc\(s\) cannot be answered"
+    ):
         bad, good = nlp.pipe([text, text_of("who ?")])
     assert bad._.answers == []
     assert list(bad.spans["answers"]) == []
@@ -223,7 +258,7 @@ def test_strange_texts_pass(trained, text):
 @pytest.mark.parametrize("question", ["", "  ", "who wrote the book ? " * 1000])
 def test_bad_questions_to_ask(trained, question):
     nlp, _, _ = trained(null_threshold=None)
-    with pytest.warns(UserWarning, match=r"\[B205\] 1 question\(s\)"):
+    with pytest.warns(UserWarning, match=r"\[W205\] 1 question\(s\)"):
         answers = nlp.get_pipe("span_qa").ask(CONTEXT, [question, "who ?"])
     assert answers[0] == []
     assert answers[1]
@@ -232,7 +267,7 @@ def test_bad_questions_to_ask(trained, question):
 @pytest.mark.parametrize("context", ["", "  ", "😀 😃"])
 def test_bad_contexts_to_ask_about(trained, context):
     nlp, _, _ = trained(null_threshold=None)
-    with pytest.warns(UserWarning, match=r"\[B205\] 2 question\(s\)"):
+    with pytest.warns(UserWarning, match=r"\[W205\] 2 question\(s\)"):
         assert nlp.get_pipe("span_qa").ask(context, ["who ?", "when ?"]) == [[], []]
 
 
@@ -241,13 +276,21 @@ BAD_GOLDS = {
     "empty question": ("[SEP] ann", [(6, 9)], "its question is empty"),
     "empty context": ("who ? [SEP] ", [], "its context is empty"),
     "long question": (BAD_TEXTS["5,000 words"], [], "leaves no room for the context"),
-    "emoji": (BAD_TEXTS["emoji"], [], "nothing but characters that the backbone's vocabulary lacks"),
+    "emoji": (
+        BAD_TEXTS["emoji"],
+        [],
+        "nothing but characters that the backbone's vocabulary lacks",
+    ),
     "across": (
         text_of("who ?"),
         [(4, 20)],
         r"its gold answer '\? \[SEP\] the long' \(characters 4 to 20\) is not inside",
     ),
-    "in the question": (text_of("who ?"), [(0, 3)], "its gold answer 'who' .* is not inside the context"),
+    "in the question": (
+        text_of("who ?"),
+        [(0, 3)],
+        "its gold answer 'who' .* is not inside the context",
+    ),
     "too many": (text_of("who ?"), [(12, 15)] * 2000, "it has 2000 gold answers; at most 1000"),
     "no boundary": ("who ? [SEP] the 😀😃😄 it", [(17, 18)], "matches no piece boundary.*'😀😃😄'"),
     "no piece": ("who ? [SEP] the \u200b\u200b it", [(16, 18)], "matches no piece boundary"),
@@ -261,7 +304,9 @@ def test_bad_golds_are_an_error_before_training(make_qa, examples, case):
     reference = nlp.make_doc(text)
     set_answers(reference, golds)
     bad = Example(nlp.make_doc(text), reference)
-    with pytest.raises(ValueError, match=rf"\[B200\] The component 'span_qa' cannot be trained.*{message}"):
+    with pytest.raises(
+        ValueError, match=rf"\[B200\] The component 'span_qa' cannot be trained.*{message}"
+    ):
         nlp.initialize(lambda: [*examples(nlp), bad])
     good = examples(nlp)
     nlp.initialize(lambda: good)
@@ -271,7 +316,9 @@ def test_bad_golds_are_an_error_before_training(make_qa, examples, case):
 
 def test_other_errors_in_data(make_qa, examples):
     nlp = make_qa()
-    with pytest.raises(ValueError, match=r"\[B204\].*no example with answers to train 'span_qa' with"):
+    with pytest.raises(
+        ValueError, match=r"\[B204\].*no example with answers to train 'span_qa' with"
+    ):
         nlp.initialize(lambda: [Example(nlp.make_doc("a"), nlp.make_doc("a"))])
     example = examples(nlp)[0]
     with pytest.raises(ValueError, match=r"\[B201\].*needs the same text in both"):
@@ -281,7 +328,9 @@ def test_other_errors_in_data(make_qa, examples):
 def test_unannotated_examples_have_no_loss(trained):
     nlp, examples, _ = trained()
     qa = nlp.get_pipe("span_qa")
-    bare = Example(nlp.make_doc(examples[0].reference.text), nlp.make_doc(examples[0].reference.text))
+    bare = Example(
+        nlp.make_doc(examples[0].reference.text), nlp.make_doc(examples[0].reference.text)
+    )
     docs = list(nlp.get_pipe("transformer").pipe([bare.predicted, examples[0].predicted]))
     outputs = qa.model.predict(docs)
     loss, gradients = qa.get_loss([bare, examples[0]], outputs)
@@ -310,11 +359,15 @@ def test_pipelines_without_the_transformer(make_qa, trained):
     nlp = spacy.blank("en")
     nlp.add_pipe("span_qa", config={"model": {"tok2vec": {"upstream": "bert"}}})
     with pytest.raises(
-        ValueError, match=r"\[B203\].*finds no 'adapter_transformer' named 'bert' in its pipeline.*span_qa"
+        ValueError,
+        match=r"\[B203\].*finds no 'adapter_transformer' named 'bert' in its pipeline.*span_qa",
     ):
         nlp.initialize(lambda: [])
     ready, _, _ = trained()
-    with ready.select_pipes(disable="transformer"), pytest.raises(ValueError, match=r"\[B202\].*'adapter_transformer'"):
+    with (
+        ready.select_pipes(disable="transformer"),
+        pytest.raises(ValueError, match=r"\[B202\].*'adapter_transformer'"),
+    ):
         ready(text_of("who ?"))
 
 
@@ -348,7 +401,9 @@ def test_replaced_listeners(trained, tmp_path):
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
     assert loaded.get_pipe("span_qa").ask(CONTEXT, PARTS[0][0])[0][:3] == asked[0][:3]
-    losses = [loaded.update(examples, sgd=nlp.create_optimizer(), losses={})["span_qa"] for _ in range(3)]
+    losses = [
+        loaded.update(examples, sgd=nlp.create_optimizer(), losses={})["span_qa"] for _ in range(3)
+    ]
     assert losses[-1] < losses[0]
 
 

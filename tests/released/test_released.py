@@ -1,4 +1,6 @@
-"""The pipelines that come with the package: they load, they are small, and they give right answers."""
+"""The pipelines that come with the package: they load, they are small, and they give right
+answers.
+"""
 
 import json
 
@@ -69,7 +71,9 @@ def test_answers(question, answer, pipelines):
     assert found.text == TEXT[found.start_char : found.end_char]
 
 
-@pytest.mark.parametrize("question", ["What is the capital of Peru?", "How much does a kettle cost?"])
+@pytest.mark.parametrize(
+    "question", ["What is the capital of Peru?", "How much does a kettle cost?"]
+)
 def test_no_answer(question, pipelines):
     assert pipelines["en_minilm_qa"].get_pipe("span_qa").ask(TEXT, question) == []
 
@@ -89,31 +93,53 @@ def test_similarity(pipelines):
 
 def test_words_and_names(pipelines):
     doc = pipelines["en_minilm_pos_ner"]("She lives in London with two green parrots.")
-    assert [token.pos_ for token in doc] == ["PRON", "VERB", "ADP", "PROPN", "ADP", "NUM", "ADJ", "NOUN", "PUNCT"]
+    assert [token.pos_ for token in doc] == [
+        "PRON",
+        "VERB",
+        "ADP",
+        "PROPN",
+        "ADP",
+        "NUM",
+        "ADJ",
+        "NOUN",
+        "PUNCT",
+    ]
     assert [token.tag_ for token in doc][:4] == ["PRP", "VBZ", "IN", "NNP"]
     assert doc[-2].morph.get("Number") == ["Plur"]
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("London", "location")]
 
 
 def test_the_combined_pipeline_does_what_its_parts_do(pipelines, combined):
-    assert combined.pipe_names == [component for components in COMPONENTS.values() for component in components]
+    assert combined.pipe_names == [
+        component for components in COMPONENTS.values() for component in components
+    ]
     doc = combined(PAIRS[0])
-    for name, labels in (("en_minilm_nli", ["entailment", "neutral"]), ("en_minilm_similarity", ["similarity"])):
+    for name, labels in (
+        ("en_minilm_nli", ["entailment", "neutral"]),
+        ("en_minilm_similarity", ["similarity"]),
+    ):
         alone = pipelines[name](PAIRS[0]).cats
-        assert {label: doc.cats[label] for label in labels} == pytest.approx({k: alone[k] for k in labels}, abs=1e-4)
+        assert {label: doc.cats[label] for label in labels} == pytest.approx(
+            {k: alone[k] for k in labels}, abs=1e-4
+        )
     alone = pipelines["en_minilm_pos_ner"](TEXT)
     doc = combined(TEXT)
     assert [(t.tag_, t.pos_, str(t.morph), t.ent_type_) for t in doc] == [
         (t.tag_, t.pos_, str(t.morph), t.ent_type_) for t in alone
     ]
     question = "Who built the lighthouse?"
-    answers = [nlp.get_pipe("span_qa").ask(TEXT, question)[0] for nlp in (combined, pipelines["en_minilm_qa"])]
+    answers = [
+        nlp.get_pipe("span_qa").ask(TEXT, question)[0]
+        for nlp in (combined, pipelines["en_minilm_qa"])
+    ]
     assert answers[0].text == answers[1].text
     assert answers[0].score == pytest.approx(answers[1].score, abs=1e-4)
 
 
 def test_the_backbone_is_in_memory_once(pipelines, combined):
-    transformers = [component for name, component in combined.components if name.endswith("transformer")]
+    transformers = [
+        component for name, component in combined.components if name.endswith("transformer")
+    ]
     assert len(transformers) == 4
     assert len({id(transformer.shim.encoder.shared) for transformer in transformers}) == 1
 
@@ -129,19 +155,27 @@ def test_source_in_a_config():
     assert text.count("source = ") == sum(map(len, COMPONENTS.values()))
     config = spacy.blank("en").config.copy()
     config["nlp"]["pipeline"] = COMPONENTS["en_minilm_nli"]
-    config["components"] = {name: {"source": str(find("en_minilm_nli"))} for name in COMPONENTS["en_minilm_nli"]}
+    config["components"] = {
+        name: {"source": str(find("en_minilm_nli"))} for name in COMPONENTS["en_minilm_nli"]
+    }
     cats = load_model_from_config(config)(PAIRS[0]).cats
     assert max(cats, key=cats.get) == "entailment"
 
 
 def test_settings(pipelines):
     nlp = spacy_bertfamily.load(
-        "en_minilm_nli", config={"components": {"nli_transformer": {"model": {"precision": "bfloat16"}}}}
+        "en_minilm_nli",
+        config={"components": {"nli_transformer": {"model": {"precision": "bfloat16"}}}},
     )
     assert nlp.get_pipe("nli_transformer").shim.settings.precision == "bfloat16"
     assert nlp(PAIRS[0]).cats == pytest.approx(pipelines["en_minilm_nli"](PAIRS[0]).cats, abs=0.1)
-    assert spacy_bertfamily.load("en_minilm_pos_ner", exclude=["ner"]).pipe_names[-1] == "morphologizer"
-    with pytest.raises(ValueError, match=r"B115.*'en_minilm_all' cannot be changed while it is loaded"):
+    assert (
+        spacy_bertfamily.load("en_minilm_pos_ner", exclude=["ner"]).pipe_names[-1]
+        == "morphologizer"
+    )
+    with pytest.raises(
+        ValueError, match=r"B115.*'en_minilm_all' cannot be changed while it is loaded"
+    ):
         spacy_bertfamily.load(COMBINED, config={"nlp": {"batch_size": 1}})
 
 
@@ -154,7 +188,14 @@ def test_names_that_there_are_not():
 
 def test_at_the_prompt(tmp_path):
     (tmp_path / "text.txt").write_text(TEXT)
-    command = ["ask", "en_minilm_qa", "--context", str(tmp_path / "text.txt"), "Who built the lighthouse?", "--json"]
+    command = [
+        "ask",
+        "en_minilm_qa",
+        "--context",
+        str(tmp_path / "text.txt"),
+        "Who built the lighthouse?",
+        "--json",
+    ]
     (answer,) = json.loads(CliRunner().invoke(bertfamily_cli, command).output)["answers"]
     assert "Elspeth Muir" in answer["text"]
 

@@ -1,26 +1,52 @@
-"""Files as nobody wants them: cut short, with other bytes, and with entries that are missing, renamed or retyped."""
+"""Files as nobody wants them: cut short, with other bytes, and with entries that are missing,
+renamed or retyped.
+"""
 
 import copy
 import json
 import random
 from collections import Counter
 
-from spacy_bertfamily.encoder.delta import METADATA_KEY
+from spacy_bertfamily.storage.delta import METADATA_KEY
 
-STRANGE = [None, True, -1, 0, 10**30, 0.5, float("nan"), "", "x" * 5000, "\ud800", "../../x", [], {}, [[]], {"a": 3}]
+STRANGE = [
+    None,
+    True,
+    -1,
+    0,
+    10**30,
+    0.5,
+    float("nan"),
+    "",
+    "x" * 5000,
+    "\ud800",
+    "../../x",
+    [],
+    {},
+    [[]],
+    {"a": 3},
+]
 
 
 def places(value, path=()):
     """YIELDS (tuple): The keys that lead to each part of a JSON value."""
     if path:
         yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, item in items:
         yield from places(item, (*path, key))
 
 
 def spoil(value, rng):
-    """RETURNS (Any): A JSON value with something removed, renamed or retyped at up to three places."""
+    """RETURNS (Any): A JSON value with something removed, renamed or retyped at up to three
+    places.
+    """
     value = copy.deepcopy(value)
     for _ in range(rng.randint(1, 3)):
         found = list(places(value))
@@ -51,12 +77,16 @@ def damage(content, rng):
 
 
 def dump(value):
-    """RETURNS (bytes): JSON, with halves of characters as bytes that are not UTF-8 every other time."""
+    """RETURNS (bytes): JSON, with halves of characters as bytes that are not UTF-8 every other
+    time.
+    """
     return json.dumps(value, ensure_ascii=len(str(value)) % 2 == 0).encode("utf8", "surrogatepass")
 
 
 def spoil_file(path, content, rng):
-    """Write a spoiled version of a file: of JSON, and of what a safetensors file says of itself, other values."""
+    """Write a spoiled version of a file: of JSON, and of what a safetensors file says of itself,
+    other values.
+    """
     if path.suffix in (".json", ".safetensors") and rng.random() < 0.7:
         size = int.from_bytes(content[:8], "little") if path.suffix == ".safetensors" else 0
         header = json.loads(content[8 : 8 + size] if size else content)
@@ -66,7 +96,9 @@ def spoil_file(path, content, rng):
         else:
             header = spoil(header, rng)
         new = dump(header)
-        path.write_bytes(len(new).to_bytes(8, "little") + new + content[8 + size :] if size else new)
+        path.write_bytes(
+            len(new).to_bytes(8, "little") + new + content[8 + size :] if size else new
+        )
     else:
         path.write_bytes(damage(content, rng))
 

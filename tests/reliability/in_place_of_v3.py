@@ -2,14 +2,16 @@
 
     python -m pytest --pyargs spacy_transformers.tests -p tests.reliability.in_place_of_v3
 
-The factory `transformer` and the architectures `spacy-transformers.TransformerModel.v3`, `Tok2VecTransformer.v1` and
-`Tok2VecTransformer.v3` are ours, whatever backbone a test names is a tiny random one, and nothing else is changed. The
-tests of what we change on purpose are listed below, each with its reason, and must fail.
+The factory `transformer` and the architectures `spacy-transformers.TransformerModel.v3`,
+`Tok2VecTransformer.v1` and `Tok2VecTransformer.v3` are ours, whatever backbone a test names is a
+tiny random one, and nothing else is changed. The tests of what we change on purpose are listed
+below, each with its reason, and must fail.
 """
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Any
 
 import pytest
 from spacy.language import Language
@@ -20,8 +22,11 @@ from spacy_transformers.data_classes import FullTransformerBatch
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
-from spacy_bertfamily.architectures.transformer import make_adapter_tok2vec, make_adapter_transformer_model
-from spacy_bertfamily.pipeline.adapter_transformer import AdapterTransformer
+from spacy_bertfamily.transformer.builders import (
+    make_adapter_tok2vec,
+    make_adapter_transformer_model,
+)
+from spacy_bertfamily.transformer.component import AdapterTransformer
 
 from ..util import make_backbone
 
@@ -51,7 +56,7 @@ def transformer_model(
     transformer_config: dict = {},  # noqa: B006
     mixed_precision: bool = False,
     grad_scaler_config: dict = {},  # noqa: B006
-) -> Model[List[Doc], FullTransformerBatch]:
+) -> Model[list[Doc], FullTransformerBatch]:
     """`spacy-transformers.TransformerModel.v3`: everything is trained, as there."""
     return make_adapter_transformer_model(str(BACKBONE), ["all"], 32, 8, 512, "float32", None, None)
 
@@ -65,7 +70,7 @@ def tok2vec_transformer(
     transformer_config: dict = {},  # noqa: B006
     mixed_precision: bool = False,
     grad_scaler_config: dict = {},  # noqa: B006
-) -> Model[List[Doc], List[Floats2d]]:
+) -> Model[list[Doc], list[Floats2d]]:
     """`spacy-transformers.Tok2VecTransformer.v3`."""
     return make_adapter_tok2vec(transformer_model(name, get_spans), pooling, grad_factor)
 
@@ -80,11 +85,13 @@ def transformer(
 def pytest_configure(config: Any) -> None:
     # Where their entry points lead, since a registry asks those first.
     architectures.create_TransformerModel_v3 = transformer_model
-    architectures.transformer_tok2vec_v1 = architectures.transformer_tok2vec_v3 = tok2vec_transformer
+    architectures.transformer_tok2vec_v1 = architectures.transformer_tok2vec_v3 = (
+        tok2vec_transformer
+    )
     registry.factories.register("transformer", func=transformer)
 
 
-def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         file = item.path.name
         reason = DIFFERENT.get(f"{file}::{item.name}", DIFFERENT.get(file))

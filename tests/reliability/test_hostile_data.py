@@ -1,4 +1,6 @@
-"""Data sets that were cut short, renamed, retyped or made up: each error has a reason, and no memory is filled."""
+"""Data sets that were cut short, renamed, retyped or made up: each error has a reason, and no
+memory is filled.
+"""
 
 import gzip
 import json
@@ -9,24 +11,41 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_bertfamily.answers import accepted_texts, get_answers, set_answers
+from spacy_bertfamily.annotation.answers import accepted_texts, get_answers, set_answers
 from spacy_bertfamily.cli.plot_log import read_log
+from spacy_bertfamily.cli.plots import draw_log
 from spacy_bertfamily.convert.files import ALWAYS_ALLOWED
 from spacy_bertfamily.convert.pairs import PairColumns, PairReport, convert_pairs
 from spacy_bertfamily.convert.squad import Report, convert_squad
 from spacy_bertfamily.convert.tables import read_rows
 from spacy_bertfamily.convert.tokens import TokenReport, convert_bio, convert_conllu
-from spacy_bertfamily.plots import draw_log
-from spacy_bertfamily.qa.scorer import make_span_qa_scorer
+from spacy_bertfamily.tasks.qa.scorer import make_span_qa_scorer
 
 from .damage import STRANGE, damage, dump, outcomes, spoil
 
 CASES = 1000
 CONTEXT = "Ann wrote the book in 1920. Ben built the bridge in 1931."
-QA = {"id": "1", "question": "Who wrote it?", "answers": [{"text": "Ann", "answer_start": 0}], "is_impossible": False}
-SQUAD = {"data": [{"title": "t", "paragraphs": [{"context": CONTEXT, "qas": [QA, {**QA, "id": "2"}]}]}]}
-CMRC = [{"context_text": CONTEXT, "qas": [{"query_id": "q", "query_text": "Who?", "answers": ["Ann", "Ben"]}]}]
-FLAT = {"id": "1", "question": "Who?", "context": CONTEXT, "answers": {"text": ["Ann"], "answer_start": [0]}}
+QA = {
+    "id": "1",
+    "question": "Who wrote it?",
+    "answers": [{"text": "Ann", "answer_start": 0}],
+    "is_impossible": False,
+}
+SQUAD = {
+    "data": [{"title": "t", "paragraphs": [{"context": CONTEXT, "qas": [QA, {**QA, "id": "2"}]}]}]
+}
+CMRC = [
+    {
+        "context_text": CONTEXT,
+        "qas": [{"query_id": "q", "query_text": "Who?", "answers": ["Ann", "Ben"]}],
+    }
+]
+FLAT = {
+    "id": "1",
+    "question": "Who?",
+    "context": CONTEXT,
+    "answers": {"text": ["Ann"], "answer_start": [0]},
+}
 ROWS = [
     {"sentence1": "a dog", "sentence2": "an animal", "label": "yes"},
     {"sentence1": "b", "sentence2": "c", "label": 3},
@@ -40,7 +59,9 @@ def write_spoiled(path, content, retyped=None):
     def write(rng):
         data = retyped(rng) if retyped and rng.random() < 0.6 else damage(content, rng)
         if path.suffix == ".gz":
-            data = gzip.compress(data) if rng.random() < 0.7 else damage(gzip.compress(content), rng)
+            data = (
+                gzip.compress(data) if rng.random() < 0.7 else damage(gzip.compress(content), rng)
+            )
         path.write_bytes(data)
 
     return write
@@ -68,7 +89,11 @@ def test_pair_files(tmp_path, mode, suffix):
     nlp, columns = spacy.blank("en"), PairColumns("sentence1", "sentence2", "label", mode)
     path = tmp_path / f"rows{suffix}"
     as_json = "json" in suffix
-    content = b"\n".join(map(dump, ROWS)) if as_json else TABLE.format("," if suffix == ".csv" else "\t").encode()
+    content = (
+        b"\n".join(map(dump, ROWS))
+        if as_json
+        else TABLE.format("," if suffix == ".csv" else "\t").encode()
+    )
 
     def read():
         report = PairReport()
@@ -85,7 +110,9 @@ def test_pair_files(tmp_path, mode, suffix):
 
 
 WORD = "{0}\tdog\tdog\tNOUN\tNN\tNumber=Sing|Case=Nom\t0\troot\t_\tSpaceAfter=No\n"
-SENTENCES = ("# text = dog\n" + WORD.format(1) + WORD.format(2) + "\n" + WORD.format(1)).encode("utf8")
+SENTENCES = ("# text = dog\n" + WORD.format(1) + WORD.format(2) + "\n" + WORD.format(1)).encode(
+    "utf8"
+)
 TAGGED = {"tokens": ["Ann", "met", "Ben", "Lee"], "tags": ["B-PER", "O", "B-PER", "I-PER"]}
 
 
@@ -118,7 +145,9 @@ def test_files_of_words(tmp_path, suffix):
 
 def test_training_logs(tmp_path):
     path = tmp_path / "log.jsonl"
-    rows = [{"step": step, "score": 0.5, "losses": {"tagger": 1.5}, "epoch": 0} for step in (0, 100)]
+    rows = [
+        {"step": step, "score": 0.5, "losses": {"tagger": 1.5}, "epoch": 0} for step in (0, 100)
+    ]
 
     def read():
         log = read_log(path)
@@ -127,7 +156,9 @@ def test_training_logs(tmp_path):
 
     rng = random.Random(1)
     retyped = lambda rng: b"\n".join(dump(spoil(row, rng)) for row in rows)  # noqa: E731
-    found = outcomes(CASES, write_spoiled(path, b"\n".join(map(dump, rows)), retyped), read, "[B313]")
+    found = outcomes(
+        CASES, write_spoiled(path, b"\n".join(map(dump, rows)), retyped), read, "[B313]"
+    )
     assert found["B313"] > 50
     assert found["2 rows"] > 20
 
@@ -144,7 +175,10 @@ def test_numbers_that_are_none(tmp_path, value):
 def test_lines_end_where_json_says(tmp_path):
     """Inside a JSON text, other line ends than the line feed are text."""
     path = tmp_path / "data.jsonl"
-    path.write_text(json.dumps({**FLAT, "context": f"{CONTEXT}\u2028\x85\u2029."}, ensure_ascii=False), encoding="utf8")
+    path.write_text(
+        json.dumps({**FLAT, "context": f"{CONTEXT}\u2028\x85\u2029."}, ensure_ascii=False),
+        encoding="utf8",
+    )
     (doc,) = convert_squad(path, spacy.blank("en"), Report())
     assert [answer.text for answer in get_answers(doc)] == ["Ann"]
 
@@ -169,10 +203,17 @@ def test_bombs(tmp_path, name, filler):
 
 
 def test_answers_out_of_strange_docbins():
-    """Whatever a stranger put beside the answers, they can be read, and something can be scored on them."""
+    """Whatever a stranger put beside the answers, they can be read, and something can be scored on
+    them.
+    """
     nlp, rng = spacy.blank("en"), random.Random(0)
     doc = nlp.make_doc(f"Who wrote it? [SEP] {CONTEXT}")
-    set_answers(doc, [(20, 23), (48, 51)], [0.7, 0.2], {"unplaced": ["Anne"], "best": [20, 23], "null_diff": 0.1})
+    set_answers(
+        doc,
+        [(20, 23), (48, 51)],
+        [0.7, 0.2],
+        {"unplaced": ["Anne"], "best": [20, 23], "null_diff": 0.1},
+    )
     attrs, clean = dict(doc.spans["answers"].attrs), doc.copy()
     score, changed = make_span_qa_scorer(), 0
     for _ in range(CASES // 2):

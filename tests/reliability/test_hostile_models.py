@@ -1,4 +1,6 @@
-"""Backbones, adapters and pipelines with damaged or made up files: refused with a reason, or what they were."""
+"""Backbones, adapters and pipelines with damaged or made up files: refused with a reason, or what
+they were.
+"""
 
 import json
 import shutil
@@ -32,7 +34,9 @@ def folder(tiny, tmp_path):
     return Path(shutil.copytree(tiny, tmp_path / "backbone"))
 
 
-@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize(
+    "file", ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+)
 def test_backbones(folder, file):
     content, path = (folder / file).read_bytes(), folder / file
 
@@ -48,7 +52,9 @@ def test_backbones(folder, file):
 
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
 def test_no_damaged_backbone_serves_a_pipeline(make_tagger, folder, tmp_path, file):
-    """The fingerprint tells. (Of config and tokenizer, what is left may mean something else, but it is readable.)"""
+    """The fingerprint tells. (Of config and tokenizer, what is left may mean something else, but it
+    is readable.)
+    """
     nlp, _ = make_tagger(name=str(folder))
     expected = vectors(nlp)
     nlp.to_disk(tmp_path / "saved")
@@ -94,7 +100,9 @@ def test_labels_and_storage_types_of_a_config_play_no_part(tiny, folder):
 def test_tokenizer_of_another_backbone(backbones, folder):
     for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         shutil.copy(Path(backbones("roberta")) / file, folder / file)
-    with pytest.raises(ValueError, match=r"B048.*pieces up to number 2\d\d, but the weights have 256 embeddings"):
+    with pytest.raises(
+        ValueError, match=r"B048.*pieces up to number 2\d\d, but the weights have 256 embeddings"
+    ):
         load_backbone(str(folder))
 
 
@@ -103,7 +111,9 @@ def test_tokenizer_of_another_backbone(backbones, folder):
     [
         ("houlsby", "native", ["spacy_adapter.safetensors"]),
         ("houlsby", "adapterhub", ["adapter.safetensors", "adapter_config.json"]),
-        pytest.param("lora", "peft", ["adapter_model.safetensors", "adapter_config.json"], marks=needs_peft),
+        pytest.param(
+            "lora", "peft", ["adapter_model.safetensors", "adapter_config.json"], marks=needs_peft
+        ),
     ],
 )
 def test_adapters(make_tagger, tmp_path, kind, format, files):
@@ -125,9 +135,13 @@ def test_adapters(make_tagger, tmp_path, kind, format, files):
     np.testing.assert_array_equal(vectors(nlp), before)
 
 
-@pytest.mark.parametrize("file", ["transformer/delta.safetensors", "tagger/model", "config.cfg", "meta.json"])
+@pytest.mark.parametrize(
+    "file", ["transformer/delta.safetensors", "tagger/model", "config.cfg", "meta.json"]
+)
 def test_pipelines(make_tagger, tmp_path, file):
-    """A damaged pipeline does not load, or it is the same pipeline; only a changed config may ask for another one."""
+    """A damaged pipeline does not load, or it is the same pipeline; only a changed config may ask
+    for another one.
+    """
     nlp, _ = make_tagger()
     expected = vectors(nlp)
     nlp.to_disk(tmp_path)

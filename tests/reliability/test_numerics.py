@@ -1,4 +1,6 @@
-"""Numbers: those that are none are found, training repeats to the bit, and results depend on nothing but the text."""
+"""Numbers: those that are none are found, training repeats to the bit, and results depend on
+nothing but the text.
+"""
 
 import hashlib
 import random
@@ -10,19 +12,23 @@ import spacy
 import torch
 from spacy.training import Example
 
-from spacy_bertfamily.answers import get_answers
+from spacy_bertfamily.annotation.answers import get_answers
 from spacy_bertfamily.encoder import settings
 
 from ..conftest import TAGGED
 
-TEXTS = [f"{'the small dog likes ' * (i % 9)}green eggs {'[SEP] i eat ham' * (i % 2)}" for i in range(40)] + ["", " "]
+TEXTS = [
+    f"{'the small dog likes ' * (i % 9)}green eggs {'[SEP] i eat ham' * (i % 2)}" for i in range(40)
+] + ["", " "]
 
 
 def break_weights(nlp, value):
     """Put a number where the transformer computes with it."""
     encoder = nlp.get_pipe("transformer").shim.encoder
     with torch.no_grad():
-        next(parameter for parameter in encoder.parameters() if parameter.requires_grad).fill_(value)
+        next(parameter for parameter in encoder.parameters() if parameter.requires_grad).fill_(
+            value
+        )
 
 
 @pytest.fixture
@@ -32,9 +38,14 @@ def float16_anywhere(monkeypatch):
 
 
 def test_float16_is_close_to_float32(make_tagger, float16_anywhere):
-    (half, _), (full, _) = (make_tagger(precision=precision) for precision in ("float16", "float32"))
+    (half, _), (full, _) = (
+        make_tagger(precision=precision) for precision in ("float16", "float32")
+    )
     found, expected = (
-        [doc._.trf_data.model_output.get("last_hidden_state", np.zeros((0, 32))) for doc in nlp.pipe(TEXTS)]
+        [
+            doc._.trf_data.model_output.get("last_hidden_state", np.zeros((0, 32)))
+            for doc in nlp.pipe(TEXTS)
+        ]
         for nlp in (half, full)
     )
     found, expected = np.concatenate(found, axis=None), np.concatenate(expected, axis=None)
@@ -44,10 +55,14 @@ def test_float16_is_close_to_float32(make_tagger, float16_anywhere):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])
-def test_numbers_that_are_none_are_told_once_with_their_doc(make_tagger, float16_anywhere, precision, value):
+def test_numbers_that_are_none_are_told_once_with_their_doc(
+    make_tagger, float16_anywhere, precision, value
+):
     nlp, _ = make_tagger(precision=precision)
     break_weights(nlp, value)
-    with pytest.warns(UserWarning, match=rf"W320.*'transformer'.*{precision}.*for 3 of 4.*'Eat blue ham'"):
+    with pytest.warns(
+        UserWarning, match=rf"W320.*'transformer'.*{precision}.*for 3 of 4.*'Eat blue ham'"
+    ):
         list(nlp.pipe(["", "Eat blue ham", "I like eggs", "I like blue ham"], batch_size=4))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -57,7 +72,9 @@ def test_numbers_that_are_none_are_told_once_with_their_doc(make_tagger, float16
 def test_numbers_that_are_none_are_an_error_in_training(make_tagger):
     nlp, examples = make_tagger()
     break_weights(nlp, float("nan"))
-    with pytest.raises(ValueError, match=r"B322.*'transformer'.*3 of 3.*'I like green eggs'.*learning rate"):
+    with pytest.raises(
+        ValueError, match=r"B322.*'transformer'.*3 of 3.*'I like green eggs'.*learning rate"
+    ):
         nlp.update(examples, sgd=nlp.create_optimizer())
 
 
@@ -72,9 +89,13 @@ def make_heads(tiny):
         nlp.add_pipe("pair_classifier", config={"mode": mode})
         nlp.add_pipe("span_qa", config={"null_threshold": None})
         examples = []
-        for number, text in enumerate(["who likes eggs ? [SEP] the small dog", "who eats ? [SEP] i eat blue ham"]):
+        for number, text in enumerate(
+            ["who likes eggs ? [SEP] the small dog", "who eats ? [SEP] i eat blue ham"]
+        ):
             gold = nlp.make_doc(text)
-            gold.cats = {"yes": number, "no": 1 - number} if mode == "exclusive" else {"grade": number + 1}
+            gold.cats = (
+                {"yes": number, "no": 1 - number} if mode == "exclusive" else {"grade": number + 1}
+            )
             gold.spans["answers"] = [gold[-2:]]
             examples.append(Example(nlp.make_doc(text), gold))
         nlp.initialize(lambda: examples)
@@ -83,7 +104,9 @@ def make_heads(tiny):
     return make
 
 
-@pytest.mark.parametrize(("mode", "expected"), [("exclusive", {"yes": 0, "no": 0}), ("regression", {"grade": 1.5})])
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("exclusive", {"yes": 0, "no": 0}), ("regression", {"grade": 1.5})]
+)
 def test_a_doc_without_numbers_is_unlabelled_and_unanswered(make_heads, mode, expected):
     nlp = make_heads(mode)
     text = "who likes eggs ? [SEP] the small dog"
@@ -91,19 +114,24 @@ def test_a_doc_without_numbers_is_unlabelled_and_unanswered(make_heads, mode, ex
     assert nlp(text).cats != expected
     assert nlp.get_pipe("span_qa").ask("the small dog", "who likes eggs ?")
     break_weights(nlp, float("nan"))
-    with pytest.warns(UserWarning, match=r"B205.*not finite"):
+    with pytest.warns(UserWarning, match=r"W205.*not finite"):
         doc = nlp(text)
     assert get_answers(doc) == []
     assert doc.cats == expected
-    with pytest.warns(UserWarning, match=r"B205.*not finite"):
+    with pytest.warns(UserWarning, match=r"W205.*not finite"):
         assert nlp.get_pipe("span_qa").ask("the small dog", "who likes eggs ?") == []
 
 
 def results(docs):
-    return [([t.tag_ for t in doc], doc._.trf_data.model_output.get("last_hidden_state", np.zeros(0))) for doc in docs]
+    return [
+        ([t.tag_ for t in doc], doc._.trf_data.model_output.get("last_hidden_state", np.zeros(0)))
+        for doc in docs
+    ]
 
 
-@pytest.mark.parametrize("piping", [{"batch_size": 1}, {"batch_size": 7}, {"n_process": 2, "batch_size": 11}])
+@pytest.mark.parametrize(
+    "piping", [{"batch_size": 1}, {"batch_size": 7}, {"n_process": 2, "batch_size": 11}]
+)
 def test_results_depend_on_nothing_but_the_text(make_tagger, piping):
     nlp, _ = make_tagger()
     expected = results(nlp.pipe(TEXTS))
@@ -122,7 +150,10 @@ def test_training_repeats_to_the_bit(spacy_train, tmp_path):
         output, _ = process.communicate()
         assert process.returncode == 0, output
     for file in ("transformer/delta.safetensors", "tagger/model"):
-        one, two = (hashlib.sha256((tmp_path / n / "model-last" / file).read_bytes()).digest() for n in ("one", "two"))
+        one, two = (
+            hashlib.sha256((tmp_path / n / "model-last" / file).read_bytes()).digest()
+            for n in ("one", "two")
+        )
         assert one == two, file
     loaded = spacy.load(tmp_path / "one" / "model-best")
     assert [token.tag_ for token in loaded(TAGGED[0][0])]

@@ -8,23 +8,26 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 
 from spacy_bertfamily import join_segments, split_segments
-from spacy_bertfamily.answers import get_answers, install_extension, set_answers
+from spacy_bertfamily.annotation.answers import get_answers, install_extension, set_answers
+from spacy_bertfamily.annotation.segments import escape_separator
 from spacy_bertfamily.backbone import load_backbone
-from spacy_bertfamily.encoder.encode import encode
-from spacy_bertfamily.encoder.layout import make_layout
-from spacy_bertfamily.encoder.pieces import PieceTokenizer
-from spacy_bertfamily.encoder.windows import make_windows
-from spacy_bertfamily.segments import spell_apart
+from spacy_bertfamily.windows.cut import make_windows
+from spacy_bertfamily.windows.layout import make_layout
+from spacy_bertfamily.windows.pieces import PieceTokenizer
 
-from ..encoder.test_encode import make_encoder, token_vectors
+from ..util import encode, make_encoder, token_vectors
 
 # Any Unicode, and what texts are mostly made of; no surrogates, which spaCy cannot store
 WORDS = st.sampled_from(
-    "I like green eggs unable 1920 . , ? [SEP] [CLS] </s> <pad> 你好 世界 😀 é \u200b \n \t".split(" ")
+    "I like green eggs unable 1920 . , ? [SEP] [CLS] </s> <pad> 你好 世界 😀 é \u200b \n \t".split(
+        " "
+    )
 )
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 TEXTS = st.builds(
-    lambda joint, parts: joint.join(parts), st.sampled_from(["", " "]), st.lists(WORDS | ANY, max_size=25)
+    lambda joint, parts: joint.join(parts),
+    st.sampled_from(["", " "]),
+    st.lists(WORDS | ANY, max_size=25),
 )
 LANGUAGES = {lang: spacy.blank(lang) for lang in ("en", "zh", "xx")}
 MODELS = ["bert", "roberta", "mpnet"]
@@ -35,29 +38,39 @@ install_extension()
 @pytest.mark.parametrize("model_type", MODELS)
 @given(text=TEXTS, max_pieces=st.integers(6, 40), data=st.data())
 def test_each_piece_stands_once_in_some_window(backbones, model_type, lang, text, max_pieces, data):
-    """The pieces are the text's, no window is too long, and each piece has one window that speaks for it."""
+    """The pieces are the text's, no window is too long, and each piece has one window that speaks
+    for it.
+    """
     stride = data.draw(st.integers(0, max_pieces - 5))
     tokenizer = PieceTokenizer(load_backbone(backbones(model_type)).tokenizer)
     doc = LANGUAGES[lang].make_doc(text)
     (pieces,) = tokenizer([doc], None)
     # the text's pieces are those of the backbone's own tokenizer, with special tokens taken as text
     own = tokenizer.tokenizer(
-        doc.text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
+        doc.text,
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        split_special_tokens=True,
+        verbose=False,
     )
     assert pieces.ids.tolist() == own["input_ids"]
     assert list(zip(pieces.starts, pieces.ends)) == own["offset_mapping"]
     windows = make_windows(pieces, tokenizer, max_pieces, stride)
     assert all(len(window) <= max_pieces for window in windows)
     layout = make_layout(pieces, windows, tokenizer)
-    spoken = layout.index[layout.speaks]
+    spoken = layout.index[layout.is_max_context]
     assert sorted(spoken.tolist()) == list(range(len(pieces)))  # each piece once
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("model_type", MODELS)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4))
-def test_tokens_get_the_pieces_that_touch_them_whatever_the_batch(backbones, model_type, lang, texts):
-    """Alignment leaves out no piece of a token, and vectors do not depend on what a Doc is batched with."""
+def test_tokens_get_the_pieces_that_touch_them_whatever_the_batch(
+    backbones, model_type, lang, texts
+):
+    """Alignment leaves out no piece of a token, and vectors do not depend on what a Doc is batched
+    with.
+    """
     encoder, tokenizer = make_encoder(backbones(model_type))
     docs = [LANGUAGES[lang].make_doc(text) for text in texts]
     together, _ = encode(encoder, tokenizer, docs, [], False)
@@ -84,7 +97,7 @@ def test_joined_texts_split_into_the_same_texts(lang, first, second):
 @pytest.mark.parametrize("lang", LANGUAGES)
 @given(first=TEXTS, second=TEXTS)
 def test_texts_that_are_spelled_apart_split_at_the_separator_only(lang, first, second):
-    parts = [spell_apart(text)[0] for text in (first, second)]
+    parts = [escape_separator(text)[0] for text in (first, second)]
     found = split_segments(LANGUAGES[lang].make_doc(" [SEP] ".join(parts)))
     assert [span.text.strip() for span in found] == [part.strip() for part in parts]
 
@@ -92,16 +105,24 @@ def test_texts_that_are_spelled_apart_split_at_the_separator_only(lang, first, s
 @given(text=TEXTS, data=st.data())
 def test_answers_have_exact_characters_and_outlive_storage(text, data):
     doc = LANGUAGES["en"].make_doc(text)
-    inside = st.tuples(st.integers(0, max(0, len(doc.text) - 1)), st.integers(1, 9)) if len(doc.text) else st.nothing()
+    inside = (
+        st.tuples(st.integers(0, max(0, len(doc.text) - 1)), st.integers(1, 9))
+        if len(doc.text)
+        else st.nothing()
+    )
     drawn = data.draw(st.lists(inside, max_size=4)) if len(doc.text) else []
     chars = [(start, min(len(doc.text), start + length)) for start, length in drawn]
     set_answers(doc, chars, [0.5] * len(chars))
     answers = get_answers(doc)
     assert [(answer.start_char, answer.end_char) for answer in answers] == chars
     assert all(answer.text == doc.text[answer.start_char : answer.end_char] for answer in answers)
-    assert all(answer.text.strip() in answer.span.text for answer in answers)  # a space after a token is in no token
+    assert all(
+        answer.text.strip() in answer.span.text for answer in answers
+    )  # a space after a token is in no token
     for user_data in (True, False):
         stored = DocBin(docs=[doc], store_user_data=user_data).to_bytes()
         (again,) = DocBin().from_bytes(stored).get_docs(doc.vocab)
         assert [answer[:4] for answer in get_answers(again)] == [answer[:4] for answer in answers]
-    assert [answer[:4] for answer in get_answers(Doc(doc.vocab).from_bytes(doc.to_bytes()))] == [a[:4] for a in answers]
+    assert [answer[:4] for answer in get_answers(Doc(doc.vocab).from_bytes(doc.to_bytes()))] == [
+        a[:4] for a in answers
+    ]

@@ -1,4 +1,6 @@
-"""The result of a training depends on its seed, and not on what else the process has done, holds, or keeps."""
+"""The result of a training depends on its seed, and not on what else the process has done, holds,
+or keeps.
+"""
 
 import gc
 import random
@@ -12,7 +14,7 @@ from spacy.training import Example
 from spacy.util import fix_random_seed
 
 from spacy_bertfamily.backbone import load_backbone
-from spacy_bertfamily.encoder.pieces import PieceTokenizer
+from spacy_bertfamily.windows.pieces import PieceTokenizer
 
 from ..adapters.kinds import block
 from ..conftest import TAGGED
@@ -28,13 +30,18 @@ def states():
 
 
 def trained(nlp):
-    return {name: tensor.detach().clone() for name, tensor in nlp.get_pipe("transformer").shim.encoder.delta().items()}
+    return {
+        name: tensor.detach().clone()
+        for name, tensor in nlp.get_pipe("transformer").shim.encoder.delta().items()
+    }
 
 
 def assert_same(found, expected, atol=0.0):
     assert found.keys() == expected.keys() != set()
     for name, tensor in expected.items():
-        if not name.endswith("key.bias"):  # its gradient is rounding alone, of which Adam makes steps
+        if not name.endswith(
+            "key.bias"
+        ):  # its gradient is rounding alone, of which Adam makes steps
             np.testing.assert_allclose(found[name], tensor, rtol=0, atol=atol, err_msg=name)
 
 
@@ -129,7 +136,9 @@ def test_a_prediction_between_forward_and_backward_pass(make_tagger):
 
 
 def test_recomputed_layers_of_bigbird_see_what_is_around_them(backbones, make_tagger):
-    """Windows of both of its kinds of attention, and numpy's random numbers, which its sparse one draws from."""
+    """Windows of both of its kinds of attention, and numpy's random numbers, which its sparse one
+    draws from.
+    """
     long = [(" ".join(["green eggs and ham I like the small dog blue"] * 3), ["N"] * 30), *TAGGED]
     name, found = backbones("big_bird"), {}
     for checkpointing in (False, True):
@@ -149,7 +158,9 @@ def test_recomputed_layers_of_bigbird_see_what_is_around_them(backbones, make_ta
 def test_the_last_of_accumulated_batches_has_nothing_to_learn(tiny):
     nlp = spacy.blank("en")
     nlp.add_pipe(
-        "adapter_transformer", name="transformer", config={"model": {"name": tiny, "max_pieces": 32, "stride": 8}}
+        "adapter_transformer",
+        name="transformer",
+        config={"model": {"name": tiny, "max_pieces": 32, "stride": 8}},
     )
     nlp.add_pipe("pair_classifier")
     known = [

@@ -1,4 +1,6 @@
-"""What strangers could try with files, names and texts; docs/security.md lists the tests of other files too."""
+"""What strangers could try with files, names and texts; docs/security.md lists the tests of other
+files too.
+"""
 
 import gzip
 import importlib
@@ -17,7 +19,7 @@ from typer.testing import CliRunner
 from spacy_bertfamily.adapters import Peft
 from spacy_bertfamily.backbone import load_backbone
 from spacy_bertfamily.cli import bertfamily_cli
-from spacy_bertfamily.encoder.pieces import PieceTokenizer
+from spacy_bertfamily.windows.pieces import PieceTokenizer
 
 from ..adapters.kinds import block, needs_peft
 
@@ -68,7 +70,9 @@ def test_offline_is_respected(tmp_path, monkeypatch, no_network):
     import huggingface_hub.constants as constants
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # it is read when the library is imported
+    monkeypatch.setattr(
+        constants, "HF_HUB_OFFLINE", True
+    )  # it is read when the library is imported
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ValueError, match=r"B023.*HF_HUB_OFFLINE is set"):
         load_backbone("stranger/no-such-model")
@@ -86,7 +90,11 @@ def test_only_data_is_fetched_from_the_hub(monkeypatch, tiny):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     load_backbone("stranger/model")
-    assert not any(re.fullmatch(pattern.replace("*", ".*"), file) for pattern in asked for file in ("a.py", "a.bin"))
+    assert not any(
+        re.fullmatch(pattern.replace("*", ".*"), file)
+        for pattern in asked
+        for file in ("a.py", "a.bin")
+    )
 
 
 @pytest.mark.parametrize("place", ["backbone", "delta", "adapter"])
@@ -111,11 +119,15 @@ def test_pickled_code_in_a_pipelines_folder_never_runs(make_tagger, tmp_path, pl
 
 
 def test_a_pipelines_backbone_is_as_little_trusted_as_any(make_tagger, tmp_path):
-    """`save_backbone`: code that its config names is not imported, and other weights are found out."""
+    """`save_backbone`: code that its config names is not imported, and other weights are found
+    out.
+    """
     nlp, _ = make_tagger(save_backbone=True)
     nlp.to_disk(tmp_path)
     backbone = tmp_path / "transformer" / "backbone"
-    (backbone / "evil.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nclass Model: pass\n")
+    (backbone / "evil.py").write_text(
+        f"open({str(tmp_path / 'imported')!r}, 'w')\nclass Model: pass\n"
+    )
     config = json.loads((backbone / "config.json").read_text())
     strange = {"auto_map": {"AutoModel": "evil.Model"}, "_attn_implementation": "stranger/kernels"}
     (backbone / "config.json").write_text(json.dumps({**config, **strange}))
@@ -128,7 +140,9 @@ def test_a_pipelines_backbone_is_as_little_trusted_as_any(make_tagger, tmp_path)
         spacy.load(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["../evil.json", "/etc/evil.json", "a/../../evil.json", "..\\evil.json"])
+@pytest.mark.parametrize(
+    "name", ["../evil.json", "/etc/evil.json", "a/../../evil.json", "..\\evil.json"]
+)
 def test_names_in_a_pipelines_bytes_stay_in_their_folder(make_tagger, tmp_path, monkeypatch, name):
     import tempfile
 
@@ -147,7 +161,9 @@ def test_names_in_a_pipelines_bytes_stay_in_their_folder(make_tagger, tmp_path, 
     assert not Path("/etc/evil.json").exists()
 
 
-@pytest.mark.parametrize("name", ["vocab.txt", "added_tokens.json", "config.json", "pytorch_model.bin"])
+@pytest.mark.parametrize(
+    "name", ["vocab.txt", "added_tokens.json", "config.json", "pytorch_model.bin"]
+)
 def test_links_to_files_elsewhere(folder, tmp_path, name):
     """They would be copied into a pipeline that is saved with its backbone."""
     (tmp_path / "secret.txt").write_text("secret")
@@ -193,9 +209,16 @@ def test_saving_replaces_links_instead_of_writing_through_them(make_tagger, tmp_
 def test_peft_settings_that_name_code_or_files(monkeypatch, no_network, method, settings):
     imported = []
     original = importlib.import_module
-    monkeypatch.setattr(importlib, "import_module", lambda name, *args: imported.append(name) or original(name, *args))
+    monkeypatch.setattr(
+        importlib,
+        "import_module",
+        lambda name, *args: imported.append(name) or original(name, *args),
+    )
     # old versions of peft do not have all methods
-    with pytest.raises(ValueError, match=r"B071.*(can make peft run code or read other files|the methods are ADALORA)"):
+    with pytest.raises(
+        ValueError,
+        match=r"B071.*(can make peft run code or read other files|the methods are ADALORA)",
+    ):
         Peft(method, settings)
     assert "antigravity" not in imported
 
@@ -207,7 +230,9 @@ def test_an_adapters_config_cannot_name_modules(make_tagger, tmp_path):
     path = tmp_path / "adapter_config.json"
     strange = {"megatron_config": {"a": 1}, "megatron_core": "antigravity"}
     path.write_text(json.dumps({**json.loads(path.read_text()), **strange}))
-    with pytest.raises(ValueError, match=r"B071.*'megatron_core' can make|B071.*'megatron_config' can make"):
+    with pytest.raises(
+        ValueError, match=r"B071.*'megatron_core' can make|B071.*'megatron_config' can make"
+    ):
         nlp.get_pipe("transformer").load_adapter(tmp_path, name="strange")
     assert "antigravity" not in sys.modules
 
@@ -232,7 +257,13 @@ def test_user_text_makes_no_special_piece(backbones, model_type):
     forbidden = set(special.all_special_ids) - {special.unk_token_id}
     nlp = spacy.blank("xx")
     for token in special.all_special_tokens:
-        for text in (token, f"a{token}b", f" {token} {token}", f"x [SEP] {token} [SEP] y", token.lower()):
+        for text in (
+            token,
+            f"a{token}b",
+            f" {token} {token}",
+            f"x [SEP] {token} [SEP] y",
+            token.lower(),
+        ):
             (pieces,) = tokenizer([nlp.make_doc(text)], "[SEP]")
             assert not forbidden & set(pieces.ids.tolist()), text
 
@@ -248,12 +279,18 @@ def test_converting_a_bomb_ends_with_a_reason(tmp_path):
 
 
 def test_nothing_is_evaluated_or_unpickled_here():
-    """The package's own code has no door for code: no eval, no pickle, no torch.load but with weights_only."""
-    doors = re.compile(r"\b(eval|exec|__import__|pickle\.loads?|cPickle|marshal|yaml\.load|os\.system|shell=True)\b")
+    """The package's own code has no door for code: no eval, no pickle, no torch.load but with
+    weights_only.
+    """
+    doors = re.compile(
+        r"\b(eval|exec|__import__|pickle\.loads?|cPickle|marshal|yaml\.load|os\.system|shell=True)\b"
+    )
     for path in (ROOT / "spacy_bertfamily").rglob("*.py"):
         code = path.read_text(encoding="utf8")
         assert not re.search(r"(?<![.\w])" + doors.pattern + r"\(", code), path
-        assert all("weights_only=True" in call for call in re.findall(r"torch\.load\(.*", code)), path
+        assert all("weights_only=True" in call for call in re.findall(r"torch\.load\(.*", code)), (
+            path
+        )
 
 
 def test_each_test_that_the_threat_model_names_exists():
@@ -261,4 +298,6 @@ def test_each_test_that_the_threat_model_names_exists():
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
     assert len(named) > 20
     for file, test in named:
-        assert re.search(rf"^def {test}\(", (ROOT / file).read_text(encoding="utf8"), re.MULTILINE), f"{file}::{test}"
+        assert re.search(
+            rf"^def {test}\(", (ROOT / file).read_text(encoding="utf8"), re.MULTILINE
+        ), f"{file}::{test}"

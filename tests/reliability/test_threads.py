@@ -8,7 +8,7 @@ import pytest
 import torch
 from thinc.api import Adam
 
-from spacy_bertfamily.encoder import prefix
+from spacy_bertfamily.encoder import frozen_layers
 
 TEXTS = [f"{'the small dog likes ' * (i % 7)}green eggs {i}" for i in range(60)]
 
@@ -17,9 +17,16 @@ def vectors(nlp, text):
     return np.asarray(nlp(text)._.trf_data.model_output.last_hidden_state)
 
 
-@pytest.mark.parametrize("placement", ["houlsby", "parallel"])  # the latter remembers something between two hooks
+@pytest.mark.parametrize(
+    "placement", ["houlsby", "parallel"]
+)  # the latter remembers something between two hooks
 def test_threads_share_a_pipeline(make_tagger, placement):
-    adapter = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4, "placement": placement, "init_scale": 0.5}
+    adapter = {
+        "@adapters": "spacy-bertfamily.Bottleneck.v1",
+        "size": 4,
+        "placement": placement,
+        "init_scale": 0.5,
+    }
     nlp, _ = make_tagger(adapter=adapter)
     expected = [vectors(nlp, text) for text in TEXTS]
     with ThreadPoolExecutor(8) as pool:
@@ -54,13 +61,14 @@ def test_pipelines_on_one_backbone_in_turn_and_at_once(make_tagger):
 
 
 def test_a_training_is_left_alone_by_whoever_looks_at_the_layers(make_tagger, monkeypatch):
-    """A pipeline that is loaded beside one that is being trained asks what both have in common: that takes dropout and
-    gradients away while it is tried.
+    """A pipeline that is loaded beside one that is being trained asks what both have in common:
+    that takes dropout and gradients away while it is tried.
     """
     nlp, examples = make_tagger()
     encoder = nlp.get_pipe("transformer").shim.encoder
+    reuse = nlp.get_pipe("transformer").shim.schedule.reuse
     nlp.update(examples)
-    begun, order, probe = threading.Event(), [], prefix._probe
+    begun, order, probe = threading.Event(), [], frozen_layers._probe
 
     def note_probe(*args):
         order.append("looked")
@@ -68,21 +76,23 @@ def test_a_training_is_left_alone_by_whoever_looks_at_the_layers(make_tagger, mo
 
     def look():
         begun.set()
-        encoder._find("once more", lambda: prefix.find_unchanged(encoder)).remove()
+        reuse._find("once more", frozen_layers.find_unchanged_layers).remove()
 
     other = threading.Thread(target=look)
 
     def note_layer(layer, args):
         if threading.current_thread() is threading.main_thread() and torch.is_grad_enabled():
             if not begun.is_set():
-                monkeypatch.setattr(prefix, "_probe", note_probe)
+                monkeypatch.setattr(frozen_layers, "_probe", note_probe)
                 other.start()
                 begun.wait()
                 other.join(0.3)  # it has to wait
             order.append(encoder.training)
 
-    encoder.prefix, encoder.unchanged  # noqa: B018  what this thread may want to know itself
-    hook = encoder.family.find_layers(encoder.backbone)[-1].register_forward_pre_hook(note_layer)
+    reuse.frozen, reuse.unchanged  # noqa: B018  what this thread may want to know itself
+    hook = encoder.known_spec.find_layers(encoder.backbone)[-1].register_forward_pre_hook(
+        note_layer
+    )
     nlp.update(examples)
     other.join()
     hook.remove()

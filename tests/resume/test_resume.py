@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.init_config.make import make_config
-from spacy_bertfamily.resume.loop import train
-from spacy_bertfamily.resume.state import FILE, read_progress
+from spacy_bertfamily.training.checkpoint import FILE, read_progress
+from spacy_bertfamily.training.loop import train
 from tests.conftest import TAGGED
 from tests.reliability.damage import spoil_file
 
@@ -24,7 +24,9 @@ STEPS = 9
 
 @pytest.fixture
 def config(tiny, tmp_path):
-    """A tagger on adapters: five sentences in batches of two, so that the interruption falls into an epoch."""
+    """A tagger on adapters: five sentences in batches of two, so that the interruption falls into
+    an epoch.
+    """
     nlp = spacy.blank("en")
     docs = []
     for text, tags in [*TAGGED, *TAGGED[:2]]:
@@ -37,7 +39,9 @@ def config(tiny, tmp_path):
     def make(max_steps=STEPS, **training):
         made = Config().from_str(make_config("tagger", backbone=tiny), interpolate=False)
         made["components"]["transformer"]["model"].update(max_pieces=32, stride=8, cache_mb=0)
-        made["paths"].update(train=str(tmp_path / "corpus.spacy"), dev=str(tmp_path / "corpus.spacy"))
+        made["paths"].update(
+            train=str(tmp_path / "corpus.spacy"), dev=str(tmp_path / "corpus.spacy")
+        )
         made["training"].update(max_steps=max_steps, eval_frequency=3, dropout=0.2)
         made["training"]["batcher"]["size"] = 2
         made["training"]["optimizer"]["learn_rate"].update(warmup_steps=2, total_steps=STEPS)
@@ -58,7 +62,10 @@ def run(config, folder, how=train, **settings):
 
 def weights(nlp):
     """Everything that was trained: the transformer's delta and the tagger's head."""
-    delta = {name: t.detach().numpy() for name, t in nlp.get_pipe("transformer").shim.encoder.delta().items()}
+    delta = {
+        name: t.detach().numpy()
+        for name, t in nlp.get_pipe("transformer").shim.encoder.delta().items()
+    }
     nodes = enumerate(nlp.get_pipe("tagger").model.walk())
     head = {f"{i} {name}": node.get_param(name) for i, node in nodes for name in node.param_names}
     return {**delta, **head}
@@ -75,7 +82,9 @@ def assert_same(one, other):
 def test_resumed_training_ends_with_the_same_weights(config, tmp_path, use_averages):
     whole, log = run(config(use_averages=use_averages), tmp_path / "whole")
     part, _ = run(config(max_steps=5, use_averages=use_averages), tmp_path / "parts")
-    assert any(not np.array_equal(weights(part)[name], value) for name, value in weights(whole).items())
+    assert any(
+        not np.array_equal(weights(part)[name], value) for name, value in weights(whole).items()
+    )
     resumed, rest = run(config(use_averages=use_averages), tmp_path / "parts", resume=True)
     assert_same(whole, resumed)
     for name in ("model-best", "model-last"):
@@ -107,7 +116,9 @@ def test_without_interruption_it_is_what_spacy_does(config, tmp_path):
     ours, our_log = run(config(), tmp_path / "ours")
     theirs, their_log = run(config(), tmp_path / "theirs", how=spacy_train)
     assert_same(ours, theirs)
-    assert [line for line in their_log.splitlines() if line in our_log.splitlines()] == our_log.splitlines()
+    assert [
+        line for line in their_log.splitlines() if line in our_log.splitlines()
+    ] == our_log.splitlines()
 
 
 def test_only_the_last_state_is_kept(config, tmp_path):
@@ -130,7 +141,9 @@ def test_what_cannot_be_resumed(config, tmp_path):
         run(streamed, tmp_path / "out")
 
 
-@pytest.mark.parametrize("file", ["state.json", "tensors.safetensors", "delta.safetensors", "tagger/cfg"])
+@pytest.mark.parametrize(
+    "file", ["state.json", "tensors.safetensors", "delta.safetensors", "tagger/cfg"]
+)
 def test_no_damaged_state_is_resumed(config, tmp_path, file):
     """An error that names the folder, and what is there stays there."""
     run(config(max_steps=3), tmp_path / "out")
@@ -155,10 +168,18 @@ def test_command(config, tmp_path):
     assert result.exit_code == 1
     assert "no training to resume" in " ".join(result.output.split())
     assert CliRunner().invoke(bertfamily_cli, arguments).exit_code == 0
-    more = ["--resume", "--training.max_steps", "6", "--training.logger.output_file", str(tmp_path / "log.jsonl")]
+    more = [
+        "--resume",
+        "--training.max_steps",
+        "6",
+        "--training.logger.output_file",
+        str(tmp_path / "log.jsonl"),
+    ]
     result = CliRunner().invoke(bertfamily_cli, [*arguments, *more])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "training-state" / "step-6").is_dir()
     # the log that it wrote can be drawn
-    result = CliRunner().invoke(bertfamily_cli, ["plot-log", str(tmp_path / "a.png"), str(tmp_path / "log.jsonl")])
+    result = CliRunner().invoke(
+        bertfamily_cli, ["plot-log", str(tmp_path / "a.png"), str(tmp_path / "log.jsonl")]
+    )
     assert result.exit_code == 0, result.output

@@ -1,1 +1,0 @@
-"""Registered builders: from a config's blocks to models. Assembly only."""

@@ -1,0 +1,82 @@
+"""What a backbone's forward pass takes beside piece ids and attention mask."""
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..backbone import Backbone
+from ..errors import Errors
+from ..model_types import spec_for
+
+REQUIRED = ("input_ids", "attention_mask")
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """Makes the keyword arguments of a backbone's forward pass.
+
+    token_types (bool): It tells two segments apart by token type ids.
+    global_attention (bool): It takes a mask of the pieces that see all others.
+    fixed (dict[str, Any]): Arguments that are the same in each call.
+    by_piece (dict[str, torch.Tensor]): Arguments that are looked up by piece id: tables
+        `(vocabulary,)` by the argument's name.
+    """
+
+    token_types: bool
+    global_attention: bool
+    fixed: dict[str, Any] = field(default_factory=dict)
+    by_piece: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, backbone: Backbone) -> "ModelInputs":
+        """Find out what a backbone takes.
+
+        backbone (Backbone): The backbone.
+        RETURNS (ModelInputs): What it takes.
+        RAISES (BertFamilyError): If it does not read pieces with a mask.
+        """
+        config = backbone.config
+        spec = spec_for(config.model_type)
+        accepted = _parameters(backbone.model)
+        missing = [name for name in REQUIRED if name not in accepted]
+        if missing:
+            raise Errors.B116(model_type=config.model_type, missing=" and ".join(missing))
+        takes_types = "token_type_ids" in accepted and getattr(config, "type_vocab_size", 0) > 1
+        device = next(backbone.model.parameters()).device
+        return cls(
+            token_types=takes_types if spec.token_types is None else spec.token_types,
+            global_attention=spec.global_attention,
+            # of keys and values for pieces still to come: there are none
+            fixed={"use_cache": False} if "use_cache" in accepted else {},
+            by_piece={name: table.to(device) for name, table in backbone.piece_inputs().items()},
+        )
+
+    def __call__(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        types: torch.Tensor,
+        focus: torch.Tensor | None,
+    ) -> dict[str, Any]:
+        """Make the arguments for a batch.
+
+        ids, mask, types (torch.Tensor): Piece ids, attention mask and token type ids.
+        focus (torch.Tensor | None): 1 for the pieces that see all others.
+        RETURNS (dict[str, Any]): Keyword arguments.
+        *Shape:* all tensors are `(windows, pieces)`.
+        """
+        inputs = {"input_ids": ids, "attention_mask": mask, **self.fixed}
+        if self.token_types:
+            inputs["token_type_ids"] = types
+        if self.global_attention and focus is not None:
+            inputs["global_attention_mask"] = focus
+        for name, table in self.by_piece.items():
+            inputs[name] = table[ids]
+        return inputs
+
+
+def _parameters(model: nn.Module) -> list[str]:
+    return list(inspect.signature(model.forward).parameters)

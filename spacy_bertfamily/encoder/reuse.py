@@ -1,0 +1,211 @@
+"""Hidden states that need not be computed twice: for later epochs, and for the other encoders on
+the same backbone.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+
+from ..backbone import Backbone
+from ..windows.cut import Window
+from .cache import StateCache
+from .frozen_layers import FrozenLayers, find_frozen_layers, find_unchanged_layers
+from .module import Encoder
+
+# Room for the windows of a batch, which one transformer of a pipeline reads after the other.
+SHARED_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """Where cached hidden states are looked up, and which layers they replace.
+
+    layers (FrozenLayers): The layers that are skipped where the states are known.
+    number (int): How many of these layers; 0 if nothing is looked up.
+    needed (tuple[int, ...]): The hidden states of a window that have to be known to skip layers.
+    kept (tuple[int, ...]): The hidden states to keep of a window that was computed.
+    caches (tuple[StateCache, ...]): Where states are looked up, in order, and kept.
+    """
+
+    layers: FrozenLayers
+    number: int = 0
+    needed: tuple[int, ...] = ()
+    kept: tuple[int, ...] = ()
+    caches: tuple[StateCache, ...] = ()
+
+    def look_up(self, windows: Sequence[Window]) -> list[dict[int, torch.Tensor]] | None:
+        """Look up all windows of a batch.
+
+        windows (Sequence[Window]): The windows.
+        RETURNS (list[dict[int, torch.Tensor]] | None): The states of each window by layer,
+            `(pieces, width)`; None if one of the windows has to be computed.
+        """
+        known = []
+        for window in windows:
+            states = self._get(window)
+            if states is None:
+                return None
+            known.append(states)
+        return known
+
+    def _get(self, window: Window) -> dict[int, torch.Tensor] | None:
+        for i, cache in enumerate(self.caches):
+            states = cache.get(window, self.needed)
+            if states is not None:
+                for earlier in self.caches[:i]:
+                    earlier.put(window, {layer: states[layer] for layer in self.needed})
+                return states
+        return None
+
+    def keep(self, window: Window, states: dict[int, torch.Tensor]) -> None:
+        """Keep what was computed of a window.
+
+        window (Window): The window.
+        states (dict[int, torch.Tensor]): By layer, each `(pieces, width)`.
+        """
+        for cache in self.caches:
+            cache.put(window, {layer: states[layer] for layer in self.kept})
+
+
+NO_CACHE = CachePlan(FrozenLayers(0))
+
+
+class SharedPrefixCache:
+    """The hidden states that several encoders on one backbone compute only once: those up to the
+    lowest layer in which one of them differs. Entries never go stale: the backbone's weights are
+    immutable.
+    """
+
+    def __init__(self) -> None:
+        self.states = StateCache(SHARED_BYTES, recent=True)
+        # what each encoder was last asked for
+        self._requests: WeakKeyDictionary[StateReuse, tuple[int, ...]] = WeakKeyDictionary()
+
+    @classmethod
+    def of(cls, backbone: Backbone) -> "SharedPrefixCache":
+        """RETURNS (SharedPrefixCache): The one of a backbone."""
+        return _BY_BACKBONE.setdefault(backbone, cls())
+
+    def register(self, reuse: "StateReuse") -> None:
+        """Let an encoder take part.
+
+        reuse (StateReuse): What is kept of the encoder.
+        """
+        self._requests[reuse] = ()
+
+    def request(self, reuse: "StateReuse", layers: Sequence[int]) -> None:
+        """Note the hidden states that an encoder has to give, so that others keep them for it.
+
+        reuse (StateReuse): What is kept of the encoder.
+        layers (Sequence[int]): The numbers of the hidden states.
+        """
+        self._requests[reuse] = tuple(layers)
+
+    def number(self) -> int:
+        """RETURNS (int): The hidden state beneath the lowest layer in which any encoder differs
+        from the backbone; 0 if there are not two that have the lowest layers in common.
+        """
+        users = [reuse for reuse in list(self._requests) if reuse.encoder.settings.cache_mb]
+        if len(users) < 2:
+            return 0
+        numbers = [reuse.unchanged.number for reuse in users if reuse.unchanged.number]
+        return min(numbers) if len(numbers) > 1 else 0
+
+    def kept(self, number: int) -> tuple[int, ...]:
+        """RETURNS (tuple[int, ...]): The hidden states up to a number from which those of all
+        encoders follow.
+        """
+        requests = list(self._requests.values())
+        return up_to(number, [layer for layers in requests for layer in layers])
+
+
+_BY_BACKBONE: WeakKeyDictionary[Backbone, SharedPrefixCache] = WeakKeyDictionary()
+
+
+class StateReuse:
+    """What need not be computed twice for one encoder. Whatever changes the encoder's function
+    raises its version, and everything here is dropped.
+
+    encoder (Encoder): The encoder.
+    """
+
+    def __init__(self, encoder: Encoder):
+        self.encoder = encoder
+        self.cache = StateCache(encoder.settings.cache_mb * 2**20)
+        self.shared = SharedPrefixCache.of(encoder.shared)
+        self._layers: dict[str, FrozenLayers] = {}
+        self._version = encoder.version
+        self.shared.register(self)
+
+    @property
+    def frozen(self) -> FrozenLayers:
+        """RETURNS (FrozenLayers): The layers beneath all that is trained, whose output can be kept
+        in training.
+        """
+        return self._find("frozen", find_frozen_layers)
+
+    @property
+    def unchanged(self) -> FrozenLayers:
+        """RETURNS (FrozenLayers): The layers beneath all in which the encoder differs from the bare
+        backbone.
+        """
+        return self._find("unchanged", find_unchanged_layers)
+
+    def _find(self, which: str, find: Callable[[Encoder], FrozenLayers]) -> FrozenLayers:
+        self._check_version()
+        if which not in self._layers:
+            # one thread at a time switches gradients and dropout of the encoder
+            with self.encoder.lock, torch.inference_mode(False):
+                if which not in self._layers:
+                    self._layers[which] = find(self.encoder)
+        return self._layers[which]
+
+    def _check_version(self) -> None:
+        if self._version != self.encoder.version:
+            with self.encoder.lock:
+                if self._version != self.encoder.version:
+                    self.invalidate_cache()
+
+    def invalidate_cache(self) -> None:
+        """Drop all states, and the layers that they belong to."""
+        self.cache = StateCache(self.encoder.settings.cache_mb * 2**20)
+        while self._layers:
+            self._layers.popitem()[1].remove()
+        self._version = self.encoder.version
+
+    def plan(self, layers: Sequence[int], is_train: bool) -> CachePlan:
+        """Decide what need not be computed. In training, states beneath what is trained are kept
+        for the next epoch. Encoders on one backbone share those beneath what is their own.
+
+        layers (Sequence[int]): The hidden states that the encoder has to give.
+        is_train (bool): Whether it is being trained.
+        RETURNS (CachePlan): Where states are looked up, and which layers they replace.
+        """
+        self._check_version()
+        self.shared.request(self, layers)
+        if not self.encoder.settings.cache_mb:
+            return NO_CACHE
+        number = self.shared.number()
+        if is_train and self.frozen.number:
+            return self._plan_training(layers, number)
+        if 0 < number <= self.unchanged.number:
+            needed, kept = up_to(number, layers), self.shared.kept(number)
+            return CachePlan(self.unchanged, number, needed, kept, (self.shared.states,))
+        return NO_CACHE
+
+    def _plan_training(self, layers: Sequence[int], shared_number: int) -> CachePlan:
+        frozen = self.frozen
+        needed = up_to(frozen.number, layers)
+        if shared_number != frozen.number or shared_number > self.unchanged.number:
+            return CachePlan(frozen, frozen.number, needed, needed, (self.cache,))
+        kept = self.shared.kept(shared_number)
+        return CachePlan(frozen, shared_number, needed, kept, (self.cache, self.shared.states))
+
+
+def up_to(number: int, layers: Iterable[int]) -> tuple[int, ...]:
+    """RETURNS (tuple[int, ...]): The hidden states from which all others follow: that one and those
+    beneath it.
+    """
+    return tuple(sorted({number, *(layer for layer in layers if layer <= number)}))

@@ -1,0 +1,188 @@
+"""Windows in, hidden states out: the one path through the encoder, for Docs, for questions about a
+text, and for training.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from spacy.tokens import Doc
+from torch import nn
+
+from ..windows.batching import pack
+from ..windows.cut import Window
+from ..windows.lay_out import LEFT_OUT, LaidOutText, lay_out
+from ..windows.padding import pad_windows
+from ..windows.pieces import Pieces, PieceTokenizer
+from .module import Encoder
+from .reuse import NO_CACHE, CachePlan, StateReuse
+
+# Batches of a stream that are collected before they are packed by length: enough to fill them, few
+# enough to hold.
+BUFFERED_BATCHES = 16
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class EncodedBatch:
+    """Windows that went through the encoder together.
+
+    rows (list[int]): The index of each window among those that were given.
+    lengths (list[int]): The pieces of each window, special ones included.
+    states (dict[int, torch.Tensor]): Hidden states by layer, `(windows, pieces, width)`, with at
+        least as many pieces as the longest window has.
+    """
+
+    rows: list[int]
+    lengths: list[int]
+    states: dict[int, torch.Tensor]
+
+
+class EncoderSchedule:
+    """Packs windows into batches and runs them through an encoder.
+
+    Everything that is done with windows is done between `Window` and `EncodedBatch`: a window may
+    have other piece ids than its text (masked pieces), and what computes a batch may be exchanged.
+
+    encoder (Encoder): The backbone and what is trained on it.
+    tokenizer (PieceTokenizer): Its tokenizer.
+    """
+
+    def __init__(self, encoder: Encoder, tokenizer: PieceTokenizer):
+        self.encoder = encoder
+        self.tokenizer = tokenizer
+        self.reuse = StateReuse(encoder)
+
+    def lay_out(self, pieces: Pieces) -> LaidOutText:
+        """RETURNS (LaidOutText): A text in windows of the size that the settings give."""
+        settings = self.encoder.settings
+        return lay_out(pieces, self.tokenizer, settings.max_pieces, settings.stride)
+
+    def lay_out_docs(self, docs: Sequence[Doc]) -> list[LaidOutText]:
+        """RETURNS (list[LaidOutText]): Each Doc in windows; those without tokens are left out."""
+        separator = self.encoder.settings.separator
+        return [
+            self.lay_out(pieces) if len(doc) else LEFT_OUT
+            for doc, pieces in zip(docs, self.tokenizer(docs, separator))
+        ]
+
+    def run(
+        self,
+        windows: Sequence[Window],
+        layers: Sequence[int],
+        *,
+        is_train: bool,
+        cache: bool = True,
+    ) -> Iterator[EncodedBatch]:
+        """Run windows through the encoder.
+
+        windows (Sequence[Window]): The windows.
+        layers (Sequence[int]): The hidden states that are wanted: 0 is the embeddings' output.
+        is_train (bool): Whether gradients will come back, if anything is trained at all.
+        cache (bool): Whether states may be looked up and kept.
+        YIELDS (EncodedBatch): Windows of about equal length, the longest first.
+        RAISES (BertFamilyError): If the encoder's adapter is missing, or its model type has no
+            hidden states besides the last that fit its pieces.
+        """
+        encoder = self.encoder
+        encoder.check_process()
+        encoder.check_complete()
+        encoder.check_layers(layers)
+        with_grad = is_train and encoder.trains
+        if not with_grad:
+            encoder.set_training(False)
+        plan = self.reuse.plan(layers, is_train) if cache else NO_CACHE
+        lengths = [len(window) for window in windows]
+        # packed without regard to what is known, so that dropout draws the same numbers
+        for rows in pack(lengths, encoder.batch_pieces, encoder.padded_length):
+            batch = [windows[row] for row in rows]
+            states = self._run_batch(batch, layers, plan, with_grad)
+            yield EncodedBatch(rows, [lengths[row] for row in rows], states)
+
+    def run_stream(
+        self, windows: Iterable[tuple[Key, Window]], layers: Sequence[int]
+    ) -> Iterator[tuple[list[Key], list[Window], EncodedBatch]]:
+        """Run windows of any number of texts through the encoder, a few at a time, for prediction.
+
+        windows (Iterable[tuple[Key, Window]]): The windows, each with a key to know it by, taken as
+            they are needed.
+        layers (Sequence[int]): The hidden states that are wanted.
+        YIELDS (tuple[list[Key], list[Window], EncodedBatch]): The keys of some windows, these
+            windows, and their hidden states. Windows of about equal length come together, so the
+            order is not that of the input.
+        """
+        for chunk in self._chunks(windows):
+            for batch in self.run([w for _, w in chunk], layers, is_train=False, cache=False):
+                members = [chunk[row] for row in batch.rows]
+                yield [key for key, _ in members], [window for _, window in members], batch
+
+    def _chunks(self, windows: Iterable[tuple[Key, Window]]) -> Iterator[list[tuple[Key, Window]]]:
+        room = BUFFERED_BATCHES * self.encoder.settings.batch_pieces
+        chunk: list[tuple[Key, Window]] = []
+        size = 0
+        for item in windows:
+            chunk.append(item)
+            size += len(item[1])
+            if size >= room:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
+
+    def _run_batch(
+        self, windows: list[Window], layers: Sequence[int], plan: CachePlan, with_grad: bool
+    ) -> dict[int, torch.Tensor]:
+        """RETURNS (dict[int, torch.Tensor]): The wanted states of one batch, looked up as far as
+        the plan allows.
+        """
+        known = plan.look_up(windows) if plan.number else None
+        if known is None:
+            states = self._compute(windows, sorted({*layers, *plan.kept}), with_grad)
+            for row, window in enumerate(windows if plan.kept else ()):
+                plan.keep(window, {j: states[j][row, : len(window)] for j in plan.kept})
+            return {layer: states[layer] for layer in layers}
+        states = {
+            layer: self._pad([of_window[layer] for of_window in known])
+            for layer in {*plan.needed, plan.number}
+        }
+        above = [layer for layer in layers if layer > plan.number]
+        if above:
+            with plan.layers.skip(states[plan.number], plan.number):
+                states.update(self._compute(windows, above, with_grad))
+        return {layer: states[layer] for layer in layers}
+
+    def _compute(
+        self, windows: list[Window], layers: Sequence[int], with_grad: bool
+    ) -> dict[int, torch.Tensor]:
+        encoder = self.encoder
+        length = encoder.padded_length(max(map(len, windows)))
+        padded = pad_windows(windows, self.tokenizer.pad_id, length)
+        ids, mask, types, focus = (
+            torch.from_numpy(array).to(encoder.device)
+            for array in (padded.ids, padded.mask, padded.types, padded.focus)
+        )
+        with training(encoder) if with_grad else torch.inference_mode():
+            return encoder(ids, mask, types, layers, focus)
+
+    def _pad(self, states: list[torch.Tensor]) -> torch.Tensor:
+        """RETURNS (torch.Tensor): A state of several windows, `(windows, pieces, width)`."""
+        encoder = self.encoder
+        on_device = [state.to(encoder.device) for state in states]
+        padded = nn.utils.rnn.pad_sequence(on_device, batch_first=True)
+        length = encoder.padded_length(padded.shape[1]) or padded.shape[1]
+        return nn.functional.pad(padded, (0, 0, 0, length - padded.shape[1]))
+
+
+@contextmanager
+def training(encoder: Encoder) -> Iterator[None]:
+    """Run the encoder with dropout and gradients. Hold the lock, so that another thread cannot
+    change train mode.
+
+    encoder (Encoder): The encoder.
+    """
+    with encoder.lock, torch.enable_grad():
+        encoder.set_training(True)
+        yield

@@ -1,0 +1,166 @@
+"""The layer mix: a learned weighted sum of hidden states."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from spacy_transformers.data_classes import TransformerData
+from thinc.api import Model
+from thinc.types import Floats1d, Floats3d
+
+from ..errors import Errors
+from .norm import normalize
+from .settings import MixSettings, initial_weights
+from .states import grad_factor_of, map_docs, resolve_layers
+
+Mix = Model[list[TransformerData], list[TransformerData]]
+MIX_NAME = "layer-mix"
+
+
+def layer_mix(settings: MixSettings) -> Mix:
+    """Mix hidden states: gamma * sum_j softmax(w)_j h_j (ELMo: Peters et al. 2018,
+    https://arxiv.org/abs/1802.05365).
+
+    The parameters are w and gamma, both divided by `learn_rate_factor`. A step of Adam has the
+    learning rate's size whatever the size of the gradient, so that w and gamma themselves move by a
+    step that is larger by the factor.
+
+    settings (MixSettings): Which states, and how they are mixed.
+    RETURNS (Model[list[TransformerData], list[TransformerData]]): From data with `hidden_states` to
+        data with the mix as `last_hidden_state`. Backprop gives gradients with `hidden_states`,
+        times the `grad_factor` of its input; none at all if that is 0.
+    """
+    attrs = {**asdict(settings), "width_factor": 1, "numbers": []}
+    params: dict[str, Any] = {"w": None, "gamma": None}
+    return Model(
+        MIX_NAME, forward, init=init, dims={"nL": None, "nO": None}, params=params, attrs=attrs
+    )
+
+
+def init(model: Mix, X: list[TransformerData] | None = None, Y: Any = None) -> None:
+    for data in X or []:
+        if "hidden_states" in data.model_output:
+            connect_mix(model, len(data.model_output["hidden_states"]) - 1, data.width)
+        elif "last_hidden_state" in data.model_output:
+            model.set_dim("nO", data.width * model.attrs["width_factor"])
+
+
+def connect_mix(model: Mix, depth: int, width: int) -> None:
+    """Tell a mix, learned or fixed, which backbone it reads. Later calls check that it still fits.
+
+    depth (int): The backbone's number of layers; it has one hidden state more.
+    width (int): The width of its hidden states.
+    RAISES (ValueError): If a chosen state does not exist, or the weights belong to another
+        backbone.
+    """
+    layers = resolve_layers(model.attrs["layers"], depth)
+    for dim, size in {"nL": len(layers), "nO": width * model.attrs["width_factor"]}.items():
+        if model.has_dim(dim) and model.get_dim(dim) != size:
+            raise Errors.B304(dim=dim, size=model.get_dim(dim), new=size, depth=depth, width=width)
+        model.set_dim(dim, size)
+    model.attrs["numbers"] = layers
+    if model.has_param("w") is None:
+        factor = model.attrs["learn_rate_factor"]
+        weights = model.ops.asarray1f(initial_weights(model.attrs["init"], layers, depth))
+        model.set_param("w", weights / factor)
+        model.set_param("gamma", model.ops.asarray1f([1 / factor]))
+
+
+def find_mixes(model: Model) -> list[Mix]:
+    """RETURNS (list[Mix]): The mixes, learned or fixed, in a model."""
+    return [node for node in model.walk() if "width_factor" in node.attrs]
+
+
+def mix_weights(model: Mix) -> tuple[Floats1d, float]:
+    """RETURNS (tuple[Floats1d, float]): softmax(w), `(layers,)`, and gamma, of a learned mix."""
+    factor = model.attrs["learn_rate_factor"]
+    return _softmax(model, factor * model.get_param("w")), factor * float(
+        model.get_param("gamma")[0]
+    )
+
+
+def forward(
+    model: Mix, Xs: list[TransformerData], is_train: bool
+) -> tuple[list[TransformerData], Callable]:
+    """*Shape:* each chosen state of a Doc is `(windows, longest window, width)`, and so is their
+    mix.
+    """
+    if model.has_param("w") is None:
+        init(model, Xs)
+    # without weights there can be nothing but stand-ins for a transformer that has not run
+    weights, gamma = (
+        _draw_weights(model, is_train) if model.has_param("w") else (model.ops.alloc1f(0), 1.0)
+    )
+    # by Doc and layer: what the mix's gradient has in common with the state
+    dots: list[list[float]] = []
+
+    grad_factor = grad_factor_of(Xs)
+
+    def combine(states: list[Floats3d], X: TransformerData) -> tuple[Floats3d, Callable]:
+        states, backprops = (
+            _normalize(model, states, X) if model.attrs["layer_norm"] else (states, None)
+        )
+        Y = gamma * sum(weight * state for weight, state in zip(weights, states))
+
+        def backprop(dY: Floats3d) -> list[Floats3d]:
+            dots.append([float(model.ops.xp.vdot(dY, state)) for state in states])
+            factor = gamma * grad_factor
+            if not factor:
+                return []
+            gradients = [factor * weight * dY for weight in weights]
+            return (
+                gradients
+                if backprops is None
+                else [back(d) for back, d in zip(backprops, gradients)]
+            )
+
+        return Y, backprop
+
+    Ys, backprop_docs = map_docs(model, Xs, combine)
+
+    def backprop(dYs: list[TransformerData]) -> list[TransformerData]:
+        dots.clear()
+        dXs = backprop_docs(dYs)
+        if dots:
+            _add_gradients(model, weights, gamma, model.ops.asarray1f(np.sum(dots, axis=0)))
+        return dXs
+
+    return Ys, backprop
+
+
+def _draw_weights(model: Mix, is_train: bool) -> tuple[Floats1d, float]:
+    """RETURNS (tuple[Floats1d, float]): The weights to use now: with layer dropout, a layer takes
+    part or does not, and those that do share the whole weight.
+    """
+    weights, gamma = mix_weights(model)
+    if is_train and model.attrs["layer_dropout"]:
+        kept = model.ops.xp.random.uniform(size=weights.shape) >= model.attrs["layer_dropout"]
+        if kept.any():
+            weights = weights * kept / model.ops.xp.vdot(weights, kept)
+    return weights, gamma
+
+
+def _normalize(
+    model: Mix, states: list[Floats3d], X: TransformerData
+) -> tuple[list[Floats3d], list[Callable]]:
+    mask = model.ops.xp.asarray(X.wordpieces.attention_mask, dtype="float32")[:, :, None]
+    normalized, backprops = zip(*(normalize(state, mask) for state in states))
+    return list(normalized), list(backprops)
+
+
+def _add_gradients(model: Mix, weights: Floats1d, gamma: float, dots: Floats1d) -> None:
+    """Add to the gradients of w and gamma, from what the mix's gradient has in common with each
+    state, `(layers,)`.
+    """
+    factor, l2 = model.attrs["learn_rate_factor"], model.attrs["l2"]
+    total = float(model.ops.xp.vdot(weights, dots))
+    d_softmax = gamma * weights * (dots - total)
+    model.inc_grad("w", factor * (d_softmax + 2 * l2 * factor * model.get_param("w")))
+    if model.attrs["learn_gamma"]:
+        model.inc_grad("gamma", factor * model.ops.asarray1f([total]))
+
+
+def _softmax(model: Mix, x: Floats1d) -> Floats1d:
+    e = model.ops.xp.exp(x - x.max())
+    return e / e.sum()

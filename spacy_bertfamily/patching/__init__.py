@@ -1,0 +1,1 @@
+"""Every place where torch or transformers is changed from outside."""

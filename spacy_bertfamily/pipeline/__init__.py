@@ -1,1 +1,0 @@
-"""The components, one file each."""

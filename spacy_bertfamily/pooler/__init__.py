@@ -1,0 +1,1 @@
+"""The component `weighted_layer_pooler`."""

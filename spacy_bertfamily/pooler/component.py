@@ -1,0 +1,132 @@
+"""The component that mixes hidden states once, for several others."""
+
+from collections.abc import Callable, Iterable
+
+from spacy.language import Language
+from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.types import Floats2d
+
+from ..errors import Errors
+from ..transformer.listener import LayerListener
+from ..transformer.pending import PendingVectors, WaitsForListeners
+
+DEFAULT_CONFIG = """
+[weighted_layer_pooler]
+
+[weighted_layer_pooler.model]
+@architectures = "spacy-bertfamily.WeightedLayerPooler.v1"
+
+[weighted_layer_pooler.model.tok2vec]
+@architectures = "spacy-bertfamily.WeightedLayerListener.v1"
+upstream = "*"
+grad_factor = 1.0
+
+[weighted_layer_pooler.model.tok2vec.mix]
+@layers = "spacy-bertfamily.LayerMix.v1"
+
+[weighted_layer_pooler.model.tok2vec.pooling]
+@layers = "reduce_mean.v1"
+"""
+
+
+@Language.factory(
+    "weighted_layer_pooler",
+    assigns=["doc.tensor"],
+    requires=["doc._.trf_data"],
+    default_config=Config().from_str(DEFAULT_CONFIG)["weighted_layer_pooler"],
+)
+def make_weighted_layer_pooler(
+    nlp: Language, name: str, model: Model[list[Doc], list[Floats2d]]
+) -> "WeightedLayerPooler":
+    """Construct a WeightedLayerPooler.
+
+    nlp (Language): The pipeline.
+    name (str): The component's name.
+    model (Model[list[Doc], list[Floats2d]]): A `spacy-bertfamily.WeightedLayerPooler.v1`.
+    RETURNS (WeightedLayerPooler): The component.
+    """
+    return WeightedLayerPooler(nlp.vocab, model, name=name)
+
+
+class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
+    """Mixes the hidden states of the transformer before it, and pools them to one vector for each
+    token.
+
+    Sets `doc.tensor`, and serves the `spacy.Tok2VecListener.v1` of the components after it.
+
+    vocab (Vocab): The shared vocabulary.
+    model (Model[list[Doc], list[Floats2d]]): A `spacy-bertfamily.WeightedLayerPooler.v1`.
+    name (str): The component's name.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[list[Doc], list[Floats2d]],
+        name: str = "weighted_layer_pooler",
+    ) -> None:
+        super().__init__(vocab, model, name)
+        self._pending: PendingVectors | None = None
+
+    def initialize(
+        self, get_examples: Callable[[], Iterable[Example]], *, nlp: Language | None = None
+    ) -> None:
+        """Check what this listens to, and what listens to it.
+
+        get_examples (Callable[[], Iterable[Example]]): A sample of the data.
+        nlp (Language): The pipeline.
+        RAISES (ValueError): If there is no transformer before it, or a listener expects vectors of
+            another width.
+        """
+        for node in self._layer_listeners():
+            if not node.has_dim("nO"):
+                raise Errors.B308(name=self.name, upstream=node.upstream_name)
+        super().initialize(get_examples, nlp=nlp)
+        width = self.model.get_dim("nO")
+        for component, listeners in self.listener_map.items():
+            for given in {listener.get_dim("nO") for listener in listeners} - {width}:
+                raise Errors.B307(component=component, name=self.name, given=given, width=width)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Hand token vectors to the listeners. Their gradients come back when they are updated
+        themselves, and go on to the mix and to the transformer once, summed; so it does not matter
+        which of the listeners are updated.
+
+        examples (Iterable[Example]): Their `predicted` Docs are used.
+        drop (float): The dropout rate.
+        sgd (Optimizer | None): Steps once the gradients are there.
+        losses (dict[str, float] | None): Gets the squared gradients under the component's name.
+        RETURNS (dict[str, float]): The updated losses.
+        """
+        examples = list(examples)
+        validate_examples(examples, "WeightedLayerPooler.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        docs = [example.predicted for example in examples]
+        set_dropout_rate(self.model, drop)
+        self._finish_pending()
+        vectors, backprop = self.model.begin_update(docs)
+        listeners = self.listeners
+        pending = PendingVectors(self.model, backprop, len(listeners), losses, self.name)
+        pending.optimizer = sgd
+        self._pending = pending if listeners else None
+        for node in self._layer_listeners():
+            node.deliver = self._finish_pending
+        batch_id = Tok2VecListener.get_batch_id(docs)
+        for listener in listeners:
+            listener.receive(batch_id, vectors, pending.receive)
+        return losses
+
+    def _layer_listeners(self) -> list[LayerListener]:
+        return [node for node in self.model.walk() if isinstance(node, LayerListener)]

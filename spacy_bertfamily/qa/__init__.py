@@ -1,1 +1,0 @@
-"""Extractive question answering in numpy: targets, decoding, calibration, metrics."""

@@ -1,0 +1,1 @@
+"""What a pipeline writes: the delta, its adapters, the backbone's files."""

@@ -1,0 +1,1 @@
+"""Components that read a transformer, one folder each."""

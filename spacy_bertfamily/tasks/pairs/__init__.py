@@ -1,0 +1,1 @@
+"""The component `pair_classifier`."""

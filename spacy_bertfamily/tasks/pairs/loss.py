@@ -1,0 +1,55 @@
+"""What the pair classifier's logits mean, and how far they are from the truth."""
+
+from collections.abc import Callable
+from typing import Any
+
+from thinc.api import Ops
+from thinc.types import Floats2d
+
+Array = Any  # numpy or cupy; thinc's types know too few of their arguments
+Loss = Callable[[Ops, Array, Array, Array, Array], tuple[float, Floats2d]]
+
+# Each loss takes logits, truths and mask, all (docs, labels), and weights (labels,); the mask is 0
+# where nothing is annotated. Each is a mean, so that a learning rate fits any batch size.
+
+
+def _exclusive(ops: Ops, logits: Array, targets: Array, mask: Array, weights: Array) -> tuple:
+    """Cross-entropy; each Doc counts with the weight of its label."""
+    xp = ops.xp
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_probs = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
+    factors = (targets * weights * mask).sum(axis=1, keepdims=True)  # (docs, 1)
+    total = xp.maximum(factors.sum(), 1e-12)
+    loss = -(targets * log_probs * factors).sum() / total
+    return float(loss), (xp.exp(log_probs) - targets) * factors / total
+
+
+def _multilabel(ops: Ops, logits: Array, targets: Array, mask: Array, weights: Array) -> tuple:
+    """Binary cross-entropy; where a label holds it counts with the label's weight."""
+    xp = ops.xp
+    factors = xp.where(targets > 0, weights, 1.0) * mask
+    total = xp.maximum(mask.sum(), 1.0)
+    # log(1 + exp(-|x|)) cannot overflow
+    losses = xp.maximum(logits, 0) - logits * targets + xp.log1p(xp.exp(-xp.abs(logits)))
+    d_logits = (ops.sigmoid(logits) - targets) * factors / total
+    return float((losses * factors).sum() / total), d_logits.astype("float32")
+
+
+def _regression(ops: Ops, logits: Array, targets: Array, mask: Array, weights: Array) -> tuple:
+    """Mean squared error."""
+    total = ops.xp.maximum(mask.sum(), 1.0)
+    difference = (logits - targets) * mask
+    return float((difference**2).sum() / total), 2 * difference / total
+
+
+LOSSES: dict[str, Loss] = {
+    "exclusive": _exclusive,
+    "multilabel": _multilabel,
+    "regression": _regression,
+}
+
+OUTPUTS: dict[str, Callable[[Ops, Floats2d], Floats2d]] = {
+    "exclusive": lambda ops, logits: ops.softmax(logits, axis=-1),
+    "multilabel": lambda ops, logits: ops.sigmoid(logits),
+    "regression": lambda ops, logits: logits,
+}

@@ -1,0 +1,1 @@
+"""Training that can be interrupted and resumed, sampling, and logs."""

@@ -1,0 +1,1 @@
+"""The component `adapter_transformer`, and the layers that listen to it."""

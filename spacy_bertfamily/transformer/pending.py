@@ -1,0 +1,159 @@
+"""One update of a component that waits for the gradients of its listeners."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from thinc.api import Model, Optimizer
+from thinc.types import Floats2d
+
+from ..errors import Errors
+from .model import DocBatch, gradients_batch, has_states, shim_of, states_of
+
+
+class Pending(ABC):
+    """Sums the listeners' gradients, and passes them on once all have come, or at the latest when
+    the next step begins.
+
+    model (Model): The component's model.
+    backprop (Callable[[Any], Any]): Takes the summed gradients.
+    n_listeners (int): How many gradients are expected.
+    losses (dict[str, float]): Gets the squared gradients, under `name`.
+    name (str): The component's name.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        backprop: Callable[[Any], Any],
+        n_listeners: int,
+        losses: dict[str, float],
+        name: str,
+    ):
+        self.model = model
+        self.backprop: Callable[[Any], Any] | None = backprop
+        self.missing = self.n_listeners = n_listeners
+        self.losses = losses
+        self.name = name
+        self.optimizer: Optimizer | None = None
+        self.sums: list[Any] = []
+
+    @abstractmethod
+    def add(self, gradients: list) -> None:
+        """Add one listener's gradients to the sum."""
+
+    @abstractmethod
+    def total(self) -> Any:
+        """RETURNS (Any): The sum, as `backprop` takes it."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """RETURNS (bool): Whether no listener has answered yet."""
+        return self.missing == self.n_listeners
+
+    def receive(self, gradients: list) -> list:
+        """Add one listener's gradients.
+
+        gradients (List): One for each Doc, or one for each Doc that has hidden states.
+        """
+        if self.backprop is None:
+            return []  # too late: the step is over
+        self.add(gradients)
+        self.missing -= 1
+        if not self.missing:
+            self.finish()
+        return []
+
+    def finish(self) -> None:
+        """Pass on what has come, and step if there is an optimizer."""
+        backprop, self.backprop = self.backprop, None
+        if backprop is not None and not self.is_waiting:
+            backprop(self.total())
+            if self.optimizer is not None:
+                self.model.finish_update(self.optimizer)
+        self.sums = []
+
+
+class PendingUpdate(Pending):
+    """Waits for the gradients of hidden states.
+
+    batch (FullTransformerBatch): The transformer's output.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        batch: FullTransformerBatch,
+        backprop: Callable[[DocBatch], list],
+        n_listeners: int,
+        losses: dict[str, float],
+        name: str,
+    ):
+        super().__init__(model, backprop, n_listeners, losses, name)
+        self.batch = batch
+        self.depth = shim_of(model).encoder.depth
+        self.sums = [{} for _ in batch.doc_data]
+
+    def add(self, gradients: list[TransformerData]) -> None:
+        if len(gradients) == len(self.sums):
+            targets = self.sums
+        else:
+            targets = [
+                states for states, data in zip(self.sums, self.batch.doc_data) if has_states(data)
+            ]
+        if len(gradients) != len(targets):
+            raise Errors.B050(name=self.name, given=len(gradients), expected=len(self.sums))
+        for states, data in zip(targets, gradients):
+            for layer, gradient in states_of(data, self.depth).items():
+                self.losses[self.name] += float(self.model.ops.xp.vdot(gradient, gradient))
+                states[layer] = states[layer] + gradient if layer in states else gradient
+
+    def total(self) -> DocBatch:
+        return gradients_batch(self.sums, self.depth)
+
+
+class PendingVectors(Pending):
+    """Waits for the gradients of token vectors, each `(tokens, width)`."""
+
+    def add(self, gradients: list[Floats2d]) -> None:
+        self.losses[self.name] += sum(
+            float(self.model.ops.xp.vdot(gradient, gradient)) for gradient in gradients
+        )
+        self.sums = (
+            [total + gradient for total, gradient in zip(self.sums, gradients)]
+            if self.sums
+            else list(gradients)
+        )
+
+    def total(self) -> list[Floats2d]:
+        return self.sums
+
+
+class WaitsForListeners:
+    """What the components share whose gradients come from others: the step of an update waits for
+    them.
+    """
+
+    model: Model
+    _pending: Pending | None
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the trained weights with the gradients of all listeners.
+
+        `Language.update` calls this before the listeners have computed theirs: then the step waits
+        for them.
+
+        sgd (Optimizer): The optimizer.
+        """
+        if self._pending is not None and self._pending.is_waiting:
+            self._pending.optimizer = sgd
+            self.model.finish_update(sgd)  # what came of sub-batches before
+            return
+        self._finish_pending()
+        self.model.finish_update(sgd)
+
+    def _finish_pending(self) -> None:
+        if self._pending is not None:
+            self._pending.finish()  # listeners of components that were not updated never answer
+            self._pending = None

@@ -1,0 +1,303 @@
+"""What thinc knows of the encoder: how to load, update, average, copy and store it."""
+
+import contextlib
+import tempfile
+import weakref
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any, cast
+
+import srsly
+import torch
+from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
+from thinc.shims import PyTorchGradScaler, Shim
+from thinc.types import FloatsXd
+
+from ..backbone import Backbone, load_backbone, read_config
+from ..encoder.check import check_structure
+from ..encoder.encode import States
+from ..encoder.module import Encoder, make_encoder
+from ..encoder.schedule import EncoderSchedule
+from ..encoder.settings import EncoderSettings
+from ..errors import Errors
+from ..storage.adapter_state import adapter_state, restore_adapters
+from ..storage.backbone_files import read_backbone_files, write_backbone_files
+from ..storage.delta import NOTHING, Reference, apply_delta, delta_to_bytes, read_delta
+from ..windows.pieces import PieceTokenizer
+from .finite import FiniteCheck
+
+DELTA_FILE = "delta.safetensors"
+
+
+class EncoderShim(Shim):
+    """Holds an `Encoder`, None until `load()` or `from_bytes()`.
+
+    settings (EncoderSettings): What to load.
+    """
+
+    _model: Encoder | None
+
+    def __init__(self, settings: EncoderSettings):
+        super().__init__(None)
+        self.settings = settings
+        self.component = "transformer"
+        self.save_backbone = False
+        self._schedule: EncoderSchedule | None = None
+        self.finite_check = FiniteCheck()
+        # float16 gradients underflow unless they are scaled; the other precisions have float32's
+        # range
+        self.scaler = PyTorchGradScaler(settings.precision == "float16")
+
+    @property
+    def encoder(self) -> Encoder:
+        """RETURNS (Encoder): The encoder. RAISES (ValueError): If there is none yet."""
+        return self.schedule.encoder
+
+    @property
+    def schedule(self) -> EncoderSchedule:
+        """RETURNS (EncoderSchedule): Runs the encoder. RAISES (ValueError): If there is none
+        yet.
+        """
+        if self._schedule is None:
+            raise Errors.B011(name=self.component)
+        return self._schedule
+
+    @property
+    def tokenizer(self) -> PieceTokenizer:
+        """RETURNS (PieceTokenizer): The backbone's tokenizer. RAISES (ValueError): If there is none
+        yet.
+        """
+        return self.schedule.tokenizer
+
+    @property
+    def loaded(self) -> bool:
+        return self._model is not None
+
+    def load(self, source: str | None = None) -> None:
+        """Load the backbone and make the encoder.
+
+        source (str | None): A folder to take it from instead of the configured name.
+        """
+        check_structure(read_config(source or self.settings.name)[1], self.settings)
+        backbone = self._load_backbone(source)
+        self._use(make_encoder(backbone, self.settings))
+
+    def _use(self, encoder: Encoder, tokenizer: PieceTokenizer | None = None) -> None:
+        tokenizer = tokenizer or PieceTokenizer(encoder.shared.tokenizer, encoder.causal)
+        schedule = EncoderSchedule(encoder, tokenizer)
+        self._model, self._schedule = encoder, schedule
+
+    def _load_backbone(self, source: str | None) -> Backbone:
+        name = source or self.settings.name
+        self.settings.check_backbone(read_config(name)[1])
+        return load_backbone(name, dtype=self.settings.dtype, device=get_torch_default_device())
+
+    def _restore(
+        self,
+        backbone: Backbone,
+        adapters: dict[str, Any] | None,
+        tensors: dict[str, torch.Tensor],
+        file: str,
+    ) -> Encoder:
+        """Make an encoder from what was stored.
+
+        backbone (Backbone): The backbone.
+        adapters (dict[str, Any] | None): From `adapter_state`.
+        tensors (dict[str, torch.Tensor]): The trained tensors.
+        file (str): Where they are from, for errors.
+        RETURNS (Encoder): The encoder.
+        """
+        encoder = Encoder(backbone, self.settings)
+        with torch.random.fork_rng():  # adapters are drawn, and then overwritten
+            restore_adapters(encoder, adapters)
+        apply_delta(encoder, tensors, file, self.component)
+        return encoder
+
+    def reference(self) -> Reference:
+        """RETURNS (Reference): The backbone, as stored with the delta."""
+        backbone = self.encoder.shared
+        return Reference(
+            name=self.settings.name,
+            model_type=backbone.config.model_type,
+            fingerprint=backbone.fingerprint,
+            package=_distribution(self.settings.name),
+        )
+
+    # Training
+
+    def scale(self, gradients: list[States]) -> list[States]:
+        """RETURNS (list[States]): Gradients, scaled up if the precision needs it; `finish_update`
+        undoes it.
+        """
+        if self.settings.precision != "float16":
+            return gradients
+        factor = float(self.scaler.scale([torch.ones(1, device=self.encoder.device)])[0])
+        return [
+            {layer: gradient * factor for layer, gradient in states.items()} for states in gradients
+        ]
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Step all trained tensors that have a gradient; frozen ones never reach the optimizer."""
+        parameters = {
+            n: p
+            for n, p in self.encoder.named_parameters()
+            if p.requires_grad and p.grad is not None
+        }
+        overflow = (
+            self.scaler.unscale([p.grad for p in parameters.values()]) if parameters else False
+        )
+        for name, parameter in parameters.items():
+            if not overflow:
+                value, gradient = (
+                    cast(FloatsXd, torch2xp(cast(torch.Tensor, t)))
+                    for t in (parameter.data, parameter.grad)
+                )
+                weights, _ = optimizer((self.id, name), value, gradient)
+                parameter.data.copy_(xp2torch(weights, device=parameter.device))
+            parameter.grad = None
+        self.scaler.update()
+
+    @contextlib.contextmanager
+    def use_params(self, params: dict) -> Iterator[None]:
+        """Put averages in the place of the trained tensors, for a while. What is frozen has no
+        averages.
+        """
+        averages = {}
+        if self._model is not None:
+            own = dict(self._model.named_parameters())
+            averages = {
+                own[key[1]]: value
+                for key, value in params.items()
+                if _is_own(key, self.id) and key[1] in own
+            }
+        backup = {parameter: parameter.data.clone() for parameter in averages}
+        for parameter, average in averages.items():
+            parameter.data.copy_(xp2torch(average, device=parameter.device))
+        try:
+            yield
+        finally:
+            for parameter, value in backup.items():
+                parameter.data.copy_(value)
+
+    # Copies and storage
+
+    def copy(self) -> "EncoderShim":
+        """RETURNS (EncoderShim): A shim with trained tensors of its own over the same shared
+        backbone.
+        """
+        copied = EncoderShim(self.settings)
+        copied.component, copied.save_backbone = self.component, self.save_backbone
+        if self.loaded:
+            encoder = self.encoder
+            tensors = {name: tensor.detach().cpu() for name, tensor in encoder.delta().items()}
+            state = adapter_state(encoder)
+            restored = copied._restore(encoder.shared, state, tensors, DELTA_FILE)
+            copied._use(restored, self.tokenizer)
+        return copied
+
+    def __deepcopy__(self, memo: dict) -> "EncoderShim":
+        return self.copy()
+
+    def __reduce__(self) -> tuple:
+        """Pickle as bytes: spawned processes of `nlp.pipe(n_process=2)` load the backbone
+        themselves.
+        """
+        return _unpickle, (self.settings, self.component, self.save_backbone, self.to_bytes())
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """Load the backbone on another device and move what was trained there."""
+        if self._model is None or self._model.device == get_torch_default_device():
+            return
+        content = self.delta_bytes()
+        self.load()
+        self.load_delta(content, DELTA_FILE)
+
+    def delta_bytes(self) -> bytes:
+        """RETURNS (bytes): The trained tensors and the reference to the backbone, as a safetensors
+        file.
+        """
+        if self._model is None:
+            return NOTHING
+        return delta_to_bytes(self.encoder, self.reference())
+
+    def load_delta(self, content: bytes, file: str, source: str | None = None) -> None:
+        """Load the backbone, check that it is the one that the delta was trained on, and apply the
+        delta. On any error nothing is changed.
+
+        content (bytes): A safetensors file.
+        file (str): Its name, for errors.
+        source (str | None): A folder to take the backbone from instead of the configured name.
+        """
+        if content == NOTHING:
+            return
+        tensors, reference, adapters = read_delta(content, file)
+        backbone = self._load_backbone(source)
+        self._check_fingerprint(reference, backbone)
+        self._use(self._restore(backbone, adapters, tensors, file))
+
+    def _check_fingerprint(self, reference: Reference, backbone: Backbone) -> None:
+        if reference.fingerprint != backbone.fingerprint:
+            hint = f" (it came with pip install {reference.package})" if reference.package else ""
+            raise Errors.B040(
+                trained=reference.name,
+                expected=reference.fingerprint[:12],
+                found_name=str(backbone.folder),
+                found=backbone.fingerprint[:12],
+                component=self.component,
+                hint=hint,
+            )
+
+    def to_bytes(self) -> bytes:
+        if self._model is None:
+            return srsly.msgpack_dumps({"delta": None, "backbone": None})
+        files = None
+        if self.save_backbone:
+            with tempfile.TemporaryDirectory() as folder:
+                write_backbone_files(self._model.shared, Path(folder) / "backbone")
+                files = read_backbone_files(Path(folder) / "backbone")
+        return srsly.msgpack_dumps({"delta": self.delta_bytes(), "backbone": files})
+
+    def from_bytes(self, data: bytes) -> "EncoderShim":
+        msg: dict[str, Any] = srsly.msgpack_loads(data)
+        if msg["delta"] is None:
+            return self
+        if msg["backbone"] is None:
+            self.load_delta(msg["delta"], "the pipeline's bytes")
+            return self
+        directory = tempfile.TemporaryDirectory()
+        try:
+            for name, content in msg["backbone"].items():
+                (Path(directory.name) / Path(name).name).write_bytes(content)
+            self.load_delta(msg["delta"], "the pipeline's bytes", directory.name)
+        except BaseException:
+            directory.cleanup()
+            raise
+        shared = self.encoder.shared
+        if shared.folder == Path(directory.name) and shared.model.dtype != torch.float32:
+            weakref.finalize(shared, directory.cleanup)  # to be saved again, it is read in float32
+        else:
+            directory.cleanup()
+        return self
+
+
+def _unpickle(
+    settings: EncoderSettings, component: str, save_backbone: bool, content: bytes
+) -> EncoderShim:
+    shim = EncoderShim(settings)
+    shim.component, shim.save_backbone = component, save_backbone
+    return shim.from_bytes(content)
+
+
+def _is_own(key: Any, shim_id: int) -> bool:
+    return isinstance(key, tuple) and len(key) == 2 and key[0] == shim_id
+
+
+def _distribution(name: str) -> str:
+    """RETURNS (str): `distribution==version` for a backbone inside a package, else an empty
+    string.
+    """
+    if ":" not in name:
+        return ""
+    names = packages_distributions().get(name.partition(":")[0], [])
+    return f"{names[0]}=={version(names[0])}" if names else ""

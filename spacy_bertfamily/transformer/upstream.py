@@ -1,0 +1,58 @@
+"""Finding the transformer that a component listens to."""
+
+from spacy.language import Language
+from spacy_transformers.layers import TransformerListener
+from thinc.api import Model
+
+from ..errors import Errors
+from .component import AdapterTransformer
+from .shim import EncoderShim
+
+
+def upstream_name(model: Model) -> str | None:
+    """RETURNS (str | None): The name that a model's listener gives to its transformer, `*` for any;
+    None if the model has no listener.
+    """
+    names = [node.upstream_name for node in model.walk() if isinstance(node, TransformerListener)]
+    return names[0] if names else None
+
+
+def find_transformer(model: Model, nlp: Language | None) -> AdapterTransformer | None:
+    """Find the transformer that a model listens to.
+
+    model (Model): The model.
+    nlp (Language | None): The pipeline.
+    RETURNS (AdapterTransformer | None): The transformer; None if it is not one of ours.
+    """
+    upstream = upstream_name(model)
+    for name, component in nlp.components if nlp is not None else ():
+        if isinstance(component, AdapterTransformer) and upstream in (name, "*"):
+            return component
+    return None
+
+
+def find_shim(model: Model, nlp: Language | None) -> EncoderShim | None:
+    """Find the encoder that a model gets its states from.
+
+    model (Model): A model that listens to a transformer, or has one of its own.
+    nlp (Language | None): The pipeline.
+    RETURNS (EncoderShim | None): The encoder's shim; None if it is not one of ours.
+    """
+    own = [shim for node in model.walk() for shim in node.shims if isinstance(shim, EncoderShim)]
+    if own:
+        return own[0]
+    transformer = find_transformer(model, nlp)
+    return None if transformer is None else transformer.shim
+
+
+def require_shim(model: Model, nlp: Language, name: str) -> EncoderShim:
+    """`find_shim` for a component that cannot do without.
+
+    name (str): The component's name, for the error.
+    RAISES (ValueError): If there is none.
+    """
+    shim = find_shim(model, nlp)
+    if shim is None:
+        upstream, pipeline = upstream_name(model), ", ".join(nlp.pipe_names)
+        raise Errors.B203(name=name, upstream=upstream, pipeline=pipeline)
+    return shim
