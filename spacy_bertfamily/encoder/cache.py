@@ -1,4 +1,4 @@
-"""Hidden states that are computed once, because nothing beneath them is trained."""
+"""A bounded cache of windows' hidden states."""
 
 import threading
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ Key = tuple[bytes, bytes, int, int]
 
 
 class StateCache:
-    """Keeps the hidden states of windows up to a number of bytes.
+    """Keep the hidden states of windows up to a number of bytes.
 
-    It belongs to one backbone; whoever asks it makes sure that nothing beneath these states is
-    trained. Without training and dropout a window's states depend on nothing but its pieces and
-    their types.
+    A cache belongs to one backbone. Its user makes sure that nothing beneath these states is
+    trained: then the states of a window depend on its pieces and their types alone.
 
-    For an epoch, which visits all windows in turn, what came first stays: making room for new ones
-    would throw away each just before it is needed again. For several encoders that read the same
-    Docs one after the other, what came last stays, where it is.
+    An epoch visits all windows in turn, so the first entries stay: an entry that made room for
+    another would be dropped just before it is needed again. Several encoders read the same Docs one
+    after the other, so for them the last entries stay.
 
-    max_bytes (int): How much is kept; 0 keeps nothing.
-    recent (bool): What came last stays, on its device. Otherwise what came first, on the CPU.
+    max_bytes (int): The most bytes that are kept; 0 keeps nothing.
+    recent (bool): Keep the last entries, on their device. Otherwise keep the first ones, on the
+        CPU.
     """
 
     def __init__(self, max_bytes: int, recent: bool = False):
@@ -36,11 +36,17 @@ class StateCache:
         return len(self._states)
 
     def get(self, window: Window, layers: Sequence[int]) -> dict[int, torch.Tensor] | None:
-        """RETURNS (dict[int, torch.Tensor] | None): The states of a window, each `(length, width)`,
-        or None if not all of the layers are here.
+        """Look up the states of a window.
+
+        window (Window): The window.
+        layers (Sequence[int]): The layers whose states are needed.
+        RETURNS (dict[int, torch.Tensor] | None): The states by layer, each `(length, width)`; None
+            if one of them is missing.
         """
         states = self._states.get(_key(window))
-        return None if states is None or any(layer not in states for layer in layers) else states
+        if states is None or any(layer not in states for layer in layers):
+            return None
+        return states
 
     def put(self, window: Window, states: dict[int, torch.Tensor]) -> None:
         """Keep copies of a window's states, if there is room.
@@ -57,10 +63,8 @@ class StateCache:
                 self._make_room(size, key)
             if self.n_bytes + size <= self.max_bytes:
                 self.n_bytes += size
-                self._states[key] = {
-                    **kept,
-                    **{layer: self._copy(state) for layer, state in new.items()},
-                }
+                copies = {layer: self._copy(state) for layer, state in new.items()}
+                self._states[key] = {**kept, **copies}
 
     def _copy(self, state: torch.Tensor) -> torch.Tensor:
         return state.detach().to(state.device if self.recent else "cpu", copy=True)

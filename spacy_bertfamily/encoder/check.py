@@ -1,4 +1,4 @@
-"""Whether a backbone can do what the settings ask for, found out before its weights are read."""
+"""Check that a backbone can do what the settings ask for, before its weights are read."""
 
 import torch
 from transformers import PretrainedConfig
@@ -11,14 +11,15 @@ from .trainable import trained_names
 
 @torch.random.fork_rng()  # some models draw even where they have no weights
 def check_structure(config: PretrainedConfig, settings: EncoderSettings) -> None:
-    """Go through the settings on a model without weights. A pipeline that is loaded went through
-    this when it was made: what somebody changed since then is found out by the encoder itself, if
-    later.
+    """Apply the settings to a model without weights.
+
+    This is done when a pipeline is made. When one is loaded, the encoder itself detects settings
+    that do not fit.
 
     config (PretrainedConfig): The backbone's config.
     settings (EncoderSettings): The settings.
-    RAISES (ValueError): On `top:N` with too large an N, unknown layers, adapters or gradient
-        checkpointing for a model type that the table of families lacks.
+    RAISES (BertFamilyError): On `top:N` with too large an N, on unknown layers, and on adapters or
+        gradient checkpointing for a model type that the table lacks.
     """
     with torch.device("meta"):
         model = make_model(config)

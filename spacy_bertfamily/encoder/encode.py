@@ -136,8 +136,17 @@ def _make_data(
     layout: Layout | None,
     align: Ragged,
 ) -> TransformerData:
-    """RETURNS (TransformerData): spacy-transformers' data, with all hidden states that there are if
-    `with_layers` is set.
+    """Make spacy-transformers' data.
+
+    encoder (Encoder): The encoder.
+    padded (PaddedWindows): The windows.
+    lengths (list[int]): The pieces of each window.
+    strings (list[list[str]]): The pieces of each window as text.
+    states (dict[int, torch.Tensor]): Hidden states by layer.
+    with_layers (bool): Pass on all of these, and not the last one alone.
+    layout (Layout | None): Where the pieces are.
+    align (Ragged): From tokens to rows of the hidden states.
+    RETURNS (TransformerData): The data.
     """
     arrays = {layer: torch2xp(state) for layer, state in states.items()}
     model_output = ModelOutput(last_hidden_state=arrays[encoder.depth])
@@ -178,8 +187,13 @@ def _write(
 def _gather(
     batch: _TrainedBatch, layer: int, state: torch.Tensor, gradients: list[States]
 ) -> torch.Tensor:
-    """RETURNS (torch.Tensor): The gradient of one hidden state of a batch, from those of the
-    Docs.
+    """Put the Docs' gradients of one hidden state together.
+
+    batch (_TrainedBatch): The batch.
+    layer (int): The number of the hidden state.
+    state (torch.Tensor): The hidden state.
+    gradients (list[States]): The gradients of each Doc.
+    RETURNS (torch.Tensor): The gradient of the batch's hidden state.
     """
     grad = torch.zeros_like(state)
     for row, ((doc, window), length) in enumerate(zip(batch.owners, batch.lengths)):

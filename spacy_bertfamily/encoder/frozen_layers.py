@@ -1,5 +1,6 @@
-"""The lower layers of a backbone in which nothing is trained: their output is kept, and the forward
-pass resumes above them.
+"""The lower layers of a backbone in which nothing is trained.
+
+Their output can be kept; the forward pass then resumes above them.
 """
 
 import contextlib
@@ -49,7 +50,7 @@ class FrozenLayers:
             for depth, layer in enumerate(layers)
         ]
 
-    def _guard(self, depth: int, forward: Callable) -> Callable:
+    def _guard(self, depth: int, forward: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             output, number = self._skipping.value or (None, 0)
             return output if depth < number else forward(*args, **kwargs)
@@ -63,8 +64,9 @@ class FrozenLayers:
 
     @contextlib.contextmanager
     def skip(self, state: torch.Tensor, number: int | None = None) -> Iterator[None]:
-        """Let the layers return what is known instead of computing it, in this thread. Outputs of
-        the layers below are invalid inside this context.
+        """Let the layers return a known hidden state instead of computing it, in this thread.
+
+        Outputs of the layers below are invalid inside this context.
 
         state (torch.Tensor): The hidden state above them, `(windows, pieces, width)`.
         number (int | None): How many of the layers are skipped; None for all.
@@ -101,8 +103,7 @@ def find_frozen_layers(encoder: Encoder) -> FrozenLayers:
 
 
 def find_unchanged_layers(encoder: Encoder) -> FrozenLayers:
-    """Find the layers beneath everything in which an encoder differs from its bare backbone,
-    trained or not.
+    """Find the layers beneath everything in which an encoder differs from its bare backbone.
 
     encoder (Encoder): The backbone and what is trained on it.
     RETURNS (FrozenLayers): The layers; none if there is nothing to share.
@@ -128,8 +129,9 @@ def find_unchanged_layers(encoder: Encoder) -> FrozenLayers:
 
 @contextlib.contextmanager
 def _without_dropout(encoder: Encoder) -> Iterator[None]:
-    """Run the encoder as in prediction. Dropout would change the probe, and move the random numbers
-    of a training on.
+    """Run the encoder as in prediction.
+
+    Dropout would change the probe, and draw from the random numbers of a training.
     """
     was_training = encoder.training
     encoder.set_training(False)
@@ -144,8 +146,11 @@ def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 def _probe(encoder: Encoder) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """RETURNS (tuple[torch.Tensor, torch.Tensor, torch.Tensor]): Piece ids, attention mask and
-    token type ids.
+    """Make a small batch of windows, one of them padded.
+
+    encoder (Encoder): The encoder that will read them.
+    RETURNS (tuple[torch.Tensor, torch.Tensor, torch.Tensor]): Piece ids, attention mask and token
+        type ids.
     """
     windows, pieces = PROBED
     pieces = encoder.padded_length(pieces) or pieces
@@ -160,8 +165,13 @@ def _probe(encoder: Encoder) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 def _find_form(
     encoder: Encoder, number: int, layers: Sequence[nn.Module], inputs: Any, states: Any
 ) -> FrozenLayers:
-    """RETURNS (FrozenLayers): The layers with the form of output above which the model resumes;
-    none if there is no such form.
+    """Find the form of output that the layer above accepts.
+
+    encoder (Encoder): The encoder.
+    number (int): The number of the hidden state above the frozen layers.
+    layers (Sequence[nn.Module]): All layers.
+    inputs, states: The probe, and the hidden states that it has.
+    RETURNS (FrozenLayers): The layers with that form; none if there is no such form.
     """
     for form in FORMS if number > 0 else ():
         found = FrozenLayers(number, layers[:number], form)

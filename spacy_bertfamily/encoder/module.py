@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import nn
@@ -58,8 +59,9 @@ class Encoder(NamedAdapters):
     # Adapters
 
     def configure_adapter(self) -> None:
-        """Make the adapter of the config, and let it act. An adapter that is made of others by name
-        is left for later, until those are there.
+        """Make the adapter of the config, and activate it.
+
+        An adapter that is made of others by name is left for later, until those are there.
 
         RAISES (BertFamilyError): If the adapter does not fit the backbone.
         """
@@ -87,9 +89,7 @@ class Encoder(NamedAdapters):
 
     @property
     def missing_adapters(self) -> list[str]:
-        """RETURNS (list[str]): The adapters that the configured one is made of and that are not
-        there yet.
-        """
+        """RETURNS (list[str]): The adapters that the configured one needs and that are missing."""
         if self.is_complete or self.settings.adapter is None:
             return []
         return [name for name in self.settings.adapter.names if name not in self.adapters]
@@ -100,6 +100,13 @@ class Encoder(NamedAdapters):
             raise Errors.B077(name=(self.missing_adapters or [DEFAULT])[0])
 
     def make_adapter(self, settings: Adapter, spec: ModelTypeSpec) -> AdapterModules:
+        """Make the modules of an adapter, which are inactive until `set_adapter`.
+
+        settings (Adapter): The adapter's settings.
+        spec (ModelTypeSpec): Where the backbone takes adapters.
+        RETURNS (AdapterModules): The modules.
+        RAISES (BertFamilyError): If the adapter does not fit the backbone or the windows.
+        """
         self.settings.check_adapter(settings, self.shared.config)
         modules = super().make_adapter(settings, spec)
         _accelerate(modules, self.settings, self.device)
@@ -109,30 +116,33 @@ class Encoder(NamedAdapters):
 
     @property
     def known_spec(self) -> ModelTypeSpec:
-        """RETURNS (ModelTypeSpec): Where the backbone takes adapters.
-        RAISES (BertFamilyError): If that is not known.
+        """Look up where the backbone takes adapters.
+
+        RETURNS (ModelTypeSpec): The row of the table of model types.
+        RAISES (BertFamilyError): If there is none.
         """
         return known_spec(self.shared.config.model_type)
 
     @property
     def device(self) -> torch.device:
+        """RETURNS (torch.device): Where the backbone computes."""
         return next(self.backbone.parameters()).device
 
     @property
     def depth(self) -> int:
         """RETURNS (int): The number of layers; there is one more hidden state than that."""
-        return getattr(self.shared.config, self.spec.depth)
+        return int(getattr(self.shared.config, self.spec.depth))
 
     @property
     def width(self) -> int:
-        return self.shared.config.hidden_size * self.spec.width
+        """RETURNS (int): The width of the last hidden state."""
+        return int(self.shared.config.hidden_size * self.spec.width)
 
     @property
     def causal(self) -> bool:
-        """RETURNS (bool): Whether a piece sees only those before it: by its type, or as a BERT that
-        was made a decoder does.
-        """
-        return self.spec.causal or getattr(self.shared.config, "is_decoder", False)
+        """RETURNS (bool): Whether a piece sees only the pieces before it."""
+        is_decoder = getattr(self.shared.config, "is_decoder", False)  # as a BERT can be
+        return self.spec.causal or bool(is_decoder)
 
     @property
     def batch_pieces(self) -> int:
@@ -140,14 +150,20 @@ class Encoder(NamedAdapters):
         return 1 if self.spec.unbatched else self.settings.batch_pieces
 
     def padded_length(self, length: int) -> int | None:
-        """RETURNS (int | None): The length to which a window must be padded, and that all windows
-        of its batch have; None if that makes no difference.
+        """Find the length to which a window must be padded.
+
+        length (int): The window's length in pieces.
+        RETURNS (int | None): The length that all windows of its batch must have; None if padding
+            makes no difference.
         """
         return None if self.spec.pad_to is None else self.spec.pad_to(self.shared.config, length)
 
     def check_layers(self, layers: Sequence[int]) -> None:
-        """RAISES (BertFamilyError): If inner hidden states are wanted of a type whose own do not
-        fit the last.
+        """Check that the backbone has some hidden states.
+
+        layers (Sequence[int]): Their numbers.
+        RAISES (BertFamilyError): If inner ones are among them and the model type has none that fit
+            its pieces.
         """
         if any(layer != self.depth for layer in layers):
             self.spec.check("mix", self.shared.config.model_type)
@@ -160,8 +176,10 @@ class Encoder(NamedAdapters):
         return any(p.requires_grad for p in self.parameters())
 
     def delta(self) -> dict[str, torch.Tensor]:
-        """RETURNS (dict[str, torch.Tensor]): What a pipeline must store: the tensors that the
-        backbone's own files do not give back, by name.
+        """Find what a pipeline must store.
+
+        RETURNS (dict[str, torch.Tensor]): The tensors that the backbone's own files do not hold, by
+            name.
         """
         merged = {f"backbone.{name}" for name in self.merged}
         return {
@@ -185,8 +203,10 @@ class Encoder(NamedAdapters):
     # The forward pass
 
     def check_process(self) -> None:
-        """Compute with one thread in a forked process. OpenMP's threads do not survive a fork, so
-        that the first wide operation of `nlp.pipe(n_process=2)` would wait for them for ever.
+        """Compute with one thread in a forked process.
+
+        OpenMP's threads do not survive a fork: the first wide operation of
+        `nlp.pipe(n_process=2)` would wait for them for ever.
         """
         if os.getpid() != self._process:
             self._process = os.getpid()
@@ -239,9 +259,12 @@ class Encoder(NamedAdapters):
 
     def _context_makers(
         self, model: nn.Module, length: int
-    ) -> Iterator[Callable[[], AbstractContextManager]]:
-        """YIELDS (Callable[[], AbstractContextManager]): What makes a context that layers run in,
-        when they are computed first and when they are computed again in the backward pass.
+    ) -> Iterator[Callable[[], AbstractContextManager[Any]]]:
+        """List the contexts that layers run in, in the forward pass and when they are recomputed.
+
+        model (nn.Module): The model that runs.
+        length (int): The padded length of its windows.
+        YIELDS (Callable[[], AbstractContextManager[Any]]): Makes a context.
         """
         if self.spec.forward_context is not None:
             yield partial(self.spec.forward_context, model, length)
@@ -297,7 +320,7 @@ def _replace_by_copies(model: nn.Module, names: Iterable[str]) -> None:
 
 
 @contextmanager
-def _enter_all(makers: Sequence[Callable[[], AbstractContextManager]]) -> Iterator[None]:
+def _enter_all(makers: Sequence[Callable[[], AbstractContextManager[Any]]]) -> Iterator[None]:
     with ExitStack() as stack:
         for make in makers:
             stack.enter_context(make())

@@ -1,6 +1,4 @@
-"""Hidden states that need not be computed twice: for later epochs, and for the other encoders on
-the same backbone.
-"""
+"""Reuse of hidden states, in later epochs and by other encoders on the same backbone."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -73,9 +71,10 @@ NO_CACHE = CachePlan(FrozenLayers(0))
 
 
 class SharedPrefixCache:
-    """The hidden states that several encoders on one backbone compute only once: those up to the
-    lowest layer in which one of them differs. Entries never go stale: the backbone's weights are
-    immutable.
+    """The hidden states that several encoders on one backbone compute only once.
+
+    They are those up to the lowest layer in which one of the encoders differs. Entries never go
+    stale: the backbone's weights are immutable.
     """
 
     def __init__(self) -> None:
@@ -104,8 +103,10 @@ class SharedPrefixCache:
         self._requests[reuse] = tuple(layers)
 
     def number(self) -> int:
-        """RETURNS (int): The hidden state beneath the lowest layer in which any encoder differs
-        from the backbone; 0 if there are not two that have the lowest layers in common.
+        """Find the hidden state up to which encoders have their layers in common.
+
+        RETURNS (int): The number of the hidden state beneath the lowest layer in which any encoder
+            differs from the backbone; 0 if no two encoders share their lowest layers.
         """
         users = [reuse for reuse in list(self._requests) if reuse.encoder.settings.cache_mb]
         if len(users) < 2:
@@ -114,8 +115,10 @@ class SharedPrefixCache:
         return min(numbers) if len(numbers) > 1 else 0
 
     def kept(self, number: int) -> tuple[int, ...]:
-        """RETURNS (tuple[int, ...]): The hidden states up to a number from which those of all
-        encoders follow.
+        """Choose the hidden states to keep for all encoders.
+
+        number (int): The hidden state up to which encoders have their layers in common.
+        RETURNS (tuple[int, ...]): That one, and those beneath it that an encoder has to give.
         """
         requests = list(self._requests.values())
         return up_to(number, [layer for layers in requests for layer in layers])
@@ -125,8 +128,9 @@ _BY_BACKBONE: WeakKeyDictionary[Backbone, SharedPrefixCache] = WeakKeyDictionary
 
 
 class StateReuse:
-    """What need not be computed twice for one encoder. Whatever changes the encoder's function
-    raises its version, and everything here is dropped.
+    """What need not be computed twice for one encoder.
+
+    Whatever changes the encoder's function raises its version; then everything here is dropped.
 
     encoder (Encoder): The encoder.
     """
@@ -141,16 +145,12 @@ class StateReuse:
 
     @property
     def frozen(self) -> FrozenLayers:
-        """RETURNS (FrozenLayers): The layers beneath all that is trained, whose output can be kept
-        in training.
-        """
+        """RETURNS (FrozenLayers): The layers beneath all that is trained."""
         return self._find("frozen", find_frozen_layers)
 
     @property
     def unchanged(self) -> FrozenLayers:
-        """RETURNS (FrozenLayers): The layers beneath all in which the encoder differs from the bare
-        backbone.
-        """
+        """RETURNS (FrozenLayers): The layers below all that differs from the bare backbone."""
         return self._find("unchanged", find_unchanged_layers)
 
     def _find(self, which: str, find: Callable[[Encoder], FrozenLayers]) -> FrozenLayers:
@@ -176,8 +176,10 @@ class StateReuse:
         self._version = self.encoder.version
 
     def plan(self, layers: Sequence[int], is_train: bool) -> CachePlan:
-        """Decide what need not be computed. In training, states beneath what is trained are kept
-        for the next epoch. Encoders on one backbone share those beneath what is their own.
+        """Decide what need not be computed.
+
+        In training, states beneath what is trained are kept for the next epoch. Encoders on one
+        backbone share the states beneath what is their own.
 
         layers (Sequence[int]): The hidden states that the encoder has to give.
         is_train (bool): Whether it is being trained.
@@ -205,7 +207,10 @@ class StateReuse:
 
 
 def up_to(number: int, layers: Iterable[int]) -> tuple[int, ...]:
-    """RETURNS (tuple[int, ...]): The hidden states from which all others follow: that one and those
-    beneath it.
+    """Choose the hidden states that have to be known to resume above one of them.
+
+    number (int): The hidden state above which the forward pass resumes.
+    layers (Iterable[int]): The hidden states that are wanted.
+    RETURNS (tuple[int, ...]): That one, and the wanted ones beneath it, sorted.
     """
     return tuple(sorted({number, *(layer for layer in layers if layer <= number)}))

@@ -1,6 +1,4 @@
-"""Windows in, hidden states out: the one path through the encoder, for Docs, for questions about a
-text, and for training.
-"""
+"""The one path from windows to hidden states, for Docs, for questions, and for training."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -135,8 +133,13 @@ class EncoderSchedule:
     def _run_batch(
         self, windows: list[Window], layers: Sequence[int], plan: CachePlan, with_grad: bool
     ) -> dict[int, torch.Tensor]:
-        """RETURNS (dict[int, torch.Tensor]): The wanted states of one batch, looked up as far as
-        the plan allows.
+        """Give the wanted states of one batch, looked up as far as the plan allows.
+
+        windows (list[Window]): The windows of the batch.
+        layers (Sequence[int]): The hidden states that are wanted.
+        plan (CachePlan): Where states are looked up and kept.
+        with_grad (bool): Whether gradients will come back.
+        RETURNS (dict[int, torch.Tensor]): The states by layer, `(windows, pieces, width)`.
         """
         known = plan.look_up(windows) if plan.number else None
         if known is None:
@@ -165,7 +168,8 @@ class EncoderSchedule:
             for array in (padded.ids, padded.mask, padded.types, padded.focus)
         )
         with training(encoder) if with_grad else torch.inference_mode():
-            return encoder(ids, mask, types, layers, focus)
+            states: dict[int, torch.Tensor] = encoder(ids, mask, types, layers, focus)
+        return states
 
     def _pad(self, states: list[torch.Tensor]) -> torch.Tensor:
         """RETURNS (torch.Tensor): A state of several windows, `(windows, pieces, width)`."""
@@ -178,8 +182,9 @@ class EncoderSchedule:
 
 @contextmanager
 def training(encoder: Encoder) -> Iterator[None]:
-    """Run the encoder with dropout and gradients. Hold the lock, so that another thread cannot
-    change train mode.
+    """Run the encoder with dropout and gradients.
+
+    Hold the lock, so that another thread cannot change train mode.
 
     encoder (Encoder): The encoder.
     """

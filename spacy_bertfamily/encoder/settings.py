@@ -19,9 +19,7 @@ SPECIAL_PIECES = 4
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """What `spacy-bertfamily.AdapterTransformer.v1` was given; see there for the meaning of
-    each.
-    """
+    """The arguments of `spacy-bertfamily.AdapterTransformer.v1`, where they are described."""
 
     name: str
     trainable: tuple[str, ...]
@@ -40,25 +38,24 @@ class EncoderSettings:
                 raise Errors.B001(entry=entry)
         if "adapter" in self.trainable and self.adapter is None:
             raise Errors.B002()
-        if self.precision not in PRECISIONS:
-            allowed = f"one of {', '.join(PRECISIONS)}"
-            raise Errors.B004(setting="precision", value=self.precision, allowed=allowed)
-        if self.separator is not None and not self.separator.strip():
-            raise Errors.B004(
-                setting="separator", value=self.separator, allowed="a word, or null for none"
-            )
-        if self.max_pieces <= SPECIAL_PIECES:
-            allowed = f"more than {SPECIAL_PIECES}, since special pieces need room too"
-            raise Errors.B004(setting="max_pieces", value=self.max_pieces, allowed=allowed)
+        self._check("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+        is_word = self.separator is None or bool(self.separator.strip())
+        self._check("separator", is_word, "a word, or null for none")
+        allowed = f"more than {SPECIAL_PIECES}, since special pieces need room too"
+        self._check("max_pieces", self.max_pieces > SPECIAL_PIECES, allowed)
+        self._check("cache_mb", self.cache_mb >= 0, "0 (off) or more")
         if not 0 <= self.stride < self.max_pieces - SPECIAL_PIECES:
             raise Errors.B003(stride=self.stride, max_pieces=self.max_pieces, margin=SPECIAL_PIECES)
         if self.batch_pieces < self.max_pieces:
             raise Errors.B005(batch_pieces=self.batch_pieces, max_pieces=self.max_pieces)
-        if self.cache_mb < 0:
-            raise Errors.B004(setting="cache_mb", value=self.cache_mb, allowed="0 (off) or more")
+
+    def _check(self, setting: str, is_allowed: bool, allowed: str) -> None:
+        if not is_allowed:
+            raise Errors.B004(setting=setting, value=getattr(self, setting), allowed=allowed)
 
     @property
     def dtype(self) -> torch.dtype:
+        """RETURNS (torch.dtype): The type of the frozen weights."""
         return PRECISIONS[self.precision]
 
     @property
@@ -69,14 +66,14 @@ class EncoderSettings:
     @property
     def top(self) -> int:
         """RETURNS (int): N of `top:N`, the largest if several are named, 0 if none is."""
-        return max(
-            (int(entry[4:]) for entry in self.trainable if entry.startswith("top:")), default=0
-        )
+        numbers = [int(entry[4:]) for entry in self.trainable if entry.startswith("top:")]
+        return max(numbers, default=0)
 
     def check_backbone(self, config: PretrainedConfig) -> None:
-        """Check what depends on the backbone, from its config alone: no weights are read.
+        """Check what depends on the backbone's config. No weights are read.
 
-        RAISES (ValueError): If the backbone cannot do what the settings ask for.
+        config (PretrainedConfig): The backbone's config.
+        RAISES (BertFamilyError): If the backbone cannot do what the settings ask for.
         """
         if self.precision == "float16" and get_torch_default_device().type == "cpu":
             raise Errors.B010()
@@ -87,7 +84,12 @@ class EncoderSettings:
             self.check_adapter(self.adapter, config)
 
     def check_adapter(self, adapter: Adapter, config: PretrainedConfig) -> None:
-        """RAISES (ValueError): If an adapter leaves the windows too few positions."""
+        """Check that windows and an adapter fit into the backbone's positions.
+
+        adapter (Adapter): The adapter's settings.
+        config (PretrainedConfig): The backbone's config.
+        RAISES (BertFamilyError): If the adapter leaves the windows too few positions.
+        """
         positions = max_positions(config)
         if positions is not None and self.max_pieces + adapter.positions > positions:
             left = positions - adapter.positions
@@ -95,16 +97,19 @@ class EncoderSettings:
 
 
 def max_positions(config: PretrainedConfig) -> int | None:
-    """RETURNS (int | None): The longest window that a backbone can read, None if it has no
-    limit.
+    """Find the longest window that a backbone can read.
+
+    config (PretrainedConfig): The backbone's config.
+    RETURNS (int | None): Its length in pieces; None if there is no limit.
     """
     spec = spec_for(config.model_type)
-    positions = getattr(config, spec.positions, None) if spec.positions else None
+    positions: int | None = getattr(config, spec.positions, None) if spec.positions else None
     if not positions or positions < 0:
         return None
     if spec.pad_to is not None:
         positions = min(positions, spec.pad_to(config, positions) or positions)
     if spec.positions_from_pad:
-        # roberta counts on from its padding index, mpnet from a fixed 1
-        positions -= (config.pad_token_id if config.model_type != "mpnet" else 1) + 1
+        # RoBERTa counts on from its padding index, MPNet from a fixed 1
+        padding_index = 1 if config.model_type == "mpnet" else config.pad_token_id
+        positions -= padding_index + 1
     return positions

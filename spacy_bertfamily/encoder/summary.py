@@ -11,8 +11,8 @@ from .trainable import group_of
 class TrainableSummary:
     """Numbers of parameters.
 
-    trained (int): Those that training changes.
-    total (int): All of them, adapters included.
+    trained (int): The parameters that training changes.
+    total (int): All parameters, those of adapters included.
     groups (dict[str, tuple[int, int]]): Trained and total by part: embeddings, each layer, adapter,
         other.
     """
@@ -31,16 +31,18 @@ class TrainableSummary:
 
 
 def summarize(encoder: Encoder) -> TrainableSummary:
-    """RETURNS (TrainableSummary): The numbers of an encoder's parameters."""
+    """Count an encoder's parameters.
+
+    encoder (Encoder): The encoder.
+    RETURNS (TrainableSummary): The numbers, in all and by part.
+    """
     groups: dict[str, tuple[int, int]] = {}
     spec = spec_for(encoder.shared.config.model_type)
     layers = spec.layer_paths(encoder.backbone)
     for name, parameter in encoder.named_parameters():
         group = group_of(name, spec, layers)
         trained, total = groups.get(group, (0, 0))
-        groups[group] = (
-            trained + parameter.numel() * parameter.requires_grad,
-            total + parameter.numel(),
-        )
+        size = parameter.numel()
+        groups[group] = (trained + size if parameter.requires_grad else trained, total + size)
     trained, total = (sum(numbers) for numbers in zip(*groups.values()))
     return TrainableSummary(trained, total, groups)

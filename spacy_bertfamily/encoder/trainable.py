@@ -11,44 +11,55 @@ from .settings import EncoderSettings
 
 
 def trained_names(model: nn.Module, settings: EncoderSettings, model_type: str) -> set[str]:
-    """RETURNS (set[str]): The names of the backbone's tensors that are trained, as in
-    `named_parameters`.
+    """Find the backbone's tensors that are trained.
+
+    model (nn.Module): The backbone.
+    settings (EncoderSettings): What to train.
+    model_type (str): The backbone's type.
+    RETURNS (set[str]): Their names, as in `named_parameters`.
+    RAISES (BertFamilyError): As `thawed_modules`.
     """
-    thawed = {f"{path}." for path in thawed_modules(model, settings, model_type)}
-    norms = {f"{path}." for path, module in model.named_modules() if is_norm(module)}
-    names = set()
-    for name, _ in model.named_parameters():
-        if (
-            name.startswith(tuple(thawed))
-            or "all" in settings.trainable
-            or ("layer_norm" in settings.trainable and name.startswith(tuple(norms)))
-            or ("bias" in settings.trainable and name.endswith("bias"))
-        ):
-            names.add(name)
-    return names
+    thawed = thawed_modules(model, settings, model_type)
+    names = {name for name, _ in model.named_parameters()}
+    if "all" in settings.trainable:
+        return names
+    trained = _inside(names, thawed)
+    if "layer_norm" in settings.trainable:
+        norms = [path for path, module in model.named_modules() if is_norm(module)]
+        trained |= _inside(names, norms)
+    if "bias" in settings.trainable:
+        trained |= {name for name in names if name.endswith("bias")}
+    return trained
+
+
+def _inside(names: set[str], paths: Sequence[str]) -> set[str]:
+    """RETURNS (set[str]): The names of the tensors inside some modules."""
+    prefixes = tuple(f"{path}." for path in paths)
+    return {name for name in names if name.startswith(prefixes)}
 
 
 def thawed_modules(model: nn.Module, settings: EncoderSettings, model_type: str) -> list[str]:
-    """RETURNS (list[str]): Paths of the modules that are trained as a whole, and so have their
-    dropout in training.
+    """Find the modules that are trained as a whole, and therefore have dropout in training.
 
     `layer_norm`, `bias` and `adapter` thaw no module: what is around them is frozen, and frozen
     means no dropout.
 
-    RAISES (ValueError): If there are fewer layers than `top:N` names, or the type cannot be
+    model (nn.Module): The backbone.
+    settings (EncoderSettings): What to train.
+    model_type (str): The backbone's type.
+    RETURNS (list[str]): Their paths.
+    RAISES (BertFamilyError): If there are fewer layers than `top:N` names, or the type cannot be
         trained.
     """
     if settings.trainable and settings.trainable != ("adapter",):
         spec_for(model_type).check("train", model_type)
+    children = [path for path, _ in model.named_children()]
     if "all" in settings.trainable:
-        return [path for path, _ in model.named_children()]
+        return children
     paths = []
     if "embeddings" in settings.trainable:
-        paths += [
-            path
-            for path, _ in model.named_children()
-            if path.startswith(spec_for(model_type).embeddings)
-        ]
+        embeddings = spec_for(model_type).embeddings
+        paths += [path for path in children if path.startswith(embeddings)]
     if settings.top:
         spec = known_spec(model_type)
         layers = spec.layer_paths(model)
@@ -62,9 +73,7 @@ def thawed_modules(model: nn.Module, settings: EncoderSettings, model_type: str)
 
 
 def is_norm(module: nn.Module) -> bool:
-    """RETURNS (bool): Whether a module is a layer normalisation of some kind (LayerNorm, RMSNorm,
-    NoNorm, ...).
-    """
+    """RETURNS (bool): Whether a module is a layer normalisation (LayerNorm, RMSNorm, NoNorm)."""
     return isinstance(module, nn.LayerNorm) or type(module).__name__.endswith("Norm")
 
 

@@ -1,4 +1,4 @@
-"""What one does with the adapters of a transformer: add, switch, delete, merge, share."""
+"""Methods of the transformer for its adapters: add, switch, delete, merge, read and write."""
 
 import warnings
 from pathlib import Path
@@ -12,14 +12,16 @@ from .shim import EncoderShim
 
 
 class HasAdapters:
-    """A component whose transformer holds adapters by name, of which one acts, or none. The one
-    that the config describes is named `default`.
+    """A component whose transformer holds adapters by name.
+
+    At most one of them is active. The one that the config describes is named `default`.
     """
 
     name: str
 
     @property
     def shim(self) -> EncoderShim:
+        """RETURNS (EncoderShim): Holds the encoder."""
         raise NotImplementedError
 
     def _finish_pending(self) -> None:
@@ -32,49 +34,50 @@ class HasAdapters:
 
     @property
     def active_adapter(self) -> str | None:
-        """RETURNS (str | None): The name of the adapter that acts, None for none."""
+        """RETURNS (str | None): The name of the active adapter, None for none."""
         return self.shim.encoder.active
 
     def add_adapter(self, name: str, adapter: Adapter | dict[str, Any]) -> None:
-        """Add an adapter, which does not act before `set_adapter`. It is stored with the pipeline.
+        """Add an adapter. It is stored with the pipeline, and inactive until `set_adapter`.
 
         name (str): Its name: letters, digits, `_` and `-`.
         adapter (Adapter | dict[str, Any]): An `@adapters` block, as in a config, or what it is
-            resolved to. Of other adapters that it names, copies are made.
-        RAISES (ValueError): If the name is taken or not allowed, or the adapter does not fit the
-            backbone.
+            resolved to. Other adapters that it names are copied.
+        RAISES (BertFamilyError): If the name is taken or not allowed, or the adapter does not fit
+            the backbone.
         """
         encoder = self.shim.encoder
         encoder.check_new_name(name)
         settings = adapter if isinstance(adapter, Adapter) else resolve_adapter(adapter)
-        settings.config()  # what cannot be stored is found out now
+        settings.config()  # fails now if the adapter could not be stored later
         encoder.new_adapter(name, settings, encoder.known_spec)
         self._warn_of_shared_weights()
 
     def set_adapter(self, name: str | None) -> None:
-        """Let one adapter act, and be trained if `trainable` names adapters. The others do nothing.
+        """Activate one adapter; it is trained if `trainable` names adapters.
 
         name (str | None): Its name; None for none, which gives the bare backbone.
-        RAISES (ValueError): If there is none of that name.
+        RAISES (BertFamilyError): If there is none of that name.
         """
         self._finish_pending()
         self.shim.encoder.set_adapter(name)
 
     def delete_adapter(self, name: str) -> None:
-        """Forget an adapter.
+        """Remove an adapter.
 
         name (str): Its name.
-        RAISES (ValueError): If there is none of that name, or it is the active one.
+        RAISES (BertFamilyError): If there is none of that name, or it is the active one.
         """
         self.shim.encoder.delete_adapter(name)
 
     def merge_adapter(self) -> None:
-        """Put the effect of the active adapter into weights of this transformer, and forget the
-        adapter: the same outputs at the backbone's own speed. The changed weights are stored with
-        the pipeline; the backbone that others share stays as it is.
+        """Merge the active adapter into this transformer's weights, and remove it.
 
-        RAISES (ValueError): If none is active, it is of a kind that cannot be merged, or there are
-            others.
+        The outputs stay the same, at the backbone's own speed. The changed weights are stored with
+        the pipeline; the backbone that others share is not changed.
+
+        RAISES (BertFamilyError): If none is active, it is of a kind that cannot be merged, or there
+            are others.
         """
         self._finish_pending()
         self.shim.encoder.merge_adapter()
@@ -88,7 +91,7 @@ class HasAdapters:
         name (str | None): The adapter; None for the active one.
         format (str): `native`; `adapterhub`: as the library adapters reads it; `peft`: as the
             library peft does.
-        RAISES (ValueError): If there is none of that name, or the format cannot express it.
+        RAISES (BertFamilyError): If there is none of that name, or the format cannot express it.
         """
         name = name or self.active_adapter or DEFAULT
         write_adapter(self.shim.encoder, name, Path(folder), format, self.shim.reference())
@@ -101,8 +104,9 @@ class HasAdapters:
         format: str | None = None,
         force: bool = False,
     ) -> str:
-        """Read an adapter and add it. On any error nothing is changed. It does not act before
-        `set_adapter`.
+        """Read an adapter and add it. It is inactive until `set_adapter`.
+
+        On any error nothing is changed.
 
         source (str | Path): A folder, or a hub id.
         name (str | None): Its name here; None for the name that the file gives, or else the
@@ -111,8 +115,8 @@ class HasAdapters:
             files.
         force (bool): Accept an adapter for another backbone, if its tensors fit.
         RETURNS (str): Its name.
-        RAISES (ValueError): If it is incomplete, not plain data, does not fit, or is for another
-            backbone.
+        RAISES (BertFamilyError): If it is incomplete, not plain data, does not fit, or is for
+            another backbone.
         """
         encoder = self.shim.encoder
         found = read_adapter(encoder, str(source), format, self.shim.reference(), force)
@@ -122,7 +126,7 @@ class HasAdapters:
         return name
 
     def _initialize_adapters(self, sources: dict[str, str]) -> None:
-        """Load what is not there yet, and make the adapter of the config if it waits for that."""
+        """Load missing adapters, and make the one of the config if it is made of them."""
         encoder = self.shim.encoder
         for name, source in sources.items():
             if name not in self.adapters:
@@ -133,6 +137,5 @@ class HasAdapters:
     def _warn_of_shared_weights(self) -> None:
         others = [entry for entry in self.shim.settings.trainable if entry != "adapter"]
         if len(self.adapters) > 1 and others:
-            warnings.warn(
-                Warnings.W061.format(name=self.name, others=", ".join(others)), stacklevel=3
-            )
+            message = Warnings.W061.format(name=self.name, others=", ".join(others))
+            warnings.warn(message, stacklevel=3)

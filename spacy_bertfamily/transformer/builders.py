@@ -1,4 +1,4 @@
-"""Registered builders: from a config's blocks to models. Assembly only."""
+"""Registered builders of models that contain the transformer itself."""
 
 from spacy.tokens import Doc
 from spacy.util import registry
@@ -47,8 +47,8 @@ def make_adapter_transformer_model(
     gradient_checkpointing (bool): Keep only the input of each layer in training and compute the
         layer again on the way back: less memory for one more forward pass, the same gradients.
     RETURNS (Model[list[Doc], FullTransformerBatch]): The model.
-    RAISES (ValueError): On settings that are not allowed or do not fit together, before anything is
-        loaded.
+    RAISES (BertFamilyError): On settings that are not allowed or do not fit together, before
+        anything is loaded.
     """
     settings = EncoderSettings(
         name=name,
@@ -72,8 +72,9 @@ def make_adapter_tok2vec(
     grad_factor: float = 1.0,
     mix: Model[list[TransformerData], list[TransformerData]] | None = None,
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Build a tok2vec layer with a transformer of its own, for one component. This is also what a
-    listener becomes after `Language.replace_listeners`.
+    """Build a tok2vec layer with a transformer of its own, for one component.
+
+    A listener is replaced by this layer in `Language.replace_listeners`.
 
     transformer (Model[list[Doc], FullTransformerBatch]): A transformer's model.
     pooling (Model[Ragged, Floats2d]): Makes one vector of a token's pieces; `reduce_mean.v1` as a
@@ -83,11 +84,10 @@ def make_adapter_tok2vec(
         takes the last.
     RETURNS (Model[list[Doc], list[Floats2d]]): The model.
     """
-    # A chain in a chain, as it is after replace_listeners, so that both can read each other's
-    # files.
+    # a chain in a chain, as after replace_listeners, so that both can read each other's files
     source = inline_transformer(transformer, mix, grad_factor)
     if mix is None:
         return chain(source, trfs2arrays(pooling, grad_factor))
-    model: Model = chain(source, mix, trfs2arrays(pooling, 1.0))
+    model: Model[list[Doc], list[Floats2d]] = chain(source, mix, trfs2arrays(pooling, 1.0))
     model.set_ref("listener", mix)  # where spaCy looks for the width
     return model

@@ -88,8 +88,7 @@ def make_adapter_transformer(
 
 
 class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
-    """A pretrained transformer that stays frozen but for what its config names, shared by all
-    components that listen.
+    """A pretrained transformer, frozen but for what its config names, that others listen to.
 
     Sets `doc._.trf_data`, in the form that spacy-transformers' own listeners read.
 
@@ -116,8 +115,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         self.shim.component = name
         self.shim.save_backbone = save_backbone
         self._pending: PendingUpdate | None = None
-        # What each component mixes. listener_map loses a component that is disabled, but that may
-        # be run all the same.
+        # what each component mixes; listener_map loses disabled components, which may still run
         self._choices: dict[str, LayerChoice] = {}
         self._unchecked_state: str | None = None
         # for the training log: pieces in all windows of all updates
@@ -134,9 +132,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         return self.shim.encoder.shared.fingerprint
 
     def trainable_summary(self) -> TrainableSummary:
-        """RETURNS (TrainableSummary): Trained and total parameters, in all and by part of the
-        model.
-        """
+        """RETURNS (TrainableSummary): Trained and total parameters, in all and by part."""
         return summarize(self.shim.encoder)
 
     # Listeners
@@ -144,17 +140,16 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
     def add_listener(self, listener: TransformerListener, component_name: str) -> None:
         """Add a listener for a downstream component. Usually internals.
 
-        RAISES (ValueError): If it reads hidden states that the backbone does not have.
+        RAISES (BertFamilyError): If it reads hidden states that the backbone does not have.
         """
         super().add_listener(listener, component_name)
         self._note_choices(component_name)
         if isinstance(listener, LayerListener):
             listener.register = self.add_listener
             if self.shim.loaded:
-                listener.connect(self.shim.encoder.depth, self.shim.encoder.width)
-                self.shim.encoder.check_layers(
-                    kept_layers(listener.wanted_layers, self.shim.encoder.depth)
-                )
+                encoder = self.shim.encoder
+                listener.connect(encoder.depth, encoder.width)
+                encoder.check_layers(kept_layers(listener.wanted_layers, encoder.depth))
 
     def remove_listener(self, listener: TransformerListener, component_name: str) -> bool:
         """Remove a listener for a downstream component. Usually internals."""
@@ -169,31 +164,29 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         )
 
     def kept_layers(self) -> list[int]:
-        """RETURNS (list[int]): The hidden states that some component mixes; no others are kept, but
-        the last.
-        """
+        """RETURNS (list[int]): The hidden states to keep besides the last: those that are mixed."""
         return kept_layers(union_of(self._choices.values()), self.shim.encoder.depth)
 
     def find_listeners(self, component: Any) -> None:
         """Connect the layers of a component that listen to this transformer.
 
         component (Any): The component.
-        RAISES (ValueError): If it was just loaded, and was saved with another state of the
+        RAISES (BertFamilyError): If it was just loaded, and was saved with another state of the
             transformer.
         """
         super().find_listeners(component)
+        if self._unchecked_state is None:
+            return
         for listener in self.listener_map.get(getattr(component, "name", ""), []):
-            if self._unchecked_state is not None and listener.attrs.get(STATE) not in (
-                None,
-                self._unchecked_state,
-            ):
+            if listener.attrs.get(STATE) not in (None, self._unchecked_state):
                 raise Errors.B044(component=component.name, transformer=self.name)
 
     # Prediction
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Process a stream of Docs. A batch's memory does not depend on how long its Docs are, but
-        for the vectors that they keep.
+        """Process a stream of Docs.
+
+        Apart from the vectors that the Docs keep, memory does not depend on how long they are.
 
         stream (Iterable[Doc]): The Docs.
         batch_size (int): The number of Docs to buffer.
@@ -213,9 +206,11 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
 
         docs (Iterable[Doc]): The Docs.
         RETURNS (FullTransformerBatch): Its `doc_data` has one entry for each Doc.
-        RAISES (ValueError): If the pipeline was neither initialized nor loaded.
+        RAISES (BertFamilyError): If the pipeline was neither initialized nor loaded.
         """
-        return self.model.predict(EncodeRequest(list(docs), self.kept_layers()))
+        request = EncodeRequest(list(docs), self.kept_layers())
+        batch: FullTransformerBatch = self.model.predict(request)
+        return batch
 
     # Training
 
@@ -234,33 +229,34 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         adapters (dict[str, str] | None): By name: folders or hub ids of adapters to load, from
             which that of the config may be made. They are stored with the pipeline, which needs the
             folders no more.
-        RAISES (ValueError): If the backbone cannot be had or does not fit the settings, an adapter
-            cannot be loaded or is missing, or another transformer stands between this one and a
-            component that listens to it.
+        RAISES (BertFamilyError): If the backbone cannot be had or does not fit the settings, an
+            adapter cannot be loaded or is missing, or another transformer stands between this one
+            and a component that listens to it.
         """
         self.model.initialize()
         self._initialize_adapters(adapters or {})
         if nlp is not None:
             names = [name for name, _ in nlp.pipeline]
-            for _, component in nlp.pipeline[names.index(self.name) if self.name in names else 0 :]:
+            start = names.index(self.name) if self.name in names else 0
+            for _, component in nlp.pipeline[start:]:
                 self.find_listeners(component)
             self._check_order(nlp)
-        msg.info(
-            f"{self.name}: {self.trainable_summary()}"
-        )  # spaCy's logger shows nothing at this level
+        # printed, since spaCy's logger shows nothing at this level
+        msg.info(f"{self.name}: {self.trainable_summary()}")
 
     def _check_order(self, nlp: Language) -> None:
-        """A Doc holds the output of the transformer that ran last: that is what a listener reads in
+        """Check that each listener reads its own transformer.
+
+        A Doc holds the output of the transformer that ran last, which is what a listener reads in
         prediction.
         """
         last = self.name
         for name, component in nlp.pipeline:
             if isinstance(component, AdapterTransformer):
                 last = name
-            named = any(
-                listener.upstream_name == self.name for listener in self.listener_map.get(name, [])
-            )
-            if named and last != self.name:
+            listeners = self.listener_map.get(name, [])
+            is_named = any(listener.upstream_name == self.name for listener in listeners)
+            if is_named and last != self.name:
                 raise Errors.B074(component=name, upstream=self.name, last=last)
 
     def update(
@@ -271,8 +267,10 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Run the transformer and hand its output to the listeners; their gradients come back when
-        they are updated themselves, and enter the transformer once, summed.
+        """Run the transformer and hand its output to the listeners.
+
+        Their gradients come back when they are updated themselves, and enter the transformer once,
+        summed.
 
         examples (Iterable[Example]): Their `predicted` Docs are used.
         drop (float): The dropout rate of thinc layers; the transformer has its own.
@@ -347,8 +345,8 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         path (str | Path): A folder.
         exclude (Iterable[str]): Names of fields to leave out: `cfg`, `vocab`, `model`.
         RETURNS (AdapterTransformer): The component.
-        RAISES (ValueError): If the backbone is missing or another one, or if any tensor is missing,
-            unexpected or misshapen; the component is unchanged then.
+        RAISES (BertFamilyError): If the backbone is missing or another one, or if any tensor is
+            missing, unexpected or misshapen; the component is unchanged then.
         """
         deserialize: dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: self.cfg.update(deserialize_config(p)),

@@ -16,8 +16,10 @@ LAST_STATE = "last_hidden_state"
 
 
 class FiniteCheck:
-    """Checks hidden states: a value that is not finite is an error in training, which would spread
-    it to all weights, and else a warning, once for each instance.
+    """Check that hidden states are finite.
+
+    Otherwise it is an error in training, which would spread such values to all weights, and a
+    warning in prediction, once for each instance.
     """
 
     def __init__(self) -> None:

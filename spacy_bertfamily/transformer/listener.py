@@ -14,13 +14,14 @@ from ..layer_mix.states import HiddenStates, LayerChoice
 
 
 def ignore_gradients(gradients: list[TransformerData]) -> list[Doc]:
-    """What a transformer in which nothing is trained gives its listeners as a callback."""
+    """Take gradients and do nothing: the callback where nothing of the transformer is trained."""
     return []
 
 
 class LayerListener(TransformerListener):
-    """A layer that passes on what the transformer made of the Docs, to a mix behind it:
-    `chain(listener, mix, ...)`.
+    """A layer that passes a transformer's hidden states on to the mix behind it.
+
+    They stand in a chain: `chain(listener, mix, ...)`.
 
     upstream_name (str): The transformer component; `*` matches any.
     mix (Mix | None): The mix that stands behind this layer. None listens to the last hidden state
@@ -34,33 +35,28 @@ class LayerListener(TransformerListener):
         self.upstream_name = upstream_name
         self.mix = mix
         self.grad_factor = grad_factor
-        # Set by a component that itself waits for others' gradients: makes it pass on what it has.
+        # set by a component that itself waits for gradients: makes it pass on what it has
         self.deliver: Callable[[], None] | None = None
-        # Set by the transformer: makes another listener one of its own, for a component of this
-        # name.
+        # set by the transformer: connects another listener, for the component of this name
         self.register: Callable[[TransformerListener, str], None] | None = None
         self.receive(None, None, None)
 
     @property
     def wanted_layers(self) -> LayerChoice:
-        """RETURNS (LayerChoice): The hidden states that are wanted besides the last: `all` or their
-        numbers.
-        """
+        """RETURNS (LayerChoice): The hidden states that are wanted besides the last."""
         return [] if self.mix is None else self.mix.attrs["layers"]
 
     @property
     def mixed_width(self) -> int:
-        """RETURNS (int): The width of what comes out of the mix, or of the hidden states if there
-        is none.
-        """
+        """RETURNS (int): The width of the mix's output, or of hidden states without a mix."""
         return self.get_dim("nO") if self.mix is None else self.mix.get_dim("nO")
 
     def connect(self, depth: int, width: int) -> None:
-        """Learn which backbone this listens to.
+        """Tell the mix which backbone it reads.
 
         depth (int): Its number of layers.
         width (int): The width of its hidden states.
-        RAISES (ValueError): If the mix does not fit it.
+        RAISES (BertFamilyError): If the mix does not fit it.
         """
         if self.mix is not None:
             connect_mix(self.mix, depth, width)
@@ -69,6 +65,7 @@ class LayerListener(TransformerListener):
 def forward(
     model: LayerListener, docs: list[Doc], is_train: bool
 ) -> tuple[list[TransformerData], Any]:
+    """Pass on the data that the transformer computed for these Docs."""
     # where nothing is trained below, the mix need not compute a gradient
     takes_gradient = model._backprop not in (None, ignore_gradients)
     outputs, backprop = listener_forward(model, docs, is_train)

@@ -13,8 +13,9 @@ from .model import inline_transformer
 
 @registry.architectures("spacy-bertfamily.TransformerListener.v1")
 def make_transformer_listener(upstream: str = "*") -> Model[list[Doc], list[TransformerData]]:
-    """Build a layer that listens to a transformer earlier in the pipeline, and passes on all that
-    it computed: windows of pieces, not a vector for each token.
+    """Build a layer that passes on all that a transformer earlier in the pipeline computed.
+
+    That is windows of pieces, not a vector for each token.
 
     upstream (str): The transformer's name in the pipeline, or `*` for any.
     RETURNS (Model[list[Doc], list[TransformerData]]): The model.
@@ -26,8 +27,9 @@ def make_transformer_listener(upstream: str = "*") -> Model[list[Doc], list[Tran
 def make_inline_transformer(
     transformer: Model[list[Doc], FullTransformerBatch],
 ) -> Model[list[Doc], list[TransformerData]]:
-    """Build what a `spacy-bertfamily.TransformerListener.v1` becomes after
-    `Language.replace_listeners`.
+    """Build what replaces a `spacy-bertfamily.TransformerListener.v1`.
+
+    `Language.replace_listeners` puts it there: a transformer inside another component.
 
     transformer (Model[list[Doc], FullTransformerBatch]): A transformer's model.
     RETURNS (Model[list[Doc], list[TransformerData]]): The model.
@@ -42,8 +44,7 @@ def make_weighted_layer_listener(
     upstream: str = "*",
     grad_factor: float = 1.0,
 ) -> Model[list[Doc], list[Floats2d]]:
-    """A tok2vec layer that mixes the hidden states of a transformer component that stands before
-    it.
+    """Build a tok2vec layer that mixes the hidden states of a transformer before it.
 
     mix (Model[list[TransformerData], list[TransformerData]]): `@layers =
         "spacy-bertfamily.LayerMix.v1"`, or another.

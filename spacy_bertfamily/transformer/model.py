@@ -31,8 +31,7 @@ class EncodeRequest:
 
 
 class DocBatch(FullTransformerBatch):
-    """A batch that was made Doc by Doc: each has a padded array of its own, so there is nothing to
-    split.
+    """A batch that was made Doc by Doc: each has padded arrays of its own.
 
     doc_data (list[TransformerData]): One for each Doc, or, on the way back, its gradients.
     """
@@ -48,13 +47,16 @@ class DocBatch(FullTransformerBatch):
         )
 
     def unsplit_by_doc(self, arrays: list[list[Floats3d]]) -> "DocBatch":
-        """Wrap gradients of the last hidden state as spacy-transformers' layers pass them: one
-        entry for each Doc that is not empty, in order.
+        """Wrap gradients of the last hidden state, as spacy-transformers' layers pass them.
+
+        arrays (list[list[Floats3d]]): One entry for each Doc with tokens, in order.
+        RETURNS (DocBatch): The gradients.
         """
         entries = iter(arrays)
-        return gradients_batch(
-            [{LAST: next(entries)[0]} if has_states(data) else {} for data in self.doc_data], LAST
-        )
+        gradients: list[States] = []
+        for data in self.doc_data:
+            gradients.append({LAST: next(entries)[0]} if has_states(data) else {})
+        return gradients_batch(gradients, LAST)
 
 
 # Stands for the last layer where the depth is not known.
@@ -62,12 +64,17 @@ LAST = -1
 
 
 def has_states(data: TransformerData) -> bool:
-    """RETURNS (bool): Whether there are hidden states: there are none for a Doc without tokens."""
+    """RETURNS (bool): Whether there are hidden states. A Doc without tokens has none."""
     return "last_hidden_state" in data.model_output
 
 
 def gradients_batch(gradients: list[States], depth: int) -> DocBatch:
-    """RETURNS (DocBatch): Gradients by layer, in the form of the output that they belong to."""
+    """Put gradients into the form of the output that they belong to.
+
+    gradients (list[States]): For each Doc, gradients by layer.
+    depth (int): The number of the last hidden state.
+    RETURNS (DocBatch): The gradients.
+    """
     return DocBatch([_gradient_data(states, depth) for states in gradients])
 
 
@@ -82,14 +89,14 @@ def _gradient_data(states: States, depth: int) -> TransformerData:
 
 
 def states_of(data: TransformerData, depth: int) -> States:
-    """RETURNS (dict[int, Floats3d]): The hidden states, or their gradients, by layer; `depth` is
-    the last.
+    """Read hidden states, or their gradients, from a Doc's data.
+
+    data (TransformerData): The data.
+    depth (int): The number of the last hidden state.
+    RETURNS (dict[int, Floats3d]): The states by layer.
     """
-    states = {
-        j: state
-        for j, state in enumerate(data.model_output.get("hidden_states") or [])
-        if state is not None
-    }
+    inner = data.model_output.get("hidden_states") or []
+    states = {layer: state for layer, state in enumerate(inner) if state is not None}
     if has_states(data):
         states[depth] = data.model_output["last_hidden_state"]
     return states
@@ -117,12 +124,13 @@ def build_transformer_model(settings: EncoderSettings) -> TransformerModel:
     )
 
 
-def shim_of(model: Model) -> EncoderShim:
-    """RETURNS (EncoderShim): What loads, trains and stores the encoder of a transformer's model."""
+def shim_of(model: Model[Any, Any]) -> EncoderShim:
+    """RETURNS (EncoderShim): The shim of a transformer's model."""
     return cast(EncoderShim, model.shims[0])
 
 
 def init(model: TransformerModel, X: list[Doc] | None = None, Y: Any = None) -> None:
+    """Load the backbone, unless it is loaded already."""
     shim = shim_of(model)
     if not shim.loaded:
         shim.load()
@@ -131,7 +139,8 @@ def init(model: TransformerModel, X: list[Doc] | None = None, Y: Any = None) -> 
 
 def forward(
     model: TransformerModel, request: "list[Doc] | EncodeRequest", is_train: bool
-) -> tuple[FullTransformerBatch, Callable]:
+) -> tuple[FullTransformerBatch, Callable[[DocBatch], list[Doc]]]:
+    """Run the encoder. Backprop takes gradients in the form of the output."""
     shim = shim_of(model)
     depth = shim.encoder.depth
     if not isinstance(request, EncodeRequest):
@@ -156,8 +165,9 @@ def forward(
 
 
 def split_batch(grad_factor: float) -> Model[FullTransformerBatch, list[TransformerData]]:
-    """Take a batch apart, as spacy-transformers' `split_trf_batch`, but with gradients of all
-    hidden states.
+    """Take a batch apart, as spacy-transformers' `split_trf_batch` does.
+
+    It also passes on gradients of inner hidden states.
 
     grad_factor (float): Weight of the gradient that a mix behind this layer passes on.
     RETURNS (Model[FullTransformerBatch, list[TransformerData]]): The layer.
@@ -166,36 +176,39 @@ def split_batch(grad_factor: float) -> Model[FullTransformerBatch, list[Transfor
 
 
 def split_forward(
-    model: Model, batch: DocBatch, is_train: bool
-) -> tuple[list[TransformerData], Callable]:
+    model: Model[FullTransformerBatch, list[TransformerData]], batch: DocBatch, is_train: bool
+) -> tuple[list[TransformerData], Callable[[list[TransformerData]], DocBatch]]:
+    """Give the data of each Doc. Backprop takes gradients of each, or of each with tokens."""
+
     def backprop(gradients: list[TransformerData]) -> DocBatch:
         if len(gradients) == len(batch.doc_data):
             return DocBatch(gradients)
         entries = iter(gradients)
-        return DocBatch(
-            [
-                next(entries) if has_states(data) else TransformerData.empty()
-                for data in batch.doc_data
-            ]
-        )
+        of_docs = []
+        for data in batch.doc_data:
+            of_docs.append(next(entries) if has_states(data) else TransformerData.empty())
+        return DocBatch(of_docs)
 
     return HiddenStates(batch.doc_data, model.attrs["grad_factor"]), backprop
 
 
-def replace_listener(model: Model, listener: Model, transformer: Any) -> Model:
-    """What takes the place of a listener that gets a transformer of its own.
+def replace_listener(
+    model: Model[Any, Any], listener: Model[Any, Any], transformer: Any
+) -> Model[Any, Any]:
+    """Make what replaces a listener that gets a transformer of its own.
 
     model (Model[list[Doc], DocBatch]): A copy of the transformer's model.
     listener (TransformerListener): What is replaced.
     transformer (AdapterTransformer): The component.
     RETURNS (Model[list[Doc], list[TransformerData]]): The replacement.
     """
-    return inline_transformer(
-        model, getattr(listener, "mix", None), getattr(listener, "grad_factor", 1.0)
-    )
+    mix = getattr(listener, "mix", None)
+    return inline_transformer(model, mix, getattr(listener, "grad_factor", 1.0))
 
 
-def inline_transformer(model: Model, mix: Model | None, grad_factor: float) -> Model:
+def inline_transformer(
+    model: Model[Any, Any], mix: Model[Any, Any] | None, grad_factor: float
+) -> Model[Any, Any]:
     """Make a transformer a layer in another component's model.
 
     model (Model[list[Doc], FullTransformerBatch]): The transformer.
@@ -205,14 +218,14 @@ def inline_transformer(model: Model, mix: Model | None, grad_factor: float) -> M
     """
     model.attrs["layers"] = []
     is_trained = bool(shim_of(model).settings.trainable)
-    layer: Model = chain(model, split_batch(grad_factor if is_trained else 0.0))
+    layer: Model[Any, Any] = chain(model, split_batch(grad_factor if is_trained else 0.0))
     if mix is not None:
         attach_mix(layer, mix)
     return layer
 
 
-def attach_mix(source: Model, mix: Model) -> None:
-    """Tell what a mix stands behind which hidden states it reads.
+def attach_mix(source: Model[Any, Any], mix: Model[Any, Any]) -> None:
+    """Tell a source of hidden states which ones the mix behind it reads.
 
     source (Model[list[Doc], list[TransformerData]]): A `LayerListener`, or a transformer as
         `inline_transformer` makes it.
@@ -228,12 +241,19 @@ def attach_mix(source: Model, mix: Model) -> None:
 def replace_listener_cfg(
     transformer_cfg: dict[str, Any], listener_cfg: dict[str, Any]
 ) -> dict[str, Any]:
-    """The config of a listening layer after `Language.replace_listeners`, which always passes a
-    component's `model.tok2vec`; the copy of a pooler has its listener one level deeper.
+    """Make the config of what replaces a listener in `Language.replace_listeners`.
+
+    spaCy passes the config of a component's `model.tok2vec`; the copy of a pooler has its listener
+    one level deeper.
+
+    transformer_cfg (dict[str, Any]): The config of the transformer's model.
+    listener_cfg (dict[str, Any]): The config of the listening layer.
+    RETURNS (dict[str, Any]): The config of its replacement.
     """
     while "pooling" not in listener_cfg and "tok2vec" in listener_cfg:
         listener_cfg = listener_cfg["tok2vec"]
-    if "pooling" not in listener_cfg:  # it passes on whole windows
+    if "pooling" not in listener_cfg:
+        # the listener passes on whole windows
         return {
             "@architectures": "spacy-bertfamily.InlineTransformer.v1",
             "transformer": transformer_cfg,

@@ -1,9 +1,10 @@
-"""One update of a component that waits for the gradients of its listeners."""
+"""The pending update of a component that waits for the gradients of its listeners."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
 from thinc.api import Model, Optimizer
 from thinc.types import Floats2d
@@ -13,8 +14,9 @@ from .model import DocBatch, gradients_batch, has_states, shim_of, states_of
 
 
 class Pending(ABC):
-    """Sums the listeners' gradients, and passes them on once all have come, or at the latest when
-    the next step begins.
+    """Sum the listeners' gradients, and pass them on once all have come.
+
+    They are passed on at the latest when the next update begins.
 
     model (Model): The component's model.
     backprop (Callable[[Any], Any]): Takes the summed gradients.
@@ -25,7 +27,7 @@ class Pending(ABC):
 
     def __init__(
         self,
-        model: Model,
+        model: Model[Any, Any],
         backprop: Callable[[Any], Any],
         n_listeners: int,
         losses: dict[str, float],
@@ -40,7 +42,7 @@ class Pending(ABC):
         self.sums: list[Any] = []
 
     @abstractmethod
-    def add(self, gradients: list) -> None:
+    def add(self, gradients: list[Any]) -> None:
         """Add one listener's gradients to the sum."""
 
     @abstractmethod
@@ -52,10 +54,11 @@ class Pending(ABC):
         """RETURNS (bool): Whether no listener has answered yet."""
         return self.missing == self.n_listeners
 
-    def receive(self, gradients: list) -> list:
+    def receive(self, gradients: list[Any]) -> list[Any]:
         """Add one listener's gradients.
 
-        gradients (List): One for each Doc, or one for each Doc that has hidden states.
+        gradients (list[Any]): One for each Doc, or one for each Doc that has hidden states.
+        RETURNS (list[Any]): Nothing: the step comes later.
         """
         if self.backprop is None:
             return []  # too late: the step is over
@@ -83,9 +86,9 @@ class PendingUpdate(Pending):
 
     def __init__(
         self,
-        model: Model,
+        model: Model[Any, Any],
         batch: FullTransformerBatch,
-        backprop: Callable[[DocBatch], list],
+        backprop: Callable[[DocBatch], list[Doc]],
         n_listeners: int,
         losses: dict[str, float],
         name: str,
@@ -96,12 +99,15 @@ class PendingUpdate(Pending):
         self.sums = [{} for _ in batch.doc_data]
 
     def add(self, gradients: list[TransformerData]) -> None:
-        if len(gradients) == len(self.sums):
-            targets = self.sums
-        else:
-            targets = [
-                states for states, data in zip(self.sums, self.batch.doc_data) if has_states(data)
-            ]
+        """Add one listener's gradients to the sum.
+
+        gradients (list[TransformerData]): One for each Doc, or one for each Doc with tokens.
+        RAISES (BertFamilyError): If they are of another number of Docs.
+        """
+        targets = self.sums
+        if len(gradients) != len(self.sums):
+            pairs = zip(self.sums, self.batch.doc_data)
+            targets = [states for states, data in pairs if has_states(data)]
         if len(gradients) != len(targets):
             raise Errors.B050(name=self.name, given=len(gradients), expected=len(self.sums))
         for states, data in zip(targets, gradients):
@@ -110,6 +116,7 @@ class PendingUpdate(Pending):
                 states[layer] = states[layer] + gradient if layer in states else gradient
 
     def total(self) -> DocBatch:
+        """RETURNS (DocBatch): The sums, in the form of the transformer's output."""
         return gradients_batch(self.sums, self.depth)
 
 
@@ -117,32 +124,33 @@ class PendingVectors(Pending):
     """Waits for the gradients of token vectors, each `(tokens, width)`."""
 
     def add(self, gradients: list[Floats2d]) -> None:
-        self.losses[self.name] += sum(
-            float(self.model.ops.xp.vdot(gradient, gradient)) for gradient in gradients
-        )
-        self.sums = (
-            [total + gradient for total, gradient in zip(self.sums, gradients)]
-            if self.sums
-            else list(gradients)
-        )
+        """Add one listener's gradients to the sum.
+
+        gradients (list[Floats2d]): One for each Doc.
+        """
+        xp = self.model.ops.xp
+        self.losses[self.name] += sum(float(xp.vdot(grad, grad)) for grad in gradients)
+        if self.sums:
+            self.sums = [total + gradient for total, gradient in zip(self.sums, gradients)]
+        else:
+            self.sums = list(gradients)
 
     def total(self) -> list[Floats2d]:
+        """RETURNS (list[Floats2d]): The sums, one for each Doc."""
         return self.sums
 
 
 class WaitsForListeners:
-    """What the components share whose gradients come from others: the step of an update waits for
-    them.
-    """
+    """A component whose gradients come from its listeners: the step of an update waits for them."""
 
-    model: Model
+    model: Model[Any, Any]
     _pending: Pending | None
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Update the trained weights with the gradients of all listeners.
 
-        `Language.update` calls this before the listeners have computed theirs: then the step waits
-        for them.
+        `Language.update` may call this before the listeners have computed theirs: then the step
+        waits for them.
 
         sgd (Optimizer): The optimizer.
         """

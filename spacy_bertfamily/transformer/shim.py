@@ -1,4 +1,4 @@
-"""What thinc knows of the encoder: how to load, update, average, copy and store it."""
+"""The thinc shim of the encoder: loads, updates, averages, copies and stores it."""
 
 import contextlib
 import tempfile
@@ -13,6 +13,7 @@ import torch
 from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import PyTorchGradScaler, Shim
 from thinc.types import FloatsXd
+from torch import nn
 
 from ..backbone import Backbone, load_backbone, read_config
 from ..encoder.check import check_structure
@@ -31,9 +32,9 @@ DELTA_FILE = "delta.safetensors"
 
 
 class EncoderShim(Shim):
-    """Holds an `Encoder`, None until `load()` or `from_bytes()`.
+    """Hold an `Encoder`; there is none before `load()` or `from_bytes()`.
 
-    settings (EncoderSettings): What to load.
+    settings (EncoderSettings): The backbone to load, and how to train and run it.
     """
 
     _model: Encoder | None
@@ -51,13 +52,19 @@ class EncoderShim(Shim):
 
     @property
     def encoder(self) -> Encoder:
-        """RETURNS (Encoder): The encoder. RAISES (ValueError): If there is none yet."""
+        """Get the encoder.
+
+        RETURNS (Encoder): The encoder.
+        RAISES (BertFamilyError): If there is none yet.
+        """
         return self.schedule.encoder
 
     @property
     def schedule(self) -> EncoderSchedule:
-        """RETURNS (EncoderSchedule): Runs the encoder. RAISES (ValueError): If there is none
-        yet.
+        """Get what runs the encoder.
+
+        RETURNS (EncoderSchedule): The schedule.
+        RAISES (BertFamilyError): If there is no encoder yet.
         """
         if self._schedule is None:
             raise Errors.B011(name=self.component)
@@ -65,19 +72,23 @@ class EncoderShim(Shim):
 
     @property
     def tokenizer(self) -> PieceTokenizer:
-        """RETURNS (PieceTokenizer): The backbone's tokenizer. RAISES (ValueError): If there is none
-        yet.
+        """Get the backbone's tokenizer.
+
+        RETURNS (PieceTokenizer): The tokenizer.
+        RAISES (BertFamilyError): If there is no encoder yet.
         """
         return self.schedule.tokenizer
 
     @property
     def loaded(self) -> bool:
+        """RETURNS (bool): Whether there is an encoder."""
         return self._model is not None
 
     def load(self, source: str | None = None) -> None:
-        """Load the backbone and make the encoder.
+        """Load the backbone and make a new encoder on it.
 
-        source (str | None): A folder to take it from instead of the configured name.
+        source (str | None): A folder to load it from instead of the configured name.
+        RAISES (BertFamilyError): If the backbone cannot be loaded, or the settings do not fit it.
         """
         check_structure(read_config(source or self.settings.name)[1], self.settings)
         backbone = self._load_backbone(source)
@@ -127,65 +138,65 @@ class EncoderShim(Shim):
     # Training
 
     def scale(self, gradients: list[States]) -> list[States]:
-        """RETURNS (list[States]): Gradients, scaled up if the precision needs it; `finish_update`
-        undoes it.
+        """Scale gradients up if the precision needs it; `finish_update` scales them back.
+
+        gradients (list[States]): The gradients of each Doc's hidden states.
+        RETURNS (list[States]): The scaled gradients.
         """
         if self.settings.precision != "float16":
             return gradients
-        factor = float(self.scaler.scale([torch.ones(1, device=self.encoder.device)])[0])
-        return [
-            {layer: gradient * factor for layer, gradient in states.items()} for states in gradients
-        ]
+        one = torch.ones(1, device=self.encoder.device)
+        factor = float(self.scaler.scale([one])[0])
+        scaled: list[States] = []
+        for states in gradients:
+            scaled.append({layer: gradient * factor for layer, gradient in states.items()})
+        return scaled
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        """Step all trained tensors that have a gradient; frozen ones never reach the optimizer."""
-        parameters = {
-            n: p
-            for n, p in self.encoder.named_parameters()
-            if p.requires_grad and p.grad is not None
-        }
-        overflow = (
-            self.scaler.unscale([p.grad for p in parameters.values()]) if parameters else False
-        )
+        """Step all trained tensors that have a gradient. Frozen ones never reach the optimizer.
+
+        optimizer (Optimizer): The optimizer.
+        """
+        gradients: dict[str, torch.Tensor] = {}
+        parameters: dict[str, nn.Parameter] = {}
+        for name, parameter in self.encoder.named_parameters():
+            if parameter.requires_grad and parameter.grad is not None:
+                parameters[name], gradients[name] = parameter, parameter.grad
+        overflow = bool(gradients) and self.scaler.unscale(list(gradients.values()))
         for name, parameter in parameters.items():
             if not overflow:
-                value, gradient = (
-                    cast(FloatsXd, torch2xp(cast(torch.Tensor, t)))
-                    for t in (parameter.data, parameter.grad)
-                )
+                value = cast(FloatsXd, torch2xp(parameter.data))
+                gradient = cast(FloatsXd, torch2xp(gradients[name]))
                 weights, _ = optimizer((self.id, name), value, gradient)
                 parameter.data.copy_(xp2torch(weights, device=parameter.device))
             parameter.grad = None
         self.scaler.update()
 
     @contextlib.contextmanager
-    def use_params(self, params: dict) -> Iterator[None]:
-        """Put averages in the place of the trained tensors, for a while. What is frozen has no
-        averages.
+    def use_params(self, params: dict[Any, FloatsXd]) -> Iterator[None]:
+        """Use averages instead of the trained tensors inside this context.
+
+        params (dict[Any, FloatsXd]): Averages by the optimizer's key. Those of other layers are
+            ignored; frozen tensors have none.
         """
-        averages = {}
-        if self._model is not None:
-            own = dict(self._model.named_parameters())
-            averages = {
-                own[key[1]]: value
-                for key, value in params.items()
-                if _is_own(key, self.id) and key[1] in own
-            }
+        averages: dict[nn.Parameter, FloatsXd] = {}
+        own = {} if self._model is None else dict(self._model.named_parameters())
+        for key, value in params.items():
+            if _is_own(key, self.id) and key[1] in own:
+                averages[own[key[1]]] = value
         backup = {parameter: parameter.data.clone() for parameter in averages}
         for parameter, average in averages.items():
             parameter.data.copy_(xp2torch(average, device=parameter.device))
         try:
             yield
         finally:
-            for parameter, value in backup.items():
-                parameter.data.copy_(value)
+            for parameter, trained in backup.items():
+                parameter.data.copy_(trained)
 
     # Copies and storage
 
     def copy(self) -> "EncoderShim":
-        """RETURNS (EncoderShim): A shim with trained tensors of its own over the same shared
-        backbone.
-        """
+        """RETURNS (EncoderShim): Has trained tensors of its own over the same shared backbone."""
         copied = EncoderShim(self.settings)
         copied.component, copied.save_backbone = self.component, self.save_backbone
         if self.loaded:
@@ -196,17 +207,18 @@ class EncoderShim(Shim):
             copied._use(restored, self.tokenizer)
         return copied
 
-    def __deepcopy__(self, memo: dict) -> "EncoderShim":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "EncoderShim":
         return self.copy()
 
-    def __reduce__(self) -> tuple:
-        """Pickle as bytes: spawned processes of `nlp.pipe(n_process=2)` load the backbone
-        themselves.
-        """
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as bytes. Spawned processes of `nlp.pipe(n_process=2)` load the backbone."""
         return _unpickle, (self.settings, self.component, self.save_backbone, self.to_bytes())
 
     def to_device(self, device_type: str, device_id: int) -> None:
-        """Load the backbone on another device and move what was trained there."""
+        """Load the backbone on thinc's default device, and move what was trained there.
+
+        device_type, device_id: As in thinc's shims; not used.
+        """
         if self._model is None or self._model.device == get_torch_default_device():
             return
         content = self.delta_bytes()
@@ -214,20 +226,21 @@ class EncoderShim(Shim):
         self.load_delta(content, DELTA_FILE)
 
     def delta_bytes(self) -> bytes:
-        """RETURNS (bytes): The trained tensors and the reference to the backbone, as a safetensors
-        file.
-        """
+        """RETURNS (bytes): What was trained and the backbone's reference, as a safetensors file."""
         if self._model is None:
             return NOTHING
         return delta_to_bytes(self.encoder, self.reference())
 
     def load_delta(self, content: bytes, file: str, source: str | None = None) -> None:
-        """Load the backbone, check that it is the one that the delta was trained on, and apply the
-        delta. On any error nothing is changed.
+        """Load the backbone that a delta was trained on, and apply the delta.
+
+        On any error nothing is changed.
 
         content (bytes): A safetensors file.
         file (str): Its name, for errors.
-        source (str | None): A folder to take the backbone from instead of the configured name.
+        source (str | None): A folder to load the backbone from instead of the configured name.
+        RAISES (BertFamilyError): If the backbone is missing or another one, or the delta is damaged
+            or does not fit.
         """
         if content == NOTHING:
             return
@@ -249,16 +262,23 @@ class EncoderShim(Shim):
             )
 
     def to_bytes(self) -> bytes:
-        if self._model is None:
-            return srsly.msgpack_dumps({"delta": None, "backbone": None})
-        files = None
-        if self.save_backbone:
-            with tempfile.TemporaryDirectory() as folder:
-                write_backbone_files(self._model.shared, Path(folder) / "backbone")
-                files = read_backbone_files(Path(folder) / "backbone")
-        return srsly.msgpack_dumps({"delta": self.delta_bytes(), "backbone": files})
+        """RETURNS (bytes): The delta, and the backbone's files if they are saved with it."""
+        message: dict[str, Any] = {"delta": None, "backbone": None}
+        if self._model is not None:
+            message["delta"] = self.delta_bytes()
+            if self.save_backbone:
+                with tempfile.TemporaryDirectory() as folder:
+                    write_backbone_files(self._model.shared, Path(folder) / "backbone")
+                    message["backbone"] = read_backbone_files(Path(folder) / "backbone")
+        return bytes(srsly.msgpack_dumps(message))
 
     def from_bytes(self, data: bytes) -> "EncoderShim":
+        """Load what `to_bytes` gave.
+
+        data (bytes): The bytes.
+        RETURNS (EncoderShim): This shim.
+        RAISES (BertFamilyError): As `load_delta`.
+        """
         msg: dict[str, Any] = srsly.msgpack_loads(data)
         if msg["delta"] is None:
             return self
@@ -275,7 +295,8 @@ class EncoderShim(Shim):
             raise
         shared = self.encoder.shared
         if shared.folder == Path(directory.name) and shared.model.dtype != torch.float32:
-            weakref.finalize(shared, directory.cleanup)  # to be saved again, it is read in float32
+            # to be saved again, the backbone is read from these files in float32
+            weakref.finalize(shared, directory.cleanup)
         else:
             directory.cleanup()
         return self
@@ -294,8 +315,10 @@ def _is_own(key: Any, shim_id: int) -> bool:
 
 
 def _distribution(name: str) -> str:
-    """RETURNS (str): `distribution==version` for a backbone inside a package, else an empty
-    string.
+    """Find the distribution that a backbone inside a package comes with.
+
+    name (str): The backbone's name.
+    RETURNS (str): `distribution==version`; empty for other backbones.
     """
     if ":" not in name:
         return ""

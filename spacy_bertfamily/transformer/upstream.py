@@ -1,5 +1,7 @@
 """Finding the transformer that a component listens to."""
 
+from typing import Any
+
 from spacy.language import Language
 from spacy_transformers.layers import TransformerListener
 from thinc.api import Model
@@ -9,15 +11,17 @@ from .component import AdapterTransformer
 from .shim import EncoderShim
 
 
-def upstream_name(model: Model) -> str | None:
-    """RETURNS (str | None): The name that a model's listener gives to its transformer, `*` for any;
-    None if the model has no listener.
+def upstream_name(model: Model[Any, Any]) -> str | None:
+    """Find the name by which a model's listener knows its transformer.
+
+    model (Model): The model.
+    RETURNS (str | None): The name, `*` for any; None if the model has no listener.
     """
     names = [node.upstream_name for node in model.walk() if isinstance(node, TransformerListener)]
     return names[0] if names else None
 
 
-def find_transformer(model: Model, nlp: Language | None) -> AdapterTransformer | None:
+def find_transformer(model: Model[Any, Any], nlp: Language | None) -> AdapterTransformer | None:
     """Find the transformer that a model listens to.
 
     model (Model): The model.
@@ -25,13 +29,14 @@ def find_transformer(model: Model, nlp: Language | None) -> AdapterTransformer |
     RETURNS (AdapterTransformer | None): The transformer; None if it is not one of ours.
     """
     upstream = upstream_name(model)
-    for name, component in nlp.components if nlp is not None else ():
+    components = [] if nlp is None else nlp.components
+    for name, component in components:
         if isinstance(component, AdapterTransformer) and upstream in (name, "*"):
             return component
     return None
 
 
-def find_shim(model: Model, nlp: Language | None) -> EncoderShim | None:
+def find_shim(model: Model[Any, Any], nlp: Language | None) -> EncoderShim | None:
     """Find the encoder that a model gets its states from.
 
     model (Model): A model that listens to a transformer, or has one of its own.
@@ -45,11 +50,14 @@ def find_shim(model: Model, nlp: Language | None) -> EncoderShim | None:
     return None if transformer is None else transformer.shim
 
 
-def require_shim(model: Model, nlp: Language, name: str) -> EncoderShim:
-    """`find_shim` for a component that cannot do without.
+def require_shim(model: Model[Any, Any], nlp: Language, name: str) -> EncoderShim:
+    """Find the encoder for a component that needs one.
 
+    model (Model): As in `find_shim`.
+    nlp (Language): The pipeline.
     name (str): The component's name, for the error.
-    RAISES (ValueError): If there is none.
+    RETURNS (EncoderShim): The encoder's shim.
+    RAISES (BertFamilyError): If there is none.
     """
     shim = find_shim(model, nlp)
     if shim is None:
