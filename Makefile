@@ -6,10 +6,12 @@ BIN = $(VENV)/bin
 TORCH ?= torch==2.13.0
 # Versions to stay at, as pip's constraints; none by default.
 CONSTRAINTS ?= /dev/null
-# What the demo asks of which text, with what comes trained; and then its help pages, with what it has trained.
+# What the demo asks of which text, with a released pipeline; and then its help pages, with what it has trained.
 CONTEXT ?= assets/lighthouse.txt
 QUESTION ?= When did the last keeper leave?
 TEXT ?= When is the money for my returned lamp paid back?
+# 1: measure the coverage of `make test`, and print it by room.
+COVERAGE ?=
 
 .PHONY: demo test test-lowest lint clean
 
@@ -25,7 +27,8 @@ demo: $(VENV)/installed  ## ask CONTEXT the QUESTION, then train three adapters 
 		--vars.context "$(CONTEXT)" --vars.ask "$(QUESTION)" --vars.question "$(TEXT)"
 
 test: $(VENV)/installed  ## run all tests
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(TESTS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(if $(COVERAGE),--cov --cov-report=) $(TESTS)
+	$(if $(COVERAGE),$(BIN)/python scripts/coverage_by_room.py)
 
 test-lowest:  ## run the tests that are not slow on the lowest versions that pyproject.toml allows, in .venv-lowest
 	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=tests/lowest.txt TESTS='-m "not slow"'
@@ -35,5 +38,5 @@ lint: $(VENV)/installed  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-clean:
-	rm -rf $(VENV) .venv-lowest corpus metrics packages training project.lock
+clean:  ## remove the environments, and what the workflows have made
+	rm -rf $(VENV) .venv-lowest .coverage corpus metrics packages training project.lock

@@ -1,4 +1,4 @@
-"""Reading public corpora into spaCy's format. The data is not part of this repository."""
+"""Read public corpora into spaCy's format. The data is not part of this repository."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,31 +13,36 @@ from spacy_bertfamily.convert.tables import read_rows
 from spacy_bertfamily.convert.tokens import TokenReport, convert_bio, convert_conllu
 
 
-def existing(path: Path) -> Path:
-    """RETURNS (Path): The same. Ends the program if there is no such file."""
+def require_file(path: Path) -> Path:
+    """RETURNS (Path): The same path. Ends the program if there is no such file."""
     if not path.is_file():
         sys.exit(f"Missing data file: {path}. Give the folder that holds the corpora with --data.")
     return path
 
 
 def read_ud_tags(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """Universal Dependencies in CoNLL-U: one Doc a sentence, with UPOS tags as `token.tag_`."""
-    return convert_conllu(existing(path), vocab, TokenReport())
+    """Read Universal Dependencies in CoNLL-U: one Doc a sentence, UPOS tags in `token.tag_`."""
+    return convert_conllu(require_file(path), vocab, TokenReport())
 
 
 def read_bio_entities(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """JSON lines with `tokens` and BIO `tags`: one Doc a line, with entities."""
-    return convert_bio(existing(path), vocab, TokenReport())
+    """Read JSON lines with `tokens` and BIO `tags`: one Doc a line, with entities."""
+    return convert_bio(require_file(path), vocab, TokenReport())
 
 
 def read_pairs(path: Path, nlp: Language, mode: str = "exclusive") -> Iterator[Doc]:
-    """JSON lines with `sentence1`, `sentence2` and `label`, which is a number where the mode is
-    `regression`.
+    """Read JSON lines with `sentence1`, `sentence2` and `label`.
+
+    path (Path): The file.
+    nlp (Language): Its tokenizer makes the Docs.
+    mode (str): `regression` if the labels are numbers.
+    YIELDS (Doc): Pairs with `doc.cats`.
     """
     columns = PairColumns("sentence1", "sentence2", "label", mode)
-    return convert_pairs(read_rows(existing(path)), str(path), columns, nlp, PairReport())
+    return convert_pairs(read_rows(require_file(path)), str(path), columns, nlp, PairReport())
 
 
 def write_docbin(docs: Iterable[Doc], path: Path) -> None:
+    """Write Docs without their user data."""
     path.parent.mkdir(parents=True, exist_ok=True)
     DocBin(docs=docs, store_user_data=False).to_disk(path)

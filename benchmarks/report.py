@@ -1,26 +1,22 @@
-"""Tables of benchmarks in the documentation: each is written by the script that measures it."""
+"""Write the tables of benchmarks into pages of the documentation."""
 
-import argparse
 import re
 from pathlib import Path
 
 
-def add_write_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--write", type=Path, help="page that the tables are put in, such as docs/performance.md"
-    )
-
-
 def publish(name: str, text: str, page: Path | None) -> None:
-    """Print a text, and put it in the place on a page that is marked `<!-- name -->` to `<!-- /name
-    -->`.
+    """Print a text, and put it between the comments `<!-- name -->` and `<!-- /name -->` of a page.
+
+    name (str): The name in the comments.
+    text (str): What is printed and written.
+    page (Path | None): The page; None to print only.
     """
     print(text, flush=True)
-    if page is not None:
-        content = page.read_text(encoding="utf8")
-        start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        assert 0 <= content.find(start) < content.find(end), f"{page} has no place for {name}"
-        place = re.compile(rf"{start}.*?{end}", re.DOTALL)
-        page.write_text(
-            place.sub(lambda _: f"{start}\n{text.strip()}\n{end}", content), encoding="utf8"
-        )
+    if page is None:
+        return
+    content = page.read_text(encoding="utf8")
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    assert 0 <= content.find(start) < content.find(end), f"{page} has no place for {name}"
+    place = re.compile(rf"{start}.*?{end}", re.DOTALL)
+    block = f"{start}\n{text.strip()}\n{end}"
+    page.write_text(place.sub(lambda _: block, content), encoding="utf8")

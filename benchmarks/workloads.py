@@ -14,24 +14,26 @@ def read_words(data: Path) -> list[str]:
 
 
 def make_texts(words: list[str], lengths: list[int]) -> list[str]:
-    """Cut a text in pieces of so many words."""
+    """RETURNS (list[str]): Consecutive texts of so many words each."""
     source: Iterator[str] = iter(words)
     return [" ".join(next(source) for _ in range(length)) for length in lengths]
 
 
 def workload_lengths(name: str, size: float) -> list[int]:
-    """Lay out a workload.
+    """Compute the lengths of a workload's texts.
 
-    name (str): mixed: lognormal, 20 to 800, median 120; tiny: 1,000 of 8; single: 100 of 20; long:
-        one of 20,000.
-    size (float): Times that.
-    RETURNS (list[int]): Words of each text.
+    name (str): `mixed`: 80 texts, lognormal, 20 to 800 words, median 120; `tiny`: 1,000 of 8;
+        `single`: 100 of 20; `long`: one of 20,000.
+    size (float): Factor to the number of texts, of `long` to its words.
+    RETURNS (list[int]): The number of words of each text.
     """
     if name == "mixed":
         rng = random.Random(0)
-        return [int(min(800, max(20, rng.lognormvariate(4.8, 0.8)))) for _ in range(int(80 * size))]
-    return {
+        drawn = [rng.lognormvariate(4.8, 0.8) for _ in range(int(80 * size))]
+        return [int(min(800, max(20, length))) for length in drawn]
+    lengths = {
         "tiny": [8] * int(1000 * size),
         "single": [20] * int(100 * size),
         "long": [int(20_000 * size)],
-    }[name]
+    }
+    return lengths[name]

@@ -1,6 +1,6 @@
-"""Keeps articles of a file in SQuAD's format out of training.
+"""Keep the last articles of a file in SQuAD's format out of training.
 
-python scripts/hold_out.py SOURCE NUMBER TRAIN HELD_OUT
+    python scripts/hold_out.py SOURCE NUMBER TRAIN HELD_OUT
 
 The last NUMBER articles of SOURCE, gzipped or not, go to HELD_OUT, the others to TRAIN.
 """
@@ -13,15 +13,13 @@ from spacy_bertfamily.convert.files import open_text
 
 
 def hold_out(source: Path, number: int, train: Path, held_out: Path) -> None:
-    """See above."""
+    """Write the two files."""
     with open_text(source) as file:
         content = json.load(file)
-    for path, articles in (
-        (train, content["data"][:-number]),
-        (held_out, content["data"][-number:]),
-    ):
+    articles = content["data"]
+    for path, part in ((train, articles[:-number]), (held_out, articles[-number:])):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**content, "data": articles}), encoding="utf8")
+        path.write_text(json.dumps({**content, "data": part}), encoding="utf8")
 
 
 if __name__ == "__main__":

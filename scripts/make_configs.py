@@ -1,5 +1,4 @@
-"""Writes the configs of one task in `configs/`, which are what `python -m spacy bertfamily
-init-config` makes.
+"""Write the configs of one task in `configs/`, as `python -m spacy bertfamily init-config` does.
 
 python scripts/make_configs.py
 """
@@ -8,8 +7,8 @@ from pathlib import Path
 
 from spacy_bertfamily.init_config.make import make_config
 
-ROOT = Path(__file__).parent.parent
-# name: task, mode, language
+ROOT = Path(__file__).parents[1]
+# by name: task, mode, language
 CONFIGS: dict[str, tuple[str, str, str]] = {
     "ner_adapter": ("ner", "adapter", "en"),
     "ner_full": ("ner", "full", "en"),
@@ -24,7 +23,7 @@ CONFIGS: dict[str, tuple[str, str, str]] = {
     "textcat_adapter": ("textcat", "adapter", "en"),
     "textcat_full": ("textcat", "full", "en"),
 }
-# written by hand: several tasks, and the pipelines that come trained
+# written by hand: several tasks, and the pipelines that come with the package
 WRITTEN = {
     "multitask_pal",
     "en_minilm_qa",

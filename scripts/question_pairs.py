@@ -1,4 +1,4 @@
-"""Make pairs of texts out of questions with their pages: is this question about this page?"""
+"""Pair questions with pages, to train a classifier of what a question is about."""
 
 import json
 import random
@@ -8,8 +8,9 @@ import typer
 
 
 def main(source: Path, target: Path, seed: int = 0) -> None:
-    """Read SOURCE, in SQuAD's format, and write TARGET, JSON lines: each question beside its own
-    page and another.
+    """Pair each question of SOURCE, in SQuAD's format, with its own page and with another.
+
+    TARGET gets JSON lines.
     """
     articles = json.loads(source.read_text(encoding="utf8"))["data"]
     pages = [paragraph for article in articles for paragraph in article["paragraphs"]]
@@ -17,14 +18,11 @@ def main(source: Path, target: Path, seed: int = 0) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("w", encoding="utf8") as file:
         for page in pages:
+            others = [other for other in pages if other is not page]
             for qa in page["qas"]:
-                other = rng.choice([p for p in pages if p is not page])
-                for beside, label in ((page, "about"), (other, "other")):
-                    row = {
-                        "sentence1": qa["question"],
-                        "sentence2": beside["context"],
-                        "label": label,
-                    }
+                for shown, label in ((page, "about"), (rng.choice(others), "other")):
+                    texts = {"sentence1": qa["question"], "sentence2": shown["context"]}
+                    row = {**texts, "label": label}
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 

@@ -1,17 +1,18 @@
-"""Makes a trained pipeline one of those that come with the package.
+"""Make a trained pipeline one of those that come with the package.
 
-python scripts/release.py en_minilm_qa training/en_minilm_qa/model-best --calibrate
-corpus/en_minilm_qa/dev.spacy
+    python scripts/release.py en_minilm_qa training/en_minilm_qa/model-best
+        --calibrate corpus/en_minilm_qa/dev.spacy
 
-Answers are calibrated on dev data; the words of the training data are taken out of the vocabulary,
-where they are of no use. Whatever it was trained in, it computes in float32, which every processor
-does well.
+Answers are calibrated on dev data. The words of the training data are removed from the vocabulary,
+where nothing needs them. In whatever precision it was trained, the pipeline computes in float32,
+which every processor does well.
 """
 
 import json
 import shutil
 from importlib.metadata import requires
 from pathlib import Path
+from typing import Any
 
 import spacy
 import typer
@@ -34,51 +35,56 @@ DESCRIPTIONS = {
 def calibrate(nlp: Language, corpus: Path) -> None:
     """Fit the temperature and the null threshold of a `span_qa` on dev data."""
     examples = list(Corpus(corpus)(nlp))
-    msg.good(
-        f"Calibrated on {len(examples)} questions: {nlp.get_pipe('span_qa').calibrate(examples)}"
-    )
+    qa: Any = nlp.get_pipe("span_qa")
+    msg.good(f"Calibrated on {len(examples)} questions: {qa.calibrate(examples)}")
 
 
-def in_float32(trained: Path) -> dict[str, str]:
-    """RETURNS (dict[str, str]): What to change in a pipeline's config."""
+def float32_overrides(trained: Path) -> dict[str, str]:
+    """RETURNS (dict[str, str]): Changes to a pipeline's config, so that it computes in float32."""
     blocks = load_config(trained / "config.cfg")["components"]
     names = [name for name, block in blocks.items() if "precision" in block.get("model", {})]
     return {f"components.{name}.model.precision": "float32" for name in names}
 
 
-def describe(nlp: Language, name: str) -> None:
-    """Fill in what spaCy says of a pipeline."""
-    (spacy_range,) = (
-        need.removeprefix("spacy")
-        for need in requires("spacy-bertfamily")
-        if need.startswith("spacy<")
-    )
+def set_meta(nlp: Language, name: str) -> None:
+    """Fill in the pipeline's meta data."""
     nlp.meta.update(
-        name=name.partition("_")[2], version=__version__, description=DESCRIPTIONS[name], license="MIT",
-        author="The authors of spacy-bertfamily", requirements=[f"spacy-bertfamily[minilm]>={__version__}"],
-        spacy_version=spacy_range,
-    )  # fmt: skip
-
-
-def forget_words(nlp: Language, folder: Path) -> None:
-    """Leave only what components need of a stored vocabulary."""
-    labels = {label for labels in nlp.pipe_labels.values() for label in labels}
-    (folder / "vocab" / "strings.json").write_text(
-        json.dumps(sorted(labels), ensure_ascii=False), encoding="utf8"
+        name=name.partition("_")[2],
+        version=__version__,
+        description=DESCRIPTIONS[name],
+        license="MIT",
+        author="The authors of spacy-bertfamily",
+        requirements=[f"spacy-bertfamily[minilm]>={__version__}"],
+        spacy_version=spacy_range(),
     )
+
+
+def spacy_range() -> str:
+    """RETURNS (str): The versions of spaCy that this package allows."""
+    requirements = requires("spacy-bertfamily") or []
+    (found,) = [line for line in requirements if line.startswith("spacy<")]
+    return found.removeprefix("spacy")
+
+
+def remove_words(nlp: Language, folder: Path) -> None:
+    """Keep only the labels in a stored pipeline's strings."""
+    labels = {label for labels in nlp.pipe_labels.values() for label in labels}
+    strings = json.dumps(sorted(labels), ensure_ascii=False)
+    (folder / "vocab" / "strings.json").write_text(strings, encoding="utf8")
 
 
 def main(
     name: str, trained: Path, calibrate_on: Path | None = typer.Option(None, "--calibrate")
 ) -> None:
-    nlp = spacy.load(trained, config=in_float32(trained))
+    """Release the pipeline in the folder TRAINED as NAME."""
+    nlp = spacy.load(trained, config=float32_overrides(trained))
     if calibrate_on is not None:
         calibrate(nlp, calibrate_on)
-    describe(nlp, name)
+    set_meta(nlp, name)
     folder = find(name)
     shutil.rmtree(folder, ignore_errors=True)
     nlp.to_disk(folder)
-    forget_words(nlp, folder)
+    remove_words(nlp, folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     msg.good(f"{folder}: {size / 1e6:.2f} MB")
 

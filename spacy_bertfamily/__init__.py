@@ -1,34 +1,121 @@
-"""The BERT family's way of working, as ordinary spaCy components."""
+"""Adapters, freezing, sentence pairs and question answering as ordinary spaCy components.
+
+The names in `__all__` are the public interface, together with those in the `__all__` of
+`spacy_bertfamily.tasks.base`. docs/api.md describes them. Everything else may change between
+versions.
+"""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import moved
 
+if TYPE_CHECKING:
+    from . import released
+    from .adapters import Adapter, AdapterModules, ResidualUpdate
+    from .adapters.registry import registry
+    from .adapters.sublayer import Sublayer
+    from .annotation.answers import Answer, set_answers
+    from .annotation.segments import join_segments, split_segments
+    from .backbone.locate import locate
+    from .convert.squad import SquadReport, convert_squad
+    from .encoder.summary import TrainableSummary
+    from .errors import BertFamilyError
+    from .layer_mix.builders import make_layer_mix
+    from .layer_mix.weights import MixWeights, layer_weights
+    from .model_types import ModelTypeSpec, Site, register_model_type
+    from .patching.hooks import after
+    from .pooler.component import WeightedLayerPooler
+    from .released.load import load
+    from .tasks.pairs.component import PairClassifier
+    from .tasks.qa.calibrate import Calibration
+    from .tasks.qa.component import SpanQA
+    from .transformer.component import AdapterTransformer
+    from .transformer.listener import LayerListener
+    from .transformer.model import attach_mix
+
 __version__ = "0.1.0"
 
-# Public names and their modules: imported on first use, since spaCy resolves this package in every
-# spacy.blank().
+__all__ = [
+    "Adapter",
+    "AdapterModules",
+    "AdapterTransformer",
+    "Answer",
+    "BertFamilyError",
+    "Calibration",
+    "LayerListener",
+    "MixWeights",
+    "ModelTypeSpec",
+    "PairClassifier",
+    "ResidualUpdate",
+    "Site",
+    "SpanQA",
+    "SquadReport",
+    "Sublayer",
+    "TrainableSummary",
+    "WeightedLayerPooler",
+    "__version__",
+    "after",
+    "attach_mix",
+    "convert_squad",
+    "join_segments",
+    "layer_weights",
+    "load",
+    "locate",
+    "make_layer_mix",
+    "register_model_type",
+    "registry",
+    "released",
+    "set_answers",
+    "split_segments",
+]
+
+# The module of each public name. Modules are imported on first use, because spaCy imports this
+# package in every `spacy.blank()`: importing it must not import torch or transformers.
 _PUBLIC = {
+    "Adapter": "adapters",
+    "AdapterModules": "adapters",
+    "AdapterTransformer": "transformer.component",
     "Answer": "annotation.answers",
+    "BertFamilyError": "errors",
+    "Calibration": "tasks.qa.calibrate",
+    "LayerListener": "transformer.listener",
+    "MixWeights": "layer_mix.weights",
     "ModelTypeSpec": "model_types",
+    "PairClassifier": "tasks.pairs.component",
+    "ResidualUpdate": "adapters",
     "Site": "model_types",
+    "SpanQA": "tasks.qa.component",
+    "SquadReport": "convert.squad",
+    "Sublayer": "adapters.sublayer",
+    "TrainableSummary": "encoder.summary",
+    "WeightedLayerPooler": "pooler.component",
+    "after": "patching.hooks",
+    "attach_mix": "transformer.model",
+    "convert_squad": "convert.squad",
     "join_segments": "annotation.segments",
     "layer_weights": "layer_mix.weights",
-    "load": "released",
+    "load": "released.load",
+    "locate": "backbone.locate",
+    "make_layer_mix": "layer_mix.builders",
     "register_model_type": "model_types",
+    "registry": "adapters.registry",
+    "set_answers": "annotation.answers",
     "split_segments": "annotation.segments",
 }
+# Public modules, whose `__all__` is public too. `tasks.base` is for tasks in other packages.
+_MODULES = ("released", "tasks.base")
 
 moved.install()
 
-__all__ = ["__version__", *_PUBLIC]
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+    """Import a public name or module on first use."""
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _PUBLIC:
+        return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

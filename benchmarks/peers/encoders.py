@@ -1,26 +1,26 @@
-"""Pipelines with nothing but a transformer in them: ours and spaCy's two; and a plain loop over
-batches.
-"""
+"""Pipelines with nothing but a transformer, ours and spaCy's two, and a plain loop over batches."""
 
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
-from . import NAME
+from benchmarks.defaults import BACKBONE
 
-OURS, HALF = "ours, float32", "ours, bfloat16"
-THEIRS, CURATED, PLAIN = (
-    "spacy-transformers",
-    "spacy-curated-transformers",
-    "transformers, sorted batches",
-)
+# The names of the ways in the tables
+FLOAT32, BFLOAT16 = "ours, float32", "ours, bfloat16"
+SPACY_TRANSFORMERS = "spacy-transformers"
+CURATED_TRANSFORMERS = "spacy-curated-transformers"
+PLAIN_LOOP = "transformers, sorted batches"
+# spacy-transformers' default windows, in tokens
 STRIDED = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, "stride": 96}
-WINDOW, STRIDE = 384, 128  # our defaults, in pieces
+# our default windows, in pieces
+WINDOW, STRIDE = 384, 128
 BATCH = 32
 
 
 def make_blank() -> Any:
+    """RETURNS (Language): A blank pipeline that takes texts of any length."""
     import spacy
 
     nlp = spacy.blank("en")
@@ -29,20 +29,25 @@ def make_blank() -> Any:
 
 
 def make_ours(precision: str = "float32") -> Any:
+    """RETURNS (Language): Our frozen transformer."""
     nlp = make_blank()
-    model = {"name": NAME, "trainable": [], "adapter": None, "precision": precision}
+    model = {"name": BACKBONE, "trainable": [], "adapter": None, "precision": precision}
     nlp.add_pipe("adapter_transformer", name="transformer", config={"model": model})
     nlp.initialize()
     return nlp
 
 
 def make_spacy_transformers(get_spans: Any = STRIDED) -> Any:
+    """RETURNS (Language): spacy-transformers' transformer.
+
+    get_spans (Any): The config of its span getter, which makes the windows.
+    """
     from spacy_bertfamily.backbone.locate import locate
 
     nlp = make_blank()
     model = {
         "@architectures": "spacy-transformers.TransformerModel.v3",
-        "name": str(locate(NAME)),
+        "name": str(locate(BACKBONE)),
         "get_spans": get_spans,
         "tokenizer_config": {"use_fast": True},
     }
@@ -51,15 +56,15 @@ def make_spacy_transformers(get_spans: Any = STRIDED) -> Any:
     return nlp
 
 
-def make_curated() -> Any:
-    """RETURNS (Language): spacy-curated-transformers with its own windows, loaded from the same
-    files.
-    """
+def make_curated_transformers() -> Any:
+    """RETURNS (Language): spacy-curated-transformers with its default windows."""
     from transformers import AutoConfig
 
     from spacy_bertfamily.backbone.locate import locate
 
-    nlp, prefix, folder = make_blank(), "spacy-curated-transformers", str(locate(NAME))
+    nlp = make_blank()
+    prefix = "spacy-curated-transformers"
+    folder = str(locate(BACKBONE))
     backbone = AutoConfig.from_pretrained(folder)
     model = {
         "@architectures": f"{prefix}.BertTransformer.v1",
@@ -83,45 +88,50 @@ def make_curated() -> Any:
     return nlp
 
 
-def make_plain() -> Callable[[list[str]], list[Any]]:
-    """RETURNS (Callable): The last hidden states of all windows of texts, in batches of 32, by
-    length.
+def make_plain_loop() -> Callable[[list[str]], list[Any]]:
+    """RETURNS (Callable[[list[str]], list[torch.Tensor]]): From texts to last hidden states.
+
+    Windows are sorted by length and run in batches of 32.
     """
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     from spacy_bertfamily.backbone.locate import locate
 
-    model, tokenizer = (
-        AutoModel.from_pretrained(locate(NAME)).eval(),
-        AutoTokenizer.from_pretrained(locate(NAME)),
-    )
+    folder = locate(BACKBONE)
+    model = AutoModel.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
 
     def run(texts: list[str]) -> list[Any]:
-        rows = tokenizer(
+        windows = tokenizer(
             texts, truncation=True, max_length=WINDOW, stride=STRIDE, return_overflowing_tokens=True
         )
-        order = sorted(range(len(rows["input_ids"])), key=lambda i: -len(rows["input_ids"][i]))
+        lengths = [len(ids) for ids in windows["input_ids"]]
+        order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
         outputs = []
         for start in range(0, len(order), BATCH):
             batch = [
-                {key: rows[key][i] for key in tokenizer.model_input_names}
+                {key: windows[key][i] for key in tokenizer.model_input_names}
                 for i in order[start : start + BATCH]
             ]
             with torch.inference_mode():
-                outputs.append(model(**tokenizer.pad(batch, return_tensors="pt")).last_hidden_state)
+                padded = tokenizer.pad(batch, return_tensors="pt")
+                outputs.append(model(**padded).last_hidden_state)
         return outputs
 
     return run
 
 
-def makers() -> dict[str, Callable[[], Any]]:
-    """RETURNS (dict[str, Callable[[], Any]]): What makes a pipeline, by name, at the defaults of
-    each; without spacy-curated-transformers where it is not installed.
+def pipeline_makers() -> dict[str, Callable[[], Any]]:
+    """RETURNS (dict[str, Callable[[], Language]]): Makers of pipelines at their defaults, by name.
+
+    spacy-curated-transformers is among them where it is installed.
     """
-    found: dict[str, Callable[[], Any]] = {
-        OURS: make_ours,
-        HALF: partial(make_ours, "bfloat16"),
-        THEIRS: make_spacy_transformers,
+    makers: dict[str, Callable[[], Any]] = {
+        FLOAT32: make_ours,
+        BFLOAT16: partial(make_ours, "bfloat16"),
+        SPACY_TRANSFORMERS: make_spacy_transformers,
     }
-    return {**found, CURATED: make_curated} if find_spec("spacy_curated_transformers") else found
+    if find_spec("spacy_curated_transformers"):
+        makers[CURATED_TRANSFORMERS] = make_curated_transformers
+    return makers

@@ -1,4 +1,4 @@
-"""Do two transformers say the same about a Doc? Their token vectors, whatever form they come in."""
+"""Token vectors of a Doc, from whichever of spaCy's transformers encoded it."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ import numpy as np
 
 
 def token_vectors(doc: Any) -> np.ndarray:
-    """RETURNS (np.ndarray): The mean of each token's pieces, `(tokens, width)`; zeros for tokens
-    without any.
+    """RETURNS (np.ndarray): The mean of each token's pieces; zeros for tokens without any.
+
+    *Shape:* `(tokens, width)`
     """
     states, rows, lengths = _pieces(doc._.trf_data)
     sums = np.zeros((len(doc), states.shape[1]), dtype="float32")
@@ -16,8 +17,10 @@ def token_vectors(doc: Any) -> np.ndarray:
 
 
 def _pieces(data: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """RETURNS (tuple[np.ndarray, np.ndarray, np.ndarray]): Hidden states `(rows, width)`, the rows
-    of all tokens' pieces, one token after the other, and the number of each token's.
+    """Get the pieces from either form of `doc._.trf_data`.
+
+    RETURNS (tuple[np.ndarray, np.ndarray, np.ndarray]): Hidden states `(rows, width)`; the rows of
+        all tokens' pieces, one token after the other; and the number of pieces of each token.
     """
     if hasattr(data, "last_hidden_layer_state"):  # spacy-curated-transformers
         ragged = data.last_hidden_layer_state
@@ -27,7 +30,7 @@ def _pieces(data: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def cosine(first: np.ndarray, second: np.ndarray) -> float:
-    """RETURNS (float): The mean cosine of two arrays' rows, those left out that are zero."""
+    """RETURNS (float): The mean cosine of two arrays' rows, without those that are zero."""
     products = (first * second).sum(axis=1)
     norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     return float((products[norms > 0] / norms[norms > 0]).mean())

@@ -1,18 +1,21 @@
 """Small trainable modules for a frozen backbone, one file per kind.
 
-Only `registry.py`, `builders.py` and `combined_builders.py` know spaCy; the rest is torch.
+Only `registry.py`, `builders.py` and `combined_builders.py` import spaCy; the rest is torch.
 """
 
 from typing import Any
 
 from ..moved import ADAPTERS, find_name
-from .base import Adapter, AdapterModules, ResidualUpdate, chosen_layers
+from .average import Average
+from .base import Adapter, chosen_layers
 from .bottleneck import Bottleneck
-from .combined import Average, Frozen, Stack
+from .combined import Frozen
 from .fusion import Fusion
+from .modules import AdapterModules, ResidualUpdate
 from .named import DEFAULT, NamedAdapters
 from .pal import PAL
 from .peft import Peft
+from .stack import Stack
 
 __all__ = [
     "DEFAULT",

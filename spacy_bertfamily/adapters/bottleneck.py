@@ -1,4 +1,4 @@
-"""Bottleneck adapters.
+"""Bottleneck adapters: two small layers that are added to a sublayer's output.
 
 Houlsby et al. 2019 (https://arxiv.org/abs/1902.00751), Pfeiffer et al. 2021
 (https://arxiv.org/abs/2005.00247), He et al. 2022 for the parallel form
@@ -8,28 +8,27 @@ Houlsby et al. 2019 (https://arxiv.org/abs/1902.00751), Pfeiffer et al. 2021
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
 from ..model_types.spec import ModelTypeSpec
-from .base import (
-    Adapter,
-    AdapterModules,
-    ResidualUpdate,
-    check_feature,
-    check_setting,
-    chosen_layers,
-)
+from .base import Adapter, check_feature, check_setting, chosen_layers
+from .modules import AdapterModules, ResidualUpdate
 from .sublayer import Sublayer, count_calls
 
 PLACEMENTS = ("houlsby", "pfeiffer", "parallel")
 
 
 class BottleneckModule(nn.Module):
-    """up(activation(down(x))) * scaling: what is added to the sublayer's output."""
+    """up(activation(down(x))) * scaling.
+
+    width (int): The width of the input and the output.
+    size (int): The width between the two layers.
+    settings (Bottleneck): The settings.
+    """
 
     def __init__(self, width: int, size: int, settings: "Bottleneck"):
         super().__init__()
@@ -39,18 +38,21 @@ class BottleneckModule(nn.Module):
         self.up = nn.Linear(size, width)
         self.scaling = settings.scaling
         for linear in (self.down, self.up):
-            # Truncated at two standard deviations, as in the original; 0 makes the adapter exactly
-            # the identity.
-            std = settings.init_scale
-            nn.init.trunc_normal_(
-                linear.weight, std=std, a=-2 * std, b=2 * std
-            ) if std else linear.weight.data.zero_()
-            nn.init.zeros_(linear.bias)
+            self._initialize(linear, settings.init_scale)
+
+    def _initialize(self, linear: nn.Linear, std: float) -> None:
+        if std:
+            # truncated at two standard deviations, as in the original
+            nn.init.trunc_normal_(linear.weight, std=std, a=-2 * std, b=2 * std)
+        else:
+            nn.init.zeros_(linear.weight)
+        nn.init.zeros_(linear.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """*Shape:* x and the result `(windows, pieces, width)`."""
         hidden = self.dropout(self.activation(self.down(x)))
-        return self.up(hidden) * self.scaling if self.scaling != 1.0 else self.up(hidden)
+        output: torch.Tensor = self.up(hidden)
+        return output if self.scaling == 1.0 else output * self.scaling
 
 
 @dataclass(frozen=True)
@@ -73,53 +75,67 @@ class Bottleneck(Adapter):
         check = partial(check_setting, self)
         check(self.placement in PLACEMENTS, "placement", f"one of {', '.join(PLACEMENTS)}")
         check(self.activation in ACT2FN, "activation", f"one of {', '.join(sorted(ACT2FN))}")
-        check(
-            (self.size is None) != (self.reduction_factor is None),
-            "size",
-            "a number of units, or null with a reduction_factor",
-        )
+        is_one = (self.size is None) != (self.reduction_factor is None)
+        check(is_one, "size", "a number of units, or null with a reduction_factor")
         check(self.size is None or self.size >= 1, "size", "at least 1")
-        check(
-            self.reduction_factor is None or self.reduction_factor > 0,
-            "reduction_factor",
-            "more than 0",
-        )
+        is_positive = self.reduction_factor is None or self.reduction_factor > 0
+        check(is_positive, "reduction_factor", "more than 0")
         check(self.init_scale >= 0, "init_scale", "0 (exactly the identity) or more")
         check(0 <= self.dropout < 1, "dropout", "from 0 up to, but not including, 1")
 
     def attach(self, model: nn.Module, spec: ModelTypeSpec) -> AdapterModules:
+        """Make bottlenecks and hook them into the model; see `Adapter.attach`."""
         check_feature(model, spec, self.placement)
         modules = AdapterModules()
+        with modules.detached_on_error():
+            self._attach_layers(modules, model, spec)
+        return modules
+
+    def _attach_layers(
+        self, modules: AdapterModules, model: nn.Module, spec: ModelTypeSpec
+    ) -> None:
         layers = spec.find_layers(model)
         calls = spec.calls(model) if self.per_depth else 1
-        number = count_calls(model, layers, modules.observe) if calls > 1 else None
-        sites = {"attention": spec.attention} if self.placement == "houlsby" else {}
+        call_number = count_calls(model, layers, modules.observe) if calls > 1 else None
+        sites = {"ffn": spec.ffn}
+        if self.placement == "houlsby":
+            sites = {"attention": spec.attention, "ffn": spec.ffn}
         for depth in chosen_layers(self.layers, calls * len(layers)):
+            layer = layers[depth // calls]
+            when = None
+            if call_number is not None:
+                when = partial(_is_call, call_number, layer, depth % calls)
             at_layer = nn.ModuleDict()
-            when = number and partial(_is_call, number, layers[depth // calls], depth % calls)
-            for name, site in {**sites, "ffn": spec.ffn}.items():
-                sublayer = Sublayer(layers[depth // calls], site, spec.transposed_axes)
+            for name, site in sites.items():
+                sublayer = Sublayer(layer, site, spec.transposed_axes)
                 at_layer[name] = self._attach_site(modules, sublayer, f"{depth}-{name}", when)
             modules.layers[str(depth)] = at_layer
-        return modules
 
     def _attach_site(
         self, modules: AdapterModules, sublayer: Sublayer, key: str, when: Callable[[], bool] | None
     ) -> BottleneckModule:
         size = self.size or max(1, int(sublayer.width / (self.reduction_factor or 1)))
         module = BottleneckModule(sublayer.width, size, self)
-        seen: Any = (
-            None if self.placement == "houlsby" else sublayer.remember_input(modules.observe)
-        )
-        # what it reads, from the sublayer's output
-        read = {
-            "houlsby": lambda h: h,
-            "pfeiffer": lambda h: sublayer.normalize(h + seen()),
-            "parallel": lambda h: seen(),
-        }[self.placement]
-        modules.add(ResidualUpdate(key, sublayer, read, lambda h: module(read(h)), when))
+        read = self._reader(modules, sublayer)
+
+        def compute(h: torch.Tensor) -> torch.Tensor:
+            result: torch.Tensor = module(read(h))
+            return result
+
+        modules.add(ResidualUpdate(key, sublayer, read, compute, when))
         return module
 
+    def _reader(
+        self, modules: AdapterModules, sublayer: Sublayer
+    ) -> Callable[[torch.Tensor], torch.Tensor]:
+        """RETURNS (Callable): From the sublayer's output to the bottleneck's input."""
+        if self.placement == "houlsby":
+            return lambda h: h
+        sublayer_input = sublayer.capture_input(modules.observe)
+        if self.placement == "pfeiffer":
+            return lambda h: sublayer.normalize(h + sublayer_input())
+        return lambda h: sublayer_input()
 
-def _is_call(number: Callable[[nn.Module], int], layer: nn.Module, call: int) -> bool:
-    return number(layer) == call
+
+def _is_call(call_number: Callable[[nn.Module], int], layer: nn.Module, call: int) -> bool:
+    return call_number(layer) == call

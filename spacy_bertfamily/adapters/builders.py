@@ -1,15 +1,12 @@
-"""Adapters, as `@adapters` blocks."""
+"""Registered functions of adapters, for `@adapters` blocks."""
 
 from typing import Any
 
 from spacy.util import SimpleFrozenDict
 
-from . import (
-    PAL,
-    Adapter,
-    Bottleneck,
-    Peft,
-)
+from ..errors import Errors
+from . import PAL, Adapter, Bottleneck, Peft
+from .pal import INIT_STD
 from .registry import registry
 
 
@@ -37,12 +34,12 @@ def make_bottleneck(
     init_scale (float): Standard deviation of the initial weights, truncated at two. 0 is exactly
         the identity.
     dropout (float): Dropout inside the bottleneck, in training.
-    scaling (float): What the adapter's output is multiplied with.
+    scaling (float): The adapter's output is multiplied by this.
     layers (list[int] | None): The layers that get adapters, 0 being the lowest; None for all.
-    per_depth (bool): In a backbone one of whose modules is all layers (ALBERT), an adapter for each
-        of them instead of one that they share, too.
+    per_depth (bool): In a backbone that calls one module as all of its layers (ALBERT), make an
+        adapter for each call instead of one that they share.
     RETURNS (Adapter): The settings.
-    RAISES (ValueError): On settings that are not allowed.
+    RAISES (BertFamilyError): On settings that are not allowed.
     """
     return Bottleneck(
         size=64 if size is None and reduction_factor is None else size,
@@ -57,33 +54,34 @@ def make_bottleneck(
     )
 
 
-@registry.adapters("spacy-bertfamily.PAL.v1")  # type: ignore[attr-defined]
+@registry.adapters("spacy-bertfamily.PAL.v2")  # type: ignore[attr-defined]
 def make_pal(
     size: int = 204,
     heads: int = 12,
     attention: bool = True,
     shared: bool = True,
     activation: str = "gelu",
-    init_scale: float = 0.02,
-    no_op: bool = False,
+    init_scale: float = INIT_STD,
+    inner_init_scale: float | None = None,
     dropout: float = 0.0,
     layers: list[int] | None = None,
 ) -> Adapter:
-    """Projected attention layers beside each layer's feed-forward sublayer (Stickland & Murray
-    2019).
+    """Projected attention layers beside the feed-forward sublayers (Stickland & Murray 2019).
 
     size (int): Width between the two projections.
     heads (int): Heads of the attention between them.
-    attention (bool): False leaves the attention out: the low-rank variant.
-    shared (bool): The two projections stand once, for all layers; otherwise each layer has its own.
+    attention (bool): Whether there is attention; without it, this is the low-rank variant.
+    shared (bool): Whether all layers share the two projections; otherwise each layer has its own.
         The low-rank variant needs its own, since nothing else differs between its layers.
     activation (str): A name that transformers knows; `linear` for none.
-    init_scale (float): Standard deviation of the initial weights, truncated at two.
-    no_op (bool): Start with V_D = 0, which is exactly the backbone alone.
+    init_scale (float): Standard deviation of the initial weights, truncated at two. 0 is exactly
+        the identity: V_D begins as 0, and all other weights as with the default.
+    inner_init_scale (float | None): Standard deviation of all initial weights but V_D's, if it is
+        to be another one.
     dropout (float): Dropout before V_D, in training.
     layers (list[int] | None): The layers that get one, 0 being the lowest; None for all.
     RETURNS (Adapter): The settings.
-    RAISES (ValueError): On settings that are not allowed.
+    RAISES (BertFamilyError): On settings that are not allowed.
     """
     return PAL(
         size=size,
@@ -92,7 +90,46 @@ def make_pal(
         shared=shared,
         activation=activation,
         init_scale=init_scale,
-        no_op=no_op,
+        inner_init_scale=inner_init_scale,
+        dropout=dropout,
+        layers=None if layers is None else tuple(layers),
+    )
+
+
+@registry.adapters("spacy-bertfamily.PAL.v1")  # type: ignore[attr-defined]
+def make_pal_v1(
+    size: int = 204,
+    heads: int = 12,
+    attention: bool = True,
+    shared: bool = True,
+    activation: str = "gelu",
+    init_scale: float = INIT_STD,
+    no_op: bool = False,
+    dropout: float = 0.0,
+    layers: list[int] | None = None,
+) -> Adapter:
+    """Projected attention layers, with `no_op` in the place of `init_scale = 0`.
+
+    no_op (bool): Begin with V_D = 0, which is exactly the identity.
+    init_scale (float): Standard deviation of the initial weights, more than 0.
+    The other arguments are those of `spacy-bertfamily.PAL.v2`.
+    RETURNS (Adapter): The settings.
+    RAISES (BertFamilyError): On settings that are not allowed.
+    """
+    if init_scale <= 0:
+        allowed = "more than 0; no_op = true starts as exactly the identity"
+        raise Errors.B004(setting="init_scale", value=init_scale, allowed=allowed)
+    inner_init_scale = None
+    if no_op and init_scale != INIT_STD:
+        inner_init_scale = init_scale
+    return PAL(
+        size=size,
+        heads=heads,
+        attention=attention,
+        shared=shared,
+        activation=activation,
+        init_scale=0.0 if no_op else init_scale,
+        inner_init_scale=inner_init_scale,
         dropout=dropout,
         layers=None if layers is None else tuple(layers),
     )
@@ -102,12 +139,12 @@ def make_pal(
 def make_peft(method: str, settings: dict[str, Any] = SimpleFrozenDict()) -> Adapter:
     """An adapter of the peft library.
 
-    method (str): One that peft can inject in a model, such as `LORA`, `IA3`, `LOHA`, `LOKR` or
+    method (str): One that peft can inject into a model, such as `LORA`, `IA3`, `LOHA`, `LOKR` or
         `OFT`.
     settings (dict[str, Any]): What the method's config class in peft takes, such as
         `target_modules`.
     RETURNS (Adapter): The settings.
-    RAISES (ValueError): If peft is missing, or refuses the method or a setting.
+    RAISES (BertFamilyError): If peft is missing, or refuses the method or a setting.
     """
     return Peft(method=method, settings=dict(settings))
 
@@ -122,13 +159,13 @@ def make_lora(
     """LoRA (Hu et al. 2021), through peft: low-rank changes of weights, which can be merged.
 
     rank (int): The rank.
-    alpha (float): The change is multiplied with alpha / rank.
+    alpha (float): The change is multiplied by alpha / rank.
     dropout (float): Dropout of the change's input, in training.
     target_modules (list[str] | str | None): Ends of the names of the modules that are changed; None
         for peft's choice for the type of backbone (queries and values); `all-linear` for all linear
         ones.
     RETURNS (Adapter): The settings.
-    RAISES (ValueError): If peft is missing or refuses a setting.
+    RAISES (BertFamilyError): If peft is missing or refuses a setting.
     """
     settings = {
         "r": rank,
@@ -139,19 +176,34 @@ def make_lora(
     return Peft(method="LORA", settings=settings)
 
 
-@registry.adapters("spacy-bertfamily.PrefixTuning.v1")  # type: ignore[attr-defined]
-def make_prefix_tuning(tokens: int = 20, projection_size: int | None = None) -> Adapter:
-    """Prefix tuning (Li & Liang 2021), through peft: keys and values that are learned, before each
-    layer's own.
+@registry.adapters("spacy-bertfamily.PrefixTuning.v2")  # type: ignore[attr-defined]
+def make_prefix_tuning(num_virtual_tokens: int = 20, projection_size: int | None = None) -> Adapter:
+    """Prefix tuning (Li & Liang 2021), through peft: learned keys and values before each layer's.
 
-    tokens (int): How many there are; they take as many of the backbone's positions, so that
-        max_pieces has to be lower.
+    num_virtual_tokens (int): How many there are. They take as many of the backbone's positions, so
+        that max_pieces has to be lower.
     projection_size (int | None): Learn them through two layers with so many units between them, as
-        the paper does; None to learn them as they are.
+        in the paper; None to learn them directly.
     RETURNS (Adapter): The settings.
-    RAISES (ValueError): If peft is missing or refuses a setting.
+    RAISES (BertFamilyError): If peft is missing or refuses a setting.
     """
-    settings: dict[str, Any] = {"num_virtual_tokens": tokens}
+    return _make_prefix(num_virtual_tokens, projection_size)
+
+
+@registry.adapters("spacy-bertfamily.PrefixTuning.v1")  # type: ignore[attr-defined]
+def make_prefix_tuning_v1(tokens: int = 20, projection_size: int | None = None) -> Adapter:
+    """Prefix tuning, with `tokens` in the place of `num_virtual_tokens`.
+
+    tokens (int): As `num_virtual_tokens` of `spacy-bertfamily.PrefixTuning.v2`.
+    projection_size (int | None): As there.
+    RETURNS (Adapter): The settings.
+    RAISES (BertFamilyError): If peft is missing or refuses a setting.
+    """
+    return _make_prefix(tokens, projection_size)
+
+
+def _make_prefix(num_virtual_tokens: int, projection_size: int | None) -> Adapter:
+    settings: dict[str, Any] = {"num_virtual_tokens": num_virtual_tokens}
     if projection_size is not None:
         settings.update(prefix_projection=True, encoder_hidden_size=projection_size)
     return Peft(method="PREFIX_TUNING", settings=settings)

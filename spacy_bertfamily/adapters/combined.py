@@ -1,23 +1,26 @@
-"""Several adapters that act together: one after the other, or their average."""
+"""What is common to the kinds of adapters that are made of others."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
 
 from ..errors import Errors
 from ..model_types.spec import ModelTypeSpec
-from .base import NAME, Adapter, AdapterModules, ResidualUpdate
+from .base import NAME, Adapter
+from .modules import AdapterModules, ResidualUpdate
+
+Compute = Callable[[torch.Tensor], torch.Tensor]
 
 
 class CombinedModules(AdapterModules):
     """The modules of several adapters, and those that combine them.
 
-    members (dict[str, AdapterModules]): By name. Their own hooks are out: what they would do is
-        done here.
+    members (dict[str, AdapterModules]): By name. They are detached, since their hooks are installed
+        as those of the combination.
     """
 
     def __init__(self, members: dict[str, AdapterModules]) -> None:
@@ -31,6 +34,7 @@ class CombinedModules(AdapterModules):
         return self.members._modules[name]  # type: ignore[return-value]
 
     def set_trainable(self, trainable: bool) -> None:
+        """Train the parameters or freeze them, but for members that are frozen for good."""
         super().set_trainable(trainable)
         for name in self.members._modules:
             self.member(name).set_trainable(trainable and not self.frozen)
@@ -46,9 +50,11 @@ class Frozen(Adapter):
 
     @property
     def positions(self) -> int:
+        """RETURNS (int): How many of the model's positions the adapter takes from each window."""
         return self.adapter.positions
 
     def attach(self, model: nn.Module, spec: ModelTypeSpec) -> AdapterModules:
+        """Attach the adapter and freeze it; see `Adapter.attach`."""
         modules = self.adapter.attach(model, spec)
         modules.frozen = True
         return modules
@@ -58,9 +64,9 @@ class Frozen(Adapter):
 class Combined(Adapter):
     """Settings of several adapters that act together.
 
-    adapters (dict[str, Adapter | str]): By name: settings of an adapter that is made with this one
-        and trained with it, or the name of one that the model has. Of that, a copy is made, which
-        stays as it is.
+    adapters (dict[str, Adapter | str]): By name: the settings of an adapter that is made with this
+        one and trained with it, or the name of an adapter of the model. That one is copied, and the
+        copy is not trained.
     """
 
     adapters: dict[str, Adapter | str]
@@ -76,53 +82,65 @@ class Combined(Adapter):
 
     @property
     def names(self) -> tuple[str, ...]:
-        nested = [
-            (member,) if isinstance(member, str) else member.names
-            for member in self.adapters.values()
-        ]
-        return tuple(name for names in nested for name in names)
+        """RETURNS (tuple[str, ...]): The names of other adapters of the model, at any depth."""
+        names: list[str] = []
+        for member in self.adapters.values():
+            if isinstance(member, str):
+                names.append(member)
+            else:
+                names.extend(member.names)
+        return tuple(names)
 
     @property
     def positions(self) -> int:
-        return sum(
-            member.positions for member in self.adapters.values() if isinstance(member, Adapter)
-        )
+        """RETURNS (int): How many of the model's positions the members take from each window."""
+        members = self.adapters.values()
+        return sum(member.positions for member in members if isinstance(member, Adapter))
 
-    def bind(self, known: Mapping[str, Adapter]) -> Adapter:
+    def resolve_names(self, known: Mapping[str, Adapter]) -> Adapter:
+        """Replace each name by the settings of a frozen adapter; see `Adapter.resolve_names`."""
         for name in self.names:
             if name not in known:
                 raise Errors.B062(name=name, known=", ".join(known) or "none")
-        bound: dict[str, Adapter | str] = {
-            name: Frozen(known[member]) if isinstance(member, str) else member.bind(known)
-            for name, member in self.adapters.items()
-        }
-        return replace(self, adapters=bound)
+        resolved: dict[str, Adapter | str] = {}
+        for name, member in self.adapters.items():
+            if isinstance(member, str):
+                resolved[name] = Frozen(known[member])
+            else:
+                resolved[name] = member.resolve_names(known)
+        return replace(self, adapters=resolved)
 
-    def fill(self, modules: AdapterModules, known: Callable[[str], AdapterModules]) -> None:
+    def copy_named_weights(
+        self, modules: AdapterModules, known: Callable[[str], AdapterModules]
+    ) -> None:
+        """Copy the weights of named members; see `Adapter.copy_named_weights`."""
         assert isinstance(modules, CombinedModules)
         for name, member in self.adapters.items():
             own = modules.member(name)
             if isinstance(member, str):
                 own.load_state_dict(known(member).state_dict())
             else:
-                member.fill(own, known)
+                member.copy_named_weights(own, known)
 
     def attach(self, model: nn.Module, spec: ModelTypeSpec) -> CombinedModules:
-        members = {name: self._attach_member(name, model, spec) for name in self.adapters}
+        """Make the members and hook their combination into the model; see `Adapter.attach`."""
+        members = {name: self._make_member(name, model, spec) for name in self.adapters}
         self.check_members(members)
         modules = CombinedModules(members)
-        for member in members.values():
-            for install in member.observers:
-                modules.observe(install)
-        for member in members.values():
-            for install in member.hooks:
-                modules.hook(install)
-        for key, updates in _by_key(members).items():
-            compute = self.combine(modules, key, updates)
-            modules.add(replace(list(updates.values())[-1], compute=compute))
+        with modules.detached_on_error():
+            for member in members.values():
+                for install in member.observers:
+                    modules.observe(install)
+            for member in members.values():
+                for install in member.hooks:
+                    modules.hook(install)
+            for key, updates in _updates_by_key(members).items():
+                compute = self.combine(modules, key, updates)
+                last = list(updates.values())[-1]
+                modules.add(replace(last, compute=compute))
         return modules
 
-    def _attach_member(self, name: str, model: nn.Module, spec: ModelTypeSpec) -> AdapterModules:
+    def _make_member(self, name: str, model: nn.Module, spec: ModelTypeSpec) -> AdapterModules:
         member = self.adapters[name]
         if isinstance(member, str):
             raise Errors.B077(name=member)
@@ -131,7 +149,7 @@ class Combined(Adapter):
         return modules
 
     def check_members(self, members: dict[str, AdapterModules]) -> None:
-        """RAISES (ValueError): If members cannot be combined so."""
+        """RAISES (BertFamilyError): If the members cannot be combined in this way."""
         for name, member in members.items():
             if member.hooks:
                 raise Errors.B079(kind=self.registered, name=name)
@@ -139,81 +157,20 @@ class Combined(Adapter):
     @abstractmethod
     def combine(
         self, modules: CombinedModules, key: str, updates: dict[str, ResidualUpdate]
-    ) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Combine what the members add to one output.
+    ) -> Compute:
+        """Combine what the members add to one sublayer's output.
 
-        modules (CombinedModules): Takes the modules that this needs.
-        key (str): The place.
-        updates (dict[str, ResidualUpdate]): By the name of the member; those without one there are
-            left out.
-        RETURNS (Callable): From the output to what is added to it.
+        modules (CombinedModules): Holds the modules that the combination needs.
+        key (str): Names the sublayer.
+        updates (dict[str, ResidualUpdate]): The updates of that sublayer, by the member's name.
+        RETURNS (Callable): From the sublayer's output to what is added to it.
         """
 
 
-@dataclass(frozen=True)
-class Stack(Combined):
-    """Settings of a stack; see `spacy-bertfamily.Stack.v1`."""
-
-    registered: ClassVar[str] = "spacy-bertfamily.Stack.v1"
-
-    def check_members(self, members: dict[str, AdapterModules]) -> None:
-        claimed: set[str] = set()
-        for name, member in members.items():
-            if claimed & member.claims:
-                raise Errors.B078(name=name, what=min(claimed & member.claims))
-            claimed |= member.claims
-
-    def combine(
-        self, modules: CombinedModules, key: str, updates: dict[str, ResidualUpdate]
-    ) -> Callable[[torch.Tensor], torch.Tensor]:
-        def compute(h: torch.Tensor) -> torch.Tensor:
-            total = torch.zeros_like(h)
-            for update in updates.values():
-                total = total + update.compute(h + total)
-            return total
-
-        return compute
-
-
-@dataclass(frozen=True)
-class Average(Combined):
-    """Settings of an average; see `spacy-bertfamily.Average.v1`."""
-
-    registered: ClassVar[str] = "spacy-bertfamily.Average.v1"
-
-    weights: tuple[float, ...] | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        weights: Any = self.weights
-        if weights is not None and (
-            len(weights) != len(self.adapters) or min(weights) < 0 or not sum(weights)
-        ):
-            allowed = f"{len(self.adapters)} numbers, one for each adapter in order, none below 0 and not all 0"
-            raise Errors.B004(setting="weights", value=list(weights), allowed=allowed)
-
-    def parts(self) -> dict[str, float]:
-        """RETURNS (dict[str, float]): Each member's part of the whole, by name."""
-        weights = self.weights or (1.0,) * len(self.adapters)
-        return {name: weight / sum(weights) for name, weight in zip(self.adapters, weights)}
-
-    def combine(
-        self, modules: CombinedModules, key: str, updates: dict[str, ResidualUpdate]
-    ) -> Callable[[torch.Tensor], torch.Tensor]:
-        parts = self.parts()
-
-        def compute(h: torch.Tensor) -> torch.Tensor:
-            return torch.stack(
-                [parts[name] * update.compute(h) for name, update in updates.items()]
-            ).sum(0)
-
-        return compute
-
-
-def _by_key(members: dict[str, AdapterModules]) -> dict[str, dict[str, ResidualUpdate]]:
-    """RETURNS (dict[str, dict[str, ResidualUpdate]]): What is added at each place, by the name of
-    the member.
-    """
+def _updates_by_key(
+    members: dict[str, AdapterModules],
+) -> dict[str, dict[str, ResidualUpdate]]:
+    """RETURNS (dict[str, dict[str, ResidualUpdate]]): The updates by key and member's name."""
     found: dict[str, dict[str, ResidualUpdate]] = {}
     for name, member in members.items():
         for update in member.residual_updates:

@@ -1,12 +1,10 @@
-"""AdapterFusion (Pfeiffer et al. 2021, https://arxiv.org/abs/2005.00247): an attention over what
-several adapters add.
+"""AdapterFusion (Pfeiffer et al. 2021, https://arxiv.org/abs/2005.00247).
 
-What was read decides, at each place and for each piece, how much of each adapter is taken:
+An attention decides, for each sublayer and piece, how much of each adapter's change is taken:
 
     softmax_n(Q read . K change_n) over the adapters n, times V change_n
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -14,46 +12,55 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from .base import ResidualUpdate, check_setting
-from .combined import Combined, CombinedModules
+from .base import check_setting
+from .combined import Combined, CombinedModules, Compute
+from .modules import ResidualUpdate
 
-# The original's: of query and key, and of V beside its diagonal.
+# Standard deviations of the original's initial weights: of query and key, and of the value matrix
+# outside its diagonal.
 INIT_STD = 0.02
 VALUE_STD = 1e-6
 
 
 class FusionModule(nn.Module):
-    """The attention of one place.
+    """The attention of one sublayer.
 
-    width (int): The width of what is added.
+    width (int): The width of the sublayer's output.
     dropout (float): Dropout of the attention's scores, in training.
-    regularization (float): The gradient of this times the squared distance of V from the identity
-        joins V's own.
+    regularization (float): The weight of the value matrix's squared distance from the identity in
+        the loss. It is applied by adding its gradient to the matrix's own.
     """
 
     def __init__(self, width: int, dropout: float, regularization: float):
         super().__init__()
-        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width, bias=False)
         self.dropout = nn.Dropout(dropout)
         for linear in (self.query, self.key):
             nn.init.normal_(linear.weight, std=INIT_STD)
             nn.init.zeros_(linear.bias)
-        nn.init.normal_(self.value.weight, std=VALUE_STD)
-        self.value.weight.data.fill_diagonal_(1.0)
+        weight = self.value.weight
+        nn.init.normal_(weight, std=VALUE_STD)
+        weight.data.fill_diagonal_(1.0)
         if regularization:
-            weight = self.value.weight
             weight.register_hook(
                 lambda grad: grad + 2 * regularization * (weight - torch.eye(width).to(weight))
             )
 
     def forward(self, read: torch.Tensor, changes: torch.Tensor) -> torch.Tensor:
-        """*Shape:* what was read and the result `(windows, pieces, width)`; the changes
+        """Compute the weighted sum of the adapters' changes.
+
+        read (torch.Tensor): What the adapters read.
+        changes (torch.Tensor): What each of them adds.
+        RETURNS (torch.Tensor): What is added instead.
+        *Shape:* read and the result `(windows, pieces, width)`; changes
         `(windows, pieces, adapters, width)`.
         """
         scores = torch.einsum("wpd,wpnd->wpn", self.query(read), self.key(changes))
-        parts = self.dropout(scores).softmax(-1)
-        return torch.einsum("wpn,wpnd->wpd", parts, self.value(changes))
+        weights = self.dropout(scores).softmax(-1)
+        fused: torch.Tensor = torch.einsum("wpn,wpnd->wpd", weights, self.value(changes))
+        return fused
 
 
 @dataclass(frozen=True)
@@ -73,12 +80,15 @@ class Fusion(Combined):
 
     def combine(
         self, modules: CombinedModules, key: str, updates: dict[str, ResidualUpdate]
-    ) -> Callable[[torch.Tensor], torch.Tensor]:
+    ) -> Compute:
+        """Add what the attention makes of the updates."""
         last = list(updates.values())[-1]
-        fusion = modules.layers[key] = FusionModule(last.width, self.dropout, self.regularization)
+        fusion = FusionModule(last.width, self.dropout, self.regularization)
+        modules.layers[key] = fusion
 
         def compute(h: torch.Tensor) -> torch.Tensor:
             changes = torch.stack([update.compute(h) for update in updates.values()], dim=-2)
-            return fusion(last.read(h), changes)
+            fused: torch.Tensor = fusion(last.read(h), changes)
+            return fused
 
         return compute

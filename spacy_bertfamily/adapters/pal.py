@@ -2,8 +2,8 @@
 
     y = LN(FFN(h) + h + PAL(x)),    PAL(x) = V_D g(V_E x)
 
-x is what the layer reads, h what its feed-forward sublayer reads. g is attention of several heads
-without an output matrix, and an activation after it. V_E and V_D stand once, for all layers.
+x is the layer's input, h the input of its feed-forward sublayer. g is multi-head attention without
+an output matrix, followed by an activation. All layers share V_E and V_D.
 """
 
 from collections.abc import Callable
@@ -17,44 +17,48 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers.activations import ACT2FN
 
 from ..model_types.spec import ModelTypeSpec
-from ..patching.hooks import ThreadLocalSlot, named_argument
-from .base import (
-    Adapter,
-    AdapterModules,
-    ResidualUpdate,
-    check_feature,
-    check_setting,
-    chosen_layers,
-)
-from .sublayer import Sublayer, remember_first
+from ..patching.hooks import ThreadLocalSlot, capture_named_argument
+from .base import Adapter, check_feature, check_setting, chosen_layers
+from .modules import AdapterModules, ResidualUpdate
+from .sublayer import Sublayer, capture_input
+
+# Standard deviation of the initial weights in the original.
+INIT_STD = 0.02
 
 
 class ProjectedAttention(nn.Module):
-    """Attention of several heads between V_E and V_D, without an output matrix.
+    """Multi-head attention between V_E and V_D, without an output matrix.
 
-    size (int): Width of what comes from V_E.
+    size (int): The width of V_E's output.
     heads (int): The number of heads.
     """
 
     def __init__(self, size: int, heads: int):
         super().__init__()
-        self.query, self.key, self.value = (nn.Linear(size, size) for _ in range(3))
+        self.query = nn.Linear(size, size)
+        self.key = nn.Linear(size, size)
+        self.value = nn.Linear(size, size)
         self.heads = heads
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """*Shape:* x and the result `(windows, pieces, size)`; the mask `(windows, pieces)`, 0 for
-        padding.
+        """Compute the attention.
+
+        x (torch.Tensor): The output of V_E.
+        mask (torch.Tensor | None): 0 for padding, None if there is none.
+        RETURNS (torch.Tensor): The heads' outputs, side by side.
+        *Shape:* x and the result `(windows, pieces, size)`; the mask `(windows, pieces)`.
         """
-        query, key, value = (
-            linear(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for linear in (self.query, self.key, self.value)
-        )  # each (windows, heads, pieces, size / heads)
+        query = self._split(self.query(x))
+        key = self._split(self.key(x))
+        value = self._split(self.value(x))
         visible = None if mask is None else mask[:, None, None, :].bool()
-        return (
-            scaled_dot_product_attention(query, key, value, attn_mask=visible)
-            .transpose(1, 2)
-            .flatten(-2)
-        )
+        attended = scaled_dot_product_attention(query, key, value, attn_mask=visible)
+        return attended.transpose(1, 2).flatten(-2)
+
+    def _split(self, x: torch.Tensor) -> torch.Tensor:
+        """*Shape:* x `(windows, pieces, size)`, the result `(windows, heads, pieces, width)`."""
+        heads: torch.Tensor = x.unflatten(-1, (self.heads, -1))
+        return heads.transpose(1, 2)
 
 
 class Projection(nn.Module):
@@ -73,7 +77,7 @@ class Projection(nn.Module):
 class PALModule(nn.Module):
     """V_D g(V_E x) of one layer.
 
-    projection (Projection): V_E and V_D; the same object in all layers where they are shared.
+    projection (Projection): V_E and V_D; the same object in all layers if these share them.
     settings (PAL): The settings.
     """
 
@@ -87,40 +91,50 @@ class PALModule(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """*Shape:* x and the result `(windows, pieces, width)`; the mask `(windows, pieces)`, 0 for
-        padding.
+        """Compute what is added to the output of the feed-forward sublayer.
+
+        x (torch.Tensor): The layer's input.
+        mask (torch.Tensor | None): 0 for padding, None if there is none.
+        RETURNS (torch.Tensor): PAL(x).
+        *Shape:* x and the result `(windows, pieces, width)`; the mask `(windows, pieces)`.
         """
         hidden = self.projection.encode(x)
         if self.attention is not None:
             hidden = self.attention(hidden, mask)
-        return self.projection.decode(self.dropout(self.activation(hidden)))
+        output: torch.Tensor = self.projection.decode(self.dropout(self.activation(hidden)))
+        return output
 
-    def initialize(self, std: float, no_op: bool) -> None:
-        """Draw the weights from a normal distribution that is truncated at two standard deviations;
-        V_D = 0 makes the layer's contribution exactly 0.
+    def initialize(self, std: float, decode_std: float) -> None:
+        """Draw the weights from a normal distribution, truncated at two standard deviations.
+
+        std (float): The standard deviation of all weights but V_D's.
+        decode_std (float): That of V_D's weights. With 0, the result of the module is exactly 0.
         """
+        decode = self.projection.decode
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
+                # V_D is drawn even if it becomes 0, so that the weights drawn after it are the same
+                own = decode_std if module is decode and decode_std else std
+                nn.init.trunc_normal_(module.weight, std=own, a=-2 * own, b=2 * own)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        if no_op:
-            nn.init.zeros_(self.projection.decode.weight)
+        if not decode_std:
+            nn.init.zeros_(decode.weight)
 
 
 @dataclass(frozen=True)
 class PAL(Adapter):
-    """Settings of projected attention layers; see `spacy-bertfamily.PAL.v1` for what they mean."""
+    """Settings of projected attention layers; see `spacy-bertfamily.PAL.v2` for what they mean."""
 
-    registered: ClassVar[str] = "spacy-bertfamily.PAL.v1"
+    registered: ClassVar[str] = "spacy-bertfamily.PAL.v2"
 
     size: int = 204
     heads: int = 12
     attention: bool = True
     shared: bool = True
     activation: str = "gelu"
-    init_scale: float = 0.02
-    no_op: bool = False
+    init_scale: float = INIT_STD
+    inner_init_scale: float | None = None
     dropout: float = 0.0
     layers: tuple[int, ...] | None = None
 
@@ -128,45 +142,60 @@ class PAL(Adapter):
         check = partial(check_setting, self)
         check(self.size >= 1, "size", "at least 1")
         check(self.heads >= 1, "heads", "at least 1")
-        multiple = not self.attention or self.size % self.heads == 0
-        check(multiple, "size", f"with attention a multiple of heads = {self.heads}")
+        is_multiple = not self.attention or self.size % self.heads == 0
+        check(is_multiple, "size", f"with attention a multiple of heads = {self.heads}")
         check(self.activation in ACT2FN, "activation", f"one of {', '.join(sorted(ACT2FN))}")
-        check(
-            self.init_scale > 0,
-            "init_scale",
-            "more than 0; no_op = true starts as exactly the identity",
-        )
+        check(self.init_scale >= 0, "init_scale", "0 (exactly the identity) or more")
+        is_positive = self.inner_init_scale is None or self.inner_init_scale > 0
+        check(is_positive, "inner_init_scale", "more than 0, or null")
         check(0 <= self.dropout < 1, "dropout", "from 0 up to, but not including, 1")
 
     def attach(self, model: nn.Module, spec: ModelTypeSpec) -> AdapterModules:
+        """Make PALs and hook them into the model; see `Adapter.attach`."""
         check_feature(model, spec, "pal")
         modules = AdapterModules()
+        with modules.detached_on_error():
+            self._attach_layers(modules, model, spec)
+        return modules
+
+    def _attach_layers(
+        self, modules: AdapterModules, model: nn.Module, spec: ModelTypeSpec
+    ) -> None:
         layers = spec.find_layers(model)
         depths = chosen_layers(self.layers, len(layers))
         mask = ThreadLocalSlot()
-        modules.observe(lambda: named_argument(model, "attention_mask", mask))
-        shared = None
+        modules.observe(lambda: capture_named_argument(model, "attention_mask", mask))
+        projection = None
         for depth in depths:
-            sublayer = Sublayer(layers[depth], spec.ffn, spec.transposed_axes)
-            if shared is None or not self.shared:
-                shared = Projection(sublayer.width, self.size)
-            module = PALModule(shared, self)
-            module.initialize(self.init_scale, self.no_op)
+            layer = layers[depth]
+            sublayer = Sublayer(layer, spec.ffn, spec.transposed_axes)
+            if projection is None or not self.shared:
+                projection = Projection(sublayer.width, self.size)
+            module = PALModule(projection, self)
+            module.initialize(self._inner_std, self.init_scale)
             modules.layers[str(depth)] = module
-            seen = remember_first(
-                layers[depth].get_submodule(spec.input), spec.transposed_axes, modules.observe
-            )
-            modules.add(_addition(f"{depth}-ffn", sublayer, module, seen, mask))
-        return modules
+            entry = layer.get_submodule(spec.input)
+            layer_input = capture_input(entry, spec.transposed_axes, modules.observe)
+            modules.add(_residual_update(f"{depth}-ffn", sublayer, module, layer_input, mask))
+
+    @property
+    def _inner_std(self) -> float:
+        """RETURNS (float): The standard deviation of all initial weights but V_D's."""
+        return self.inner_init_scale or self.init_scale or INIT_STD
 
 
-def _addition(
+def _residual_update(
     key: str,
     sublayer: Sublayer,
     module: PALModule,
-    seen: Callable[[], torch.Tensor],
+    layer_input: Callable[[], torch.Tensor],
     mask: ThreadLocalSlot,
 ) -> ResidualUpdate:
-    return ResidualUpdate(
-        key, sublayer, read=lambda h: seen(), compute=lambda h: module(seen(), mask.value)
-    )
+    def read(_: torch.Tensor) -> torch.Tensor:
+        return layer_input()
+
+    def compute(_: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = module(layer_input(), mask.value)
+        return output
+
+    return ResidualUpdate(key, sublayer, read, compute)

@@ -1,8 +1,7 @@
-"""Prefix tuning (Li & Liang 2021, https://arxiv.org/abs/2101.00190), with peft's prefix encoder:
-keys and values that are learned stand before each layer's own.
+"""Prefix tuning (Li & Liang 2021, https://arxiv.org/abs/2101.00190), with peft's prefix encoder.
 
-peft calls the model with them as past keys and values. A hook does the same, so that the model
-stays what it is.
+Learned keys and values come before each layer's own. peft calls the model with them as past keys
+and values. Here a hook adds them to the model's arguments, so that the model stays what it is.
 """
 
 from typing import Any
@@ -10,16 +9,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from .base import AdapterModules
+from .modules import AdapterModules
 
 METHOD = "PREFIX_TUNING"
 PAST = "past_key_values"
-# Their models take past keys and values, and count them among the positions, as peft expects.
-# Others take none (ALBERT, DeBERTa, DistilBERT, ...), or in another form or with other positions
-# (GPT-2, NEZHA, T5).
+# Models that take past keys and values, and count them among the positions, as peft expects. Others
+# take none (ALBERT, DeBERTa, DistilBERT, ...), or in another form or with other positions (GPT-2,
+# NEZHA, T5).
 TYPES = frozenset((
-    "bert", "big_bird", "camembert", "data2vec-text", "electra", "ernie", "megatron-bert", "rembert", "roberta",
-    "roc_bert", "splinter", "xlm-roberta",
+    "bert", "big_bird", "camembert", "data2vec-text", "electra", "ernie", "megatron-bert",
+    "rembert", "roberta", "roc_bert", "splinter", "xlm-roberta",
 ))  # fmt: skip
 
 
@@ -27,7 +26,7 @@ class PrefixModules(AdapterModules):
     """The prefix.
 
     encoder (nn.Module): Peft's prefix encoder.
-    config (PeftConfig): Peft's settings, completed by what the model says.
+    config (PeftConfig): Peft's settings, completed from the model's config.
     """
 
     def __init__(self, encoder: nn.Module, config: Any) -> None:
@@ -37,31 +36,37 @@ class PrefixModules(AdapterModules):
 
     @property
     def claims(self) -> set[str]:
+        """RETURNS (set[str]): The model's input that this adapter owns exclusively."""
         return {PAST}
 
-    def past(self, windows: int, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
-        """RETURNS (tuple[torch.Tensor, ...]): Keys and values for each layer, each
-        `(2, windows, heads, virtual tokens, width of a head)`.
+    def past_key_values(self, windows: int, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+        """Compute the prefix.
+
+        windows (int): The number of windows.
+        dtype (torch.dtype): The model's.
+        RETURNS (tuple[torch.Tensor, ...]): Keys and values of each layer.
+        *Shape:* each `(2, windows, heads, virtual tokens, width of a head)`.
         """
-        config, encoder = self.config, self.layers["prefix"]
-        numbers = torch.arange(config.num_virtual_tokens, device=next(encoder.parameters()).device)
-        # (virtual tokens, layers * 2 * width) -> (layers * 2, windows, heads, virtual tokens, width
-        # of a head)
-        prefix = (
-            encoder(numbers)
-            .to(dtype)
-            .unflatten(-1, (2 * config.num_layers, config.num_attention_heads, -1))
-        )
-        return prefix.permute(1, 2, 0, 3).unsqueeze(1).expand(-1, windows, -1, -1, -1).split(2)
+        config = self.config
+        encoder = self.layers["prefix"]
+        device = next(encoder.parameters()).device
+        ids = torch.arange(config.num_virtual_tokens, device=device)
+        prefix = encoder(ids).to(dtype)  # (virtual tokens, layers * 2 * width)
+        # (virtual tokens, layers * 2, heads, width of a head)
+        prefix = prefix.unflatten(-1, (2 * config.num_layers, config.num_attention_heads, -1))
+        # (layers * 2, windows, heads, virtual tokens, width of a head)
+        prefix = prefix.permute(1, 2, 0, 3).unsqueeze(1).expand(-1, windows, -1, -1, -1)
+        layers: tuple[torch.Tensor, ...] = prefix.split(2)
+        return layers
 
 
 def attach_prefix(config: Any, model: nn.Module) -> PrefixModules:
-    """Make a prefix and let a model read it.
+    """Make a prefix and hook it into a model.
 
     config (PrefixTuningConfig): Peft's settings.
     model (nn.Module): The backbone.
     RETURNS (PrefixModules): What can be trained.
-    RAISES (ValueError): If the model has no place for it, or the settings are for another model.
+    RAISES (ValueError): If the model cannot take a prefix, or the settings do not fit it.
     """
     from peft import PrefixEncoder
 
@@ -71,33 +76,38 @@ def attach_prefix(config: Any, model: nn.Module) -> PrefixModules:
         raise ValueError(
             f"backbones of type {backbone.model_type!r} take no such prefix, but only {types}"
         )
-    complete(config, backbone)
+    complete_config(config, backbone)
     modules = PrefixModules(PrefixEncoder(config), config)
 
-    def give(_: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    def add_prefix(
+        _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         mask = kwargs["attention_mask"]
-        seen = mask.new_ones(len(mask), config.num_virtual_tokens)
-        past = modules.past(len(mask), next(model.parameters()).dtype)
-        return args, {**kwargs, "attention_mask": torch.cat([seen, mask], dim=1), PAST: past}
+        of_prefix = mask.new_ones(len(mask), config.num_virtual_tokens)
+        extended = torch.cat([of_prefix, mask], dim=1)
+        past = modules.past_key_values(len(mask), next(model.parameters()).dtype)
+        return args, {**kwargs, "attention_mask": extended, PAST: past}
 
-    modules.hook(lambda: model.register_forward_pre_hook(give, with_kwargs=True))
+    modules.hook(lambda: model.register_forward_pre_hook(add_prefix, with_kwargs=True))
     return modules
 
 
-def complete(config: Any, backbone: Any) -> None:
-    """Fill in what peft needs to know of the model.
+def complete_config(config: Any, backbone: Any) -> None:
+    """Fill in those settings of peft that the model's config determines.
 
-    RAISES (ValueError): If the settings say otherwise.
+    config (PrefixTuningConfig): Peft's settings.
+    backbone (PretrainedConfig): The model's config.
+    RAISES (ValueError): If the settings contradict it.
     """
     if not isinstance(config.num_virtual_tokens, int) or config.num_virtual_tokens < 1:
         raise ValueError("num_virtual_tokens must be at least 1")
-    known = {
+    expected = {
         "num_layers": backbone.num_hidden_layers,
         "token_dim": backbone.hidden_size,
         "num_attention_heads": backbone.num_attention_heads,
         "num_transformer_submodules": 1,
     }
-    for name, value in known.items():
+    for name, value in expected.items():
         if getattr(config, name) not in (None, value):
             raise ValueError(f"{name} is {getattr(config, name)}, but {value} in the backbone")
         setattr(config, name, value)

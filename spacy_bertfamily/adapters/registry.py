@@ -1,4 +1,4 @@
-"""The registry of adapters, beside spaCy's own."""
+"""The registry of adapters, which is added to spaCy's own."""
 
 from typing import Any
 
@@ -16,23 +16,22 @@ def resolve_adapter(config: dict[str, Any]) -> Any:
 
     config (dict[str, Any]): The block.
     RETURNS (Adapter): The settings.
-    RAISES (ValueError): If it is no such block, names other registries, or the kind is unknown or
-        refuses a setting.
+    RAISES (BertFamilyError): If it is no such block or names other registries.
+    RAISES (ValueError): If the kind is unknown or refuses a setting.
     """
-    if (
-        not isinstance(config, dict)
-        or "@adapters" not in config
-        or _registries_of(config) != {"@adapters"}
-    ):
+    is_block = isinstance(config, dict) and "@adapters" in config
+    if not is_block or _registry_keys(config) != {"@adapters"}:
         raise Errors.B073(config=config)
     return registry.resolve({"adapter": config})["adapter"]
 
 
-def _registries_of(value: Any) -> set:
-    """RETURNS (set): All keys that name a registry, at any depth."""
+def _registry_keys(value: Any) -> set[str]:
+    """RETURNS (set[str]): All keys that name a registry, at any depth."""
+    found: set[str] = set()
+    if isinstance(value, dict):
+        found = {key for key in value if str(key).startswith("@")}
+        value = list(value.values())
     if isinstance(value, list):
-        return set().union(*map(_registries_of, value)) if value else set()
-    if not isinstance(value, dict):
-        return set()
-    own = {key for key in value if str(key).startswith("@")}
-    return own.union(*map(_registries_of, value.values()))
+        for item in value:
+            found |= _registry_keys(item)
+    return found

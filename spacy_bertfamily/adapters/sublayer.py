@@ -1,99 +1,118 @@
-"""One residual sublayer of one layer of a model, as adapters see it, whatever the model's own order
-of things is.
-"""
+"""One residual sublayer of a layer, in the same form for all model types."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..model_types.spec import Site
-from ..patching.hooks import Handle, ThreadLocalSlot, after, first_argument
+from ..patching.hooks import (
+    Handle,
+    Install,
+    ThreadLocalSlot,
+    after,
+    capture_first_argument,
+    install_all,
+)
 
 Axes = tuple[int, int] | None
 Change = Callable[[torch.Tensor], torch.Tensor]
-Observe = Callable[[Callable[[], Handle]], None]
-
-
-class _Both:
-    """Two hooks that are taken out together."""
-
-    def __init__(self, *handles: Handle):
-        self.handles = handles
-
-    def remove(self) -> None:
-        for handle in self.handles:
-            handle.remove()
+Observe = Callable[[Install], None]
 
 
 class Sublayer:
-    """All states are `(windows, pieces, width)` here.
+    """A residual sublayer. All states that it takes and gives are `(windows, pieces, width)`.
 
     layer (nn.Module): The layer.
-    site (Site): Where things are in it.
-    axes (tuple[int, int] | None): The axes that are swapped in the model.
+    site (Site): The paths of the sublayer's modules in it.
+    axes (tuple[int, int] | None): The axes that are transposed inside the model.
     """
 
     def __init__(self, layer: nn.Module, site: Site, axes: Axes):
-        self.layer, self.site, self.axes = layer, site, axes
+        self.layer = layer
+        self.site = site
+        self.axes = axes
         self.norm = layer.get_submodule(site.norm)
 
     @property
     def width(self) -> int:
         """RETURNS (int): The width of the sublayer's output."""
-        return int(self.norm.get_parameter("weight").shape[0])
+        return self.site.width(self.layer)
 
     def change(self, change: Change) -> Handle:
-        """Change what the sublayer computes, before its residual is added. RETURNS (Handle): Takes
-        that out again.
+        """Change the sublayer's output, before its residual is added.
+
+        change (Callable): From the output to what replaces it.
+        RETURNS (Handle): Removes the hooks.
         """
-        if self.site.branch is not None:
-            branch = self.layer.get_submodule(self.site.branch)
-            return after(branch, lambda h: swap(change(swap(h, self.axes)), self.axes))
+        if self.site.branch is None:
+            return self._change_before_norm(change)
+        branch = self.layer.get_submodule(self.site.branch)
+
+        def change_output(h: torch.Tensor) -> torch.Tensor:
+            return transpose(change(transpose(h, self.axes)), self.axes)
+
+        return after(branch, change_output)
+
+    def _change_before_norm(self, change: Change) -> Handle:
+        """Change the sum that the normalisation gets, where no module gives the output alone."""
+        source = self.layer.get_submodule(self.site.input)
         residual = ThreadLocalSlot()
 
-        def before_norm(_: nn.Module, args: tuple) -> tuple:
-            own = swap(args[0] - residual.value, self.axes)
-            return (args[0] + swap(change(own) - own, self.axes), *args[1:])
+        def change_sum(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+            total, *others = args
+            output = transpose(total - residual.value, self.axes)
+            difference = transpose(change(output) - output, self.axes)
+            return total + difference, *others
 
-        source = self.layer.get_submodule(self.site.input)
-        return _Both(
-            first_argument(source, residual), self.norm.register_forward_pre_hook(before_norm)
+        return install_all(
+            [
+                partial(capture_first_argument, source, residual),
+                partial(self.norm.register_forward_pre_hook, change_sum),
+            ]
         )
 
-    def remember_input(self, observe: Observe) -> Callable[[], torch.Tensor]:
-        """RETURNS (Callable[[], torch.Tensor]): Gives what the sublayer computes on."""
-        return remember_first(self.layer.get_submodule(self.site.input), self.axes, observe)
+    def capture_input(self, observe: Observe) -> Callable[[], torch.Tensor]:
+        """Capture the sublayer's input in each forward pass.
+
+        observe (Callable): Installs a hook that only reads.
+        RETURNS (Callable[[], torch.Tensor]): Gives the input of the current forward pass.
+        """
+        return capture_input(self.layer.get_submodule(self.site.input), self.axes, observe)
 
     def normalize(self, h: torch.Tensor) -> torch.Tensor:
-        """RETURNS (torch.Tensor): What the sublayer's normalisation makes of a sum."""
-        # norm.forward, not norm(): without hooks that others may have there
-        output = self.norm.forward(swap(h, self.axes))
-        return swap(
-            output[0] if isinstance(output, tuple) else output, self.axes
-        )  # I-BERT's comes with a factor
+        """RETURNS (torch.Tensor): The output of the sublayer's normalisation for a sum."""
+        # norm.forward, not norm(): without the hooks that others have installed on it
+        output = self.norm.forward(transpose(h, self.axes))
+        if isinstance(output, tuple):  # I-BERT's normalisation also returns a scaling factor
+            output = output[0]
+        return transpose(output, self.axes)
 
 
-def remember_first(module: nn.Module, axes: Axes, observe: Observe) -> Callable[[], torch.Tensor]:
-    """Remember the states that a module gets.
+def capture_input(module: nn.Module, axes: Axes, observe: Observe) -> Callable[[], torch.Tensor]:
+    """Capture the states that a module gets in each forward pass.
 
     module (nn.Module): Gets them as its first argument.
-    axes (tuple[int, int] | None): The axes that are swapped in the model.
-    observe (Callable): Puts a hook in place.
-    RETURNS (Callable[[], torch.Tensor]): Gives those of the last call.
+    axes (tuple[int, int] | None): The axes that are transposed inside the model.
+    observe (Callable): Installs a hook that only reads.
+    RETURNS (Callable[[], torch.Tensor]): Gives the states of the last call.
     """
-    seen = ThreadLocalSlot()
-    observe(lambda: first_argument(module, seen))
-    return lambda: swap(seen.value, axes)
+    slot = ThreadLocalSlot()
+    observe(lambda: capture_first_argument(module, slot))
+    return lambda: transpose(slot.value, axes)
 
 
 def count_calls(
     model: nn.Module, layers: Iterable[nn.Module], observe: Observe
 ) -> Callable[[nn.Module], int]:
-    """Count how often each of a model's layers has been called in the current forward pass.
+    """Count how often each layer has been called in the current forward pass.
 
-    RETURNS (Callable[[nn.Module], int]): Gives the number of a layer's present call, from 0.
+    model (nn.Module): The model. Its call begins the forward pass.
+    layers (Iterable[nn.Module]): The layers.
+    observe (Callable): Installs a hook that only reads.
+    RETURNS (Callable[[nn.Module], int]): From a layer to the number of its current call, from 0.
     """
     counts = ThreadLocalSlot()
 
@@ -101,15 +120,16 @@ def count_calls(
         counts.value = {}
 
     def count(layer: nn.Module, args: Any) -> None:
-        # a new one each time: layers that are computed again in the backward pass find theirs as it
-        # was
+        # A new dict each time, since layers that are computed again in the backward pass need the
+        # counts of their forward pass.
         counts.value = {**counts.value, layer: counts.value.get(layer, -1) + 1}
 
     observe(lambda: model.register_forward_pre_hook(start))
     for layer in layers:
-        observe(lambda layer=layer: layer.register_forward_pre_hook(count))  # type: ignore[misc]
-    return lambda layer: counts.value[layer]
+        observe(partial(layer.register_forward_pre_hook, count))
+    return lambda layer: int(counts.value[layer])
 
 
-def swap(h: torch.Tensor, axes: Axes) -> torch.Tensor:
+def transpose(h: torch.Tensor, axes: Axes) -> torch.Tensor:
+    """RETURNS (torch.Tensor): The states with two axes transposed; unchanged for None."""
     return h if axes is None else h.transpose(*axes)

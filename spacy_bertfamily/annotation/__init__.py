@@ -1,1 +1,1 @@
-"""What users see on a Doc: two segments, and answers."""
+"""Annotation that users see on a Doc: two segments, and answers."""

@@ -1,4 +1,4 @@
-"""Answers in a Doc: native spaCy annotation with exact characters."""
+"""Answers in a Doc: a span group with exact character offsets beside it."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
@@ -7,20 +7,20 @@ from spacy.tokens import Doc, Span
 
 ANSWERS_KEY = "answers"
 LABEL = "ANSWER"
-# In the group's attrs, which outlive to_bytes and DocBin even without user data
+# Keys in the group's attrs, which to_bytes and DocBin keep even without user data.
 SCORES, CHARS = "scores", "chars"
-# Accepted answers that the text does not have, for scoring only
+# Key of the accepted answers that do not occur in the text. They are used for scoring only.
 UNPLACED = "unplaced"
 
 Chars = tuple[int, int]
 
 
 class Answer(NamedTuple):
-    """An answer with exact characters, even where it cuts through a token.
+    """An answer with exact characters, even if it starts or ends inside a token.
 
     text (str): `doc.text[start_char:end_char]`.
-    start_char, end_char (int): Its place in `doc.text`.
-    score (float): Probability; 1.0 for one that was annotated, not predicted.
+    start_char, end_char (int): Its offsets in `doc.text`.
+    score (float): Its probability; 1.0 for a gold answer.
     span (Span): The tokens that cover it.
     """
 
@@ -37,12 +37,14 @@ def set_answers(
     scores: Sequence[float] | None = None,
     attrs: dict[str, Any] | None = None,
 ) -> None:
-    """Put answers into `doc.spans["answers"]`, best first; none at all means 'no answer here'.
+    """Set `doc.spans["answers"]`, best answer first.
+
+    An empty group means 'no answer here'; a missing group means 'not annotated'.
 
     doc (Doc): The Doc.
     chars (Sequence[tuple[int, int]]): Start and end of each answer in `doc.text`.
     scores (Sequence[float] | None): Their probabilities; None for gold answers.
-    attrs (dict[str, Any] | None): What else to store in the group's `attrs`.
+    attrs (dict[str, Any] | None): Further values for the group's `attrs`.
     """
     spans = [cover(doc, start, end) for start, end in chars]
     doc.spans[ANSWERS_KEY] = spans
@@ -54,52 +56,69 @@ def set_answers(
 
 
 def cover(doc: Doc, start_char: int, end_char: int) -> Span:
-    """RETURNS (Span): The tokens that cover some characters."""
+    """RETURNS (Span): The tokens that cover a range of characters."""
     return cast(Span, doc.char_span(start_char, end_char, label=LABEL, alignment_mode="expand"))
 
 
 def answer_chars(doc: Doc) -> list[Chars] | None:
-    """RETURNS (list[tuple[int, int]] | None): Start and end of each answer in `doc.text`, gold or
-    predicted, exact if they are known exactly; an empty list for 'no answer here', None for 'not
-    annotated'.
+    """Read the offsets of a Doc's answers, gold or predicted.
+
+    They are exact if the group's attrs hold valid offsets, and those of the spans otherwise.
+
+    doc (Doc): The Doc.
+    RETURNS (list[tuple[int, int]] | None): Start and end of each answer in `doc.text`. An empty
+        list means 'no answer here', None means 'not annotated'.
     """
     if ANSWERS_KEY not in doc.spans:
         return None
     group = doc.spans[ANSWERS_KEY]
     exact = group.attrs.get(CHARS)
-    if not _are_chars(
-        exact, len(group), len(doc.text)
-    ):  # spans that somebody set by hand, or from a strange file
-        return [(span.start_char, span.end_char) for span in group]
-    return [(start, end) for start, end in cast(list[Chars], exact)]
+    if _is_offset_list(exact, len(group), len(doc.text)):
+        return [(start, end) for start, end in exact]
+    # the spans were set by hand, or the file is damaged
+    return [(span.start_char, span.end_char) for span in group]
 
 
-def _are_chars(value: Any, n: int, length: int) -> bool:
-    """RETURNS (bool): Whether it is `n` places in a text of that length."""
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) == n
-        and all(isinstance(place, (list, tuple)) and len(place) == 2 for place in value)
-        and all(
-            type(start) is int and type(end) is int and 0 <= start <= end <= length
-            for start, end in value
-        )
-    )
+def _is_offset_list(value: Any, n_answers: int, text_length: int) -> bool:
+    """RETURNS (bool): Whether a value holds the offsets of that many answers in a text."""
+    if not isinstance(value, (list, tuple)) or len(value) != n_answers:
+        return False
+    return all(_is_offset_pair(item, text_length) for item in value)
+
+
+def _is_offset_pair(item: Any, text_length: int) -> bool:
+    if not isinstance(item, (list, tuple)) or len(item) != 2:
+        return False
+    start, end = item
+    if type(start) is not int or type(end) is not int:
+        return False
+    return 0 <= start <= end <= text_length
 
 
 def accepted_texts(doc: Doc) -> list[str]:
-    """RETURNS (list[str]): The texts of a gold Doc's accepted answers, also of those that are not
-    in its text; none for an unanswerable question.
+    """Read the texts of a gold Doc's accepted answers.
+
+    They include the answers that do not occur in the Doc's text.
+
+    doc (Doc): The Doc.
+    RETURNS (list[str]): The texts; none for an unanswerable question.
     """
     text = doc.text
     placed = [text[start:end] for start, end in answer_chars(doc) or ()]
+    if not placed:
+        return []
     unplaced = doc.spans[ANSWERS_KEY].attrs.get(UNPLACED)
-    texts = unplaced if isinstance(unplaced, (list, tuple)) else ()
-    return [*placed, *(text for text in texts if isinstance(text, str))] if placed else []
+    if not isinstance(unplaced, (list, tuple)):
+        return placed
+    return placed + [other for other in unplaced if isinstance(other, str)]
 
 
 def get_answers(doc: Doc) -> list[Answer]:
-    """RETURNS (list[Answer]): The Doc's answers, best first. This is `doc._.answers`."""
+    """Read a Doc's answers, best first. This is the getter of `doc._.answers`.
+
+    doc (Doc): The Doc.
+    RETURNS (list[Answer]): The answers; none if the Doc is not annotated.
+    """
     chars = answer_chars(doc)
     if not chars:
         return []
@@ -109,13 +128,15 @@ def get_answers(doc: Doc) -> list[Answer]:
         scores = [1.0] * len(chars)
     text = doc.text
     return [
-        Answer(text[s:e], s, e, score, span) for (s, e), score, span in zip(chars, scores, group)
+        Answer(text[start:end], start, end, score, span)
+        for (start, end), score, span in zip(chars, scores, group)
     ]
 
 
 def install_extension() -> None:
-    """Make `doc._.answers` known. It is computed from the span group, so that nothing in it needs
-    to be stored.
+    """Register `doc._.answers`.
+
+    It is computed from the span group, so that it needs no storage of its own.
     """
     if not Doc.has_extension("answers"):
         Doc.set_extension("answers", getter=get_answers)

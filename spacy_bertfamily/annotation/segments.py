@@ -1,4 +1,4 @@
-"""Two texts in one Doc: how they get there, and where they are."""
+"""Two texts in one Doc: join them, and find them again."""
 
 import re
 from bisect import bisect_left
@@ -15,6 +15,7 @@ Bounds = tuple[int, int]
 
 @lru_cache(maxsize=32)
 def _separator_pattern(separator: str) -> Pattern[str]:
+    """RETURNS (Pattern[str]): Matches a separator between whitespace or the text's edges."""
     return re.compile(rf"(?:(?<=\s)|^){re.escape(separator)}(?=\s|$)")
 
 
@@ -23,12 +24,13 @@ def segment_bounds(
 ) -> tuple[Bounds, Bounds] | None:
     """Find the two texts of a Doc by characters, so that it works for every tokenizer.
 
-    doc (Doc): The Doc. Two spans in `doc.spans["segments"]` win over its text.
-    separator (str | None): The first occurrence that is set off by whitespace or the text's edge
-        splits the text; None looks at the spans only.
+    Whitespace between a text and the separator belongs to neither text.
+
+    doc (Doc): The Doc. Two spans in `doc.spans["segments"]` take precedence over its text.
+    separator (str | None): The first occurrence between whitespace or the text's edges splits the
+        text; None looks at the spans only.
     RETURNS (tuple[tuple[int, int], tuple[int, int]] | None): Start and end of both texts in
-        `doc.text`, or None for a Doc that is one text. Whitespace between a text and the separator
-        belongs to neither.
+        `doc.text`, or None for a Doc that is one text.
     """
     text = doc.text
     spans = doc.spans.get(SEGMENTS_KEY, ())
@@ -37,17 +39,19 @@ def segment_bounds(
         return _strip_inside(
             text, (first.start_char, first.end_char), (second.start_char, second.end_char)
         )
-    if separator is None:
+    if separator is None or separator not in text:
         return None
-    match = _separator_pattern(separator).search(text) if separator in text else None
+    match = _separator_pattern(separator).search(text)
     if match is None:
         return None
     return _strip_inside(text, (0, match.start()), (match.end(), len(text)))
 
 
 def _strip_inside(text: str, first: Bounds, second: Bounds) -> tuple[Bounds, Bounds]:
-    """Take the whitespace around the separator away: some tokenizers make pieces of it, and both
-    forms of a pair must give the same ones.
+    """Remove the whitespace around the separator from both texts.
+
+    Some tokenizers make pieces of whitespace, and a pair must have the same pieces whether it was
+    joined in text or in code.
     """
     end = first[0] + len(text[slice(*first)].rstrip())
     start = second[1] - len(text[slice(*second)].lstrip())
@@ -55,16 +59,16 @@ def _strip_inside(text: str, first: Bounds, second: Bounds) -> tuple[Bounds, Bou
 
 
 def join_segments(doc_a: Doc, doc_b: Doc) -> Doc:
-    """Make one Doc of two, which the transformer reads as a pair.
+    """Join two Docs to one that the transformer reads as a pair.
 
-    Its text is `A [SEP] B`, so that a Doc that a corpus makes anew from the text splits at the same
-    place, unless A itself contains a separator: only `doc.spans["segments"]`, which this sets, is
-    safe from that.
+    The new Doc's text is `A [SEP] B`, so that a Doc that a corpus makes anew from the text splits
+    at the same place. If A itself contains a separator, only `doc.spans["segments"]`, which this
+    function sets, marks the right place.
 
-    doc_a (Doc): The first text. What `Doc.from_docs` can keep of its annotation is kept: all that
-        belongs to tokens and spans, but not `doc.cats` and `doc.tensor`.
-    doc_b (Doc): The second text, of the same vocabulary; so too its annotation.
-    RETURNS (Doc): A new Doc.
+    doc_a (Doc): The first text. Annotation of tokens and spans is kept, as far as `Doc.from_docs`
+        can keep it; `doc.cats` and `doc.tensor` are not.
+    doc_b (Doc): The second text, with the same vocabulary. Its annotation is kept in the same way.
+    RETURNS (Doc): The new Doc.
     """
     separator = Doc(doc_a.vocab, words=[DEFAULT_SEPARATOR], spaces=[True])
     docs = [doc_a, separator, doc_b]
@@ -95,23 +99,19 @@ def split_segments(doc: Doc, separator: str | None = DEFAULT_SEPARATOR) -> tuple
 
 
 def escape_separator(text: str, separator: str = "[SEP]") -> tuple[str, int, Callable[[int], int]]:
-    """Spell each separator in a text apart, so that it does not split the text that it becomes part
-    of.
+    """Insert a character into each separator in a text, so that it does not split the text.
 
     text (str): The text.
     separator (str): The separator.
-    RETURNS (tuple[str, int, Callable[[int], int]]): The text, the number of separators that were in
-        it, and a function from characters of the old text to those of the new one.
+    RETURNS (tuple[str, int, Callable[[int], int]]): The new text, the number of separators that
+        were in it, and a function that maps character offsets of the old text to the new one.
     """
     starts = [match.start() for match in _separator_pattern(separator).finditer(text)]
-    # a space inside, or, where there is no inside, the same character once more
+    # a space after the first character; a separator of one character is doubled
     filler = " " if len(separator) > 1 else separator
     parts, last = [], 0
     for start in starts:
         parts += [text[last : start + 1], filler]
         last = start + 1
-    return (
-        "".join([*parts, text[last:]]),
-        len(starts),
-        lambda char: char + bisect_left(starts, char),
-    )
+    parts.append(text[last:])
+    return "".join(parts), len(starts), lambda char: char + bisect_left(starts, char)

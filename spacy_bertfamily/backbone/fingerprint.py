@@ -1,4 +1,4 @@
-"""What identifies a backbone: its weights, not its name."""
+"""Hash a backbone's weights, which identify it whatever its name is."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,9 +7,10 @@ import torch
 
 
 def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 over the names, types, shapes and bytes of all tensors, in the order of the names.
+    """Hash the names, types, shapes and bytes of all tensors, in the order of the names.
 
-    RETURNS (str): 64 hexadecimal digits.
+    weights (Mapping[str, torch.Tensor]): The tensors.
+    RETURNS (str): The SHA-256, 64 hexadecimal digits.
     """
     digest = hashlib.sha256()
     for name in sorted(weights):

@@ -1,4 +1,4 @@
-"""From the name of a backbone to a folder on this machine."""
+"""Find the folder of a backbone or an adapter by its name, on this machine or on the hub."""
 
 import importlib.util
 import os
@@ -11,19 +11,23 @@ from ..errors import Errors
 TEXT_FILES = ["*.json", "*.txt", "*.model", "*.codes"]
 NESTED = ["*/*"]
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+# What pathlib raises for names that no file can have: too long, with a NUL, an unknown user's home.
+PATH_ERRORS = (OSError, RuntimeError, ValueError)
 
 
-def locate(name: str) -> Path:
+def locate(name: str | os.PathLike[str]) -> Path:
     """Find the folder that holds a backbone's files.
 
-    name (str): A local folder, `package:folder` inside an installed package, or a hub id.
+    name (str | os.PathLike[str]): A local folder, `package:folder` inside an installed package, or
+        a hub id.
     RETURNS (Path): The folder.
-    RAISES (ValueError): If there is no such folder, package or valid id, or the hub cannot be
+    RAISES (BertFamilyError): If there is no such folder, package or valid id, or the hub cannot be
         reached.
     """
-    folder = Path(name).expanduser()
-    if name and folder.is_dir():
+    folder = find_folder(name)
+    if folder is not None:
         return folder
+    name = os.fspath(name)
     if name.startswith((".", "~", "/", "\\")) or re.match(r"[A-Za-z]:[\\/]", name):
         raise Errors.B020(folder=name)
     if ":" in name:
@@ -33,35 +37,72 @@ def locate(name: str) -> Path:
     return _from_hub(name)
 
 
+def find_folder(name: str | os.PathLike[str]) -> Path | None:
+    """Look for a local folder.
+
+    name (str | os.PathLike[str]): Its path, in which `~` is the user's home.
+    RETURNS (Path | None): The folder; None if there is none, or the name is empty.
+    RAISES (BertFamilyError): If the name is not a string, or cannot be a folder's.
+    """
+    if isinstance(name, os.PathLike):
+        name = os.fspath(name)
+    if not isinstance(name, str):
+        raise Errors.B032(name=name, type=type(name).__name__)
+    if name == "":  # to pathlib, the current folder
+        return None
+    try:
+        folder = Path(name).expanduser()
+        return folder if folder.is_dir() else None
+    except PATH_ERRORS as e:
+        raise Errors.B031(name=name, reason=_reason(e)) from e
+
+
+def hub_reason(error: Exception) -> str | Exception:
+    """RETURNS (str | Exception): Why the hub did not give a folder, for an error's message."""
+    if os.environ.get("HF_HUB_OFFLINE"):
+        return "HF_HUB_OFFLINE is set and it is not in the cache"
+    return error
+
+
 def _in_package(name: str) -> Path:
     package, _, inside = name.partition(":")
-    # Only a top-level name: for a dotted one find_spec would import the parents.
-    spec = importlib.util.find_spec(package) if package.isidentifier() else None
-    if spec is None or not spec.submodule_search_locations:
-        raise Errors.B021(name=name, package=package)
-    root = Path(next(iter(spec.submodule_search_locations))).resolve()
-    folder = (root / inside).resolve()
-    if not folder.is_relative_to(root) or not folder.is_dir():
+    root = _package_root(name, package)
+    try:
+        folder = (root / inside).resolve()
+        is_inside = folder.is_relative_to(root) and folder.is_dir()
+    except PATH_ERRORS as e:
+        raise Errors.B031(name=name, reason=_reason(e)) from e
+    if not is_inside:
         raise Errors.B022(name=name, folder=inside, package=package)
     return folder
+
+
+def _package_root(name: str, package: str) -> Path:
+    """Find the folder of an installed package without importing it."""
+    try:
+        # Only a top-level name: for a dotted one find_spec would import the parents.
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    except ValueError as e:  # it is imported, but not from a file that Python finds by its name
+        raise Errors.B033(name=name, package=package) from e
+    if spec is None or not spec.submodule_search_locations:
+        raise Errors.B021(name=name, package=package)
+    return Path(next(iter(spec.submodule_search_locations))).resolve()
 
 
 def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
+    patterns = [*TEXT_FILES, "*.safetensors"]
     try:
-        folder = Path(
-            snapshot_download(
-                name, allow_patterns=[*TEXT_FILES, "*.safetensors"], ignore_patterns=NESTED
-            )
-        )
+        folder = Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=NESTED))
         if not list(folder.glob("*.safetensors")):
             snapshot_download(name, allow_patterns=["pytorch_model*.bin"], ignore_patterns=NESTED)
     except Exception as e:  # the hub's client raises many kinds: network, HTTP, cache, permissions
-        reason = (
-            "HF_HUB_OFFLINE is set and it is not in the cache"
-            if os.environ.get("HF_HUB_OFFLINE")
-            else e
-        )
-        raise Errors.B023(name=name, reason=reason) from e
+        raise Errors.B023(name=name, reason=hub_reason(e)) from e
     return folder
+
+
+def _reason(error: Exception) -> str:
+    """RETURNS (str): What an error says, without the path that an OSError repeats."""
+    reason: str = getattr(error, "strerror", None) or str(error)
+    return reason.rstrip(".")

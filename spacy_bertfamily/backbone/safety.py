@@ -1,17 +1,17 @@
-"""Reading the files of a backbone from strangers: data only, never code."""
+"""Read the files of backbones from strangers as data, without running code that they name."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file
 
 from ..errors import Errors
 
-# These make transformers import code from the folder or the hub, or fetch attention kernels from a
-# repository.
+# Entries that make transformers import code from the folder or the hub, or fetch attention kernels
+# from a repository.
 STRIPPED = (
     "auto_map",
     "custom_pipelines",
@@ -20,8 +20,8 @@ STRIPPED = (
     "_name_or_path",
 )
 STRIPPED_PREFIXES = ("_attn_implementation", "_experts_implementation")
-# Labels of a head that is not loaded, and how the weights were stored: nothing that an encoder
-# needs.
+# Entries that an encoder does not need: the labels of a head that is not loaded, and how the
+# weights were stored.
 UNUSED = (
     "id2label",
     "label2id",
@@ -31,18 +31,38 @@ UNUSED = (
     "torch_dtype",
     "dtype",
 )
-# This pulls in other libraries and other files than the weights.
+# Entries that make transformers use other libraries and other files than the weights.
 REFUSED = ("quantization_config", "compression_config")
 TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
-    "vocab.json", "merges.txt", "bpe.codes", "spiece.model", "spm.model", "sentencepiece.bpe.model",
-    "tokenizer.model", "word_shape.json", "word_pronunciation.json", "entity_vocab.json", "prophetnet.tokenizer",
-)  # fmt: skip
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "bpe.codes",
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+    "word_shape.json",
+    "word_pronunciation.json",
+    "entity_vocab.json",
+    "prophetnet.tokenizer",
+)
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+# The endings of other files that may be read.
+READ_SUFFIXES = (".json", ".safetensors", ".bin")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; a broken file is a ValueError that names it."""
+    """Read a JSON object.
+
+    path (Path): The file.
+    RETURNS (dict[str, Any]): The object.
+    RAISES (BertFamilyError): If the file is broken, or holds something else.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError, RecursionError) as e:
@@ -53,13 +73,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def clean_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Drop the entries of a config.json that would make transformers fetch or run code, at any
-    depth, and those that an encoder does not need.
+    """Drop the entries of a config.json that would make transformers fetch or run code.
 
+    Such entries are dropped at any depth, and so are those that an encoder does not need.
+
+    config (dict[str, Any]): The entries.
     RETURNS (dict[str, Any]): A new dictionary.
-    RAISES (ValueError): On entries without which the weights have another meaning (quantisation).
+    RAISES (BertFamilyError): On entries without which the weights have another meaning
+        (quantisation).
     """
-    clean = {}
+    clean: dict[str, Any] = {}
     for key, value in config.items():
         if key in REFUSED and value:
             raise Errors.B026(key=key, value=value)
@@ -70,37 +93,38 @@ def clean_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_links(folder: Path) -> None:
-    """Refuse links to files elsewhere: they would become part of a pipeline that is saved with its
-    backbone.
+    """Refuse links to files elsewhere, which would be copied into a pipeline with its backbone.
 
-    RAISES (ValueError): If a file that may be read is such a link. Those of the hub's cache, where
-        each file is a link to its content, are not.
+    Links inside the hub's cache, where each file is a link to its content, are allowed.
+
+    folder (Path): The backbone's folder.
+    RAISES (BertFamilyError): If a file that may be read is such a link.
     """
     home = folder.resolve()
+    hub_contents = home.parent.parent / "blobs"
     for path in folder.iterdir():
-        if path.is_symlink() and (
-            path.name in TOKENIZER_FILES or path.suffix in (".json", ".safetensors", ".bin")
-        ):
+        is_read = path.name in TOKENIZER_FILES or path.suffix in READ_SUFFIXES
+        if path.is_symlink() and is_read:
             target = path.resolve()
-            if not target.is_relative_to(home) and not target.is_relative_to(
-                home.parent.parent / "blobs"
-            ):
+            if not target.is_relative_to(home) and not target.is_relative_to(hub_contents):
                 raise Errors.B049(file=str(path), target=str(target))
 
 
 def read_tokenizer_files(folder: Path) -> dict[str, bytes]:
-    """Read a tokenizer's files, with the entries removed that name code or other files.
+    """Read a tokenizer's files, without the entries that name code or other files.
 
+    folder (Path): The backbone's folder.
     RETURNS (dict[str, bytes]): Content by file name.
     """
-    files = {
-        name: (folder / name).read_bytes() for name in TOKENIZER_FILES if (folder / name).is_file()
-    }
+    files = {}
+    for name in TOKENIZER_FILES:
+        if (folder / name).is_file():
+            files[name] = (folder / name).read_bytes()
     if "tokenizer_config.json" in files:
         config = clean_config(read_json(folder / "tokenizer_config.json"))
-        config = {
-            k: v for k, v in config.items() if not k.endswith("_file") and k != "name_or_path"
-        }
+        for key in list(config):
+            if key.endswith("_file") or key == "name_or_path":
+                del config[key]
         files["tokenizer_config.json"] = json.dumps(config).encode("utf8")
     return files
 
@@ -108,7 +132,9 @@ def read_tokenizer_files(folder: Path) -> dict[str, bytes]:
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     """Read all tensors of a checkpoint: safetensors before .bin, whole or in shards.
 
-    RAISES (ValueError): If there are no weights, or they hold anything else than tensors.
+    folder (Path): The backbone's folder.
+    RETURNS (dict[str, torch.Tensor]): The tensors by name.
+    RAISES (BertFamilyError): If there are no weights, or they hold anything else than tensors.
     """
     weights: dict[str, torch.Tensor] = {}
     for path in _weight_files(folder):
@@ -135,21 +161,24 @@ def _shards(index: Path) -> Iterator[Path]:
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read a safetensors or .bin file. RAISES (ValueError): If it is broken or holds anything else
-    than tensors.
+    """Read a safetensors or .bin file.
+
+    path (Path): The file.
+    RETURNS (dict[str, torch.Tensor]): The tensors by name.
+    RAISES (BertFamilyError): If it is broken or holds anything else than tensors.
     """
     try:
         if path.suffix == ".safetensors":
-            # Copies: the tensors of load_file are the file itself, and change, or crash the
-            # process, when that does.
+            # Copies: the tensors of load_file are mapped from the file, and change, or crash the
+            # process, when that changes.
             return {name: tensor.clone() for name, tensor in load_file(path).items()}
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # UnpicklingError, SafetensorError, RuntimeError, EOFError, ...
-        raise Errors.B025(
-            file=str(path), reason=str(e).splitlines()[0] if str(e) else repr(e)
-        ) from e
-    if not isinstance(tensors, dict) or not all(
+        reason = str(e).splitlines()[0] if str(e) else repr(e)
+        raise Errors.B025(file=str(path), reason=reason) from e
+    is_plain = isinstance(tensors, dict) and all(
         isinstance(value, torch.Tensor) for value in tensors.values()
-    ):
+    )
+    if not is_plain:
         raise Errors.B025(file=str(path), reason="it holds more than named tensors")
-    return tensors
+    return cast(dict[str, torch.Tensor], tensors)

@@ -1,4 +1,4 @@
-"""`python -m spacy bertfamily ...`"""
+"""The command line: `python -m spacy bertfamily ...`."""
 
 from .main import bertfamily_cli
 

@@ -1,15 +1,15 @@
-"""`python -m spacy bertfamily adapters`: the adapters of a trained pipeline, and files of them."""
+"""The commands `adapters list`, `adapters export` and `adapters import`."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from wasabi import msg
 
-from .shared import find_transformers, load_pipeline, or_fail
+from .shared import exit_on_error, find_transformers, load_pipeline
 
-if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring torch
+if TYPE_CHECKING:  # every spaCy command imports this file, so it must not import torch
     from spacy.language import Language
 
     from ..transformer.component import AdapterTransformer
@@ -35,39 +35,39 @@ def list_command(
 
     EXAMPLE: python -m spacy bertfamily adapters list training/model-best
     """
-    rows = [
-        {
-            "transformer": t.name,
-            "adapter": name,
-            "active": name == t.active_adapter,
-            **_about(t, name),
-        }
-        for t in find_transformers(load_pipeline(pipeline))
-        for name in t.adapters
-    ]
+    rows = []
+    for transformer in find_transformers(load_pipeline(pipeline)):
+        for name in transformer.adapters:
+            rows.append(_adapter_row(transformer, name))
     if as_json:
         print(json.dumps(rows, indent=2))
     elif not rows:
         msg.info(f"{pipeline} has no adapters.")
     else:
-        cells = [
-            (
-                r["transformer"],
-                r["adapter"],
-                "yes" if r["active"] else "",
-                r["kind"],
-                f"{r['parameters']:,}",
-            )
-            for r in rows
-        ]
-        header = ("transformer", "adapter", "active", "kind", "parameters")
-        msg.table(cells, header=header, aligns=("l", "l", "l", "l", "r"), divider=True)
+        _print_table(rows)
 
 
-def _about(transformer: "AdapterTransformer", name: str) -> dict:
+def _adapter_row(transformer: "AdapterTransformer", name: str) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): What the list says of an adapter, as JSON types."""
     encoder = transformer.shim.encoder
     parameters = sum(parameter.numel() for parameter in encoder.modules_of(name).parameters())
-    return {"kind": encoder.adapter_settings[name].registered, "parameters": parameters}
+    return {
+        "transformer": transformer.name,
+        "adapter": name,
+        "active": name == transformer.active_adapter,
+        "kind": encoder.adapter_settings[name].registered,
+        "parameters": parameters,
+    }
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    cells = []
+    for row in rows:
+        active = "yes" if row["active"] else ""
+        parameters = f"{row['parameters']:,}"
+        cells.append((row["transformer"], row["adapter"], active, row["kind"], parameters))
+    header = ("transformer", "adapter", "active", "kind", "parameters")
+    msg.table(cells, header=header, aligns=("l", "l", "l", "l", "r"), divider=True)
 
 
 @adapters_cli.command("export")
@@ -86,7 +86,7 @@ def export_command(
     adapterhub
     """
     component = find_transformer(load_pipeline(pipeline), transformer)
-    with or_fail(f"Cannot write {folder}"):
+    with exit_on_error(f"Cannot write {folder}"):
         component.save_adapter(folder, name=name, format=format)
     msg.good(f"Wrote {folder}")
 
@@ -100,7 +100,7 @@ def import_command(
     ),
     name: str | None = typer.Option(None, "--name", "-n", help="Its name here; by default its own"),
     format: str | None = typer.Option(
-        None, "--format", "-f", help="native, adapterhub or peft; by default found out"
+        None, "--format", "-f", help="native, adapterhub or peft; by default it is detected"
     ),
     activate: bool = typer.Option(False, "--activate", "-a", help="Make it the active adapter"),
     force: bool = typer.Option(
@@ -115,29 +115,30 @@ def import_command(
     """
     nlp = load_pipeline(pipeline)
     component = find_transformer(nlp, transformer)
-    with or_fail(f"Cannot import {source}"):
+    with exit_on_error(f"Cannot import {source}"):
         name = component.load_adapter(source, name=name, format=format, force=force)
         if activate:
             component.set_adapter(name)
         nlp.to_disk(output)
-    msg.good(f"Wrote {output} with the adapter {name!r}{', active' if activate else ''}")
+    active = ", active" if activate else ""
+    msg.good(f"Wrote {output} with the adapter {name!r}{active}")
 
 
 def find_transformer(nlp: "Language", name: str | None) -> "AdapterTransformer":
-    """RETURNS (AdapterTransformer): The one of a name, or the only one. Ends the program if there
-    is none.
+    """Find a transformer of a pipeline. Exit if there is none.
+
+    nlp (Language): The pipeline.
+    name (str | None): The component's name; None for the only transformer.
+    RETURNS (AdapterTransformer): The component.
     """
     found = find_transformers(nlp)
     names: list[str] = [component.name for component in found]
     if name is None and len(found) == 1:
         return found[0]
     if name not in names:
-        title = (
-            "Which transformer?"
-            if found and name is None
-            else "There is no such adapter_transformer"
-        )
-        msg.fail(
-            title, f"Name one with --transformer: {', '.join(names) or 'there is none'}", exits=1
-        )
+        title = "There is no such adapter_transformer"
+        if found and name is None:
+            title = "Which transformer?"
+        known = ", ".join(names) or "there is none"
+        msg.fail(title, f"Name one with --transformer: {known}", exits=1)
     return found[names.index(str(name))]

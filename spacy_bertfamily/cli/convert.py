@@ -1,20 +1,23 @@
-"""`python -m spacy bertfamily convert`"""
+"""The command `convert`: convert public data formats to spaCy's."""
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 from wasabi import msg
 
-from .shared import or_fail
+from .shared import exit_on_error
 
+if TYPE_CHECKING:  # every spaCy command imports this file, so it must not import torch
+    from spacy.language import Language
+    from spacy.tokens import Doc
 
-def _part_option(name: str, what: str) -> Any:
-    """RETURNS (OptionInfo): Which part of the questions is written once more, and how."""
-    return typer.Option(
-        0.0, name, help=f"squad: add this part of the questions, {what}", min=0, max=1
-    )
+    from ..convert.pairs import PairColumns
+    from ..convert.report import ConversionReport, ReportLine
+
+MODES = ("exclusive", "multilabel", "regression")
 
 
 def convert_command(
@@ -38,11 +41,11 @@ def convert_command(
         "exclusive", "--mode", "-m", help="exclusive, multilabel or regression"
     ),
     labels: str = typer.Option(
-        "", "--labels", help="The labels that are allowed, with commas; all by default"
+        "", "--labels", help="The labels that are allowed, with commas; by default all"
     ),
     names: str = typer.Option("", "--names", help="New names of labels, such as 0=no,1=yes"),
     label_separator: str = typer.Option(
-        "|", "--label-separator", help="Between the labels of a multilabel row"
+        "|", "--label-separator", help="What divides the labels of a multilabel row"
     ),
     format: str | None = typer.Option(
         None, "--format", "-f", help="tsv, csv, jsonl, squad, conllu or bio; by default the suffix"
@@ -50,15 +53,28 @@ def convert_command(
     inside_words: bool = typer.Option(
         False, "--inside-words", help="squad: keep answers inside words, for scoring"
     ),
-    negatives: float = _part_option("--negatives", "beside a text without the answer"),
-    swaps: float = _part_option(
-        "--swaps", "with another name or number of the text, so that it has no answer"
+    negatives: float = typer.Option(
+        0.0,
+        "--negatives",
+        help="squad: add unanswerable copies of this part of the questions, with another paragraph "
+        "as context",
+        min=0,
+        max=1,
+    ),
+    entity_swaps: float = typer.Option(
+        0.0,
+        "--entity-swaps",
+        "--swaps",  # its name in version 0.1
+        help="squad: add unanswerable copies of this part of the questions, with a name or number "
+        "replaced by another one of the paragraph",
+        min=0,
+        max=1,
     ),
     xpos: bool = typer.Option(
-        False, "--xpos", help="conllu: the treebank's own tags instead of the universal ones"
+        False, "--xpos", help="conllu: take the treebank's own tags instead of the universal ones"
     ),
     limit: int = typer.Option(
-        0, "--limit", "-n", help="The most texts to write, from the beginning; 0: all", min=0
+        0, "--limit", "-n", help="Write only the first N texts; 0 for all", min=0
     ),
     lang: str = typer.Option("en", "--lang", "-L", help="Language of the tokenizer"),
     separator: str = typer.Option(
@@ -68,7 +84,7 @@ def convert_command(
     """Convert tables, questions with answers, or tagged words to spaCy's format.
 
     Tables hold pairs of texts, or single texts, with labels or scores; words have tags or entities.
-    It says what is skipped or repaired, and why.
+    The command reports what is skipped or repaired, and why.
 
     EXAMPLE: python -m spacy bertfamily convert train.jsonl train.spacy --text-a premise --text-b
     hypothesis
@@ -85,58 +101,97 @@ def convert_command(
     import tqdm
     from spacy.tokens import DocBin
 
-    from ..convert.pairs import PairColumns, PairReport, convert_pairs
-    from ..convert.squad import Report, convert_squad
-    from ..convert.tables import read_rows
-    from ..convert.tokens import TokenReport, convert_bio, convert_conllu
+    from ..convert.pairs import PairColumns
 
-    if mode not in ("exclusive", "multilabel", "regression"):
-        msg.fail(
-            f"Unknown mode {mode!r}", "Allowed are exclusive, multilabel and regression.", exits=1
-        )
+    if mode not in MODES:
+        hint = "Allowed are exclusive, multilabel and regression."
+        msg.fail(f"Unknown mode {mode!r}", hint, exits=1)
     columns = PairColumns(
         text_a, text_b or None, label, mode, _split(labels), _pairs(names), label_separator
     )
-    report: PairReport | Report | TokenReport
-    with or_fail(f"Cannot convert {source}"):
+    with exit_on_error(f"Cannot convert {source}"):
         nlp = spacy.blank(lang)
         if format == "squad" or (format is None and ".json" in source.suffixes):
-            report = Report()
-            docs = convert_squad(source, nlp, report, separator, inside_words, negatives, swaps)
+            docs, report = open_questions(
+                source, nlp, separator, inside_words, negatives, entity_swaps
+            )
         elif format in ("bio", "conllu") or (format is None and ".conllu" in source.suffixes):
-            report, vocab = TokenReport(), nlp.vocab
-            bio = format == "bio"
-            docs = (
-                convert_bio(source, vocab, report)
-                if bio
-                else convert_conllu(source, vocab, report, xpos)
-            )
+            docs, report = open_words(source, nlp, format, xpos)
         else:
-            report = PairReport()
-            docs = convert_pairs(
-                read_rows(source, format), str(source), columns, nlp, report, separator
-            )
-        # a bar where there is somebody to look at it
-        corpus = DocBin(
-            docs=tqdm.tqdm(islice(docs, limit or None), "Texts", unit="", disable=None, leave=False)
-        )
-    summary, *details = report.lines()
-    for line in details:
-        msg.warn(line) if " skipped, " in line or " left out" in line else msg.text(line)
+            docs, report = open_pairs(source, nlp, format, columns, separator)
+        # disable = None: the bar is shown on a terminal only
+        first = islice(docs, limit or None)
+        corpus = DocBin(docs=tqdm.tqdm(first, "Texts", unit="", disable=None, leave=False))
+    for line in report.details():
+        print_line(line)
     if not report.written:
-        msg.fail(f"Nothing to write: {summary}", exits=1)
-    with or_fail(f"Cannot write {target}"):
+        msg.fail(f"Nothing to write: {report.summary()}", exits=1)
+    with exit_on_error(f"Cannot write {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)
         corpus.to_disk(target)
-    msg.good(f"{summary} to {target}")
+    msg.good(f"{report.summary()} to {target}")
+
+
+def open_questions(
+    source: Path,
+    nlp: "Language",
+    separator: str,
+    inside_words: bool,
+    negatives: float,
+    entity_swaps: float,
+) -> tuple[Iterable["Doc"], "ConversionReport"]:
+    """RETURNS (tuple[Iterable[Doc], ConversionReport]): The Docs, and the report they fill in."""
+    from ..convert.squad import SquadReport, convert_squad
+
+    report = SquadReport()
+    docs = convert_squad(source, nlp, report, separator, inside_words, negatives, entity_swaps)
+    return docs, report
+
+
+def open_words(
+    source: Path, nlp: "Language", format: str | None, xpos: bool
+) -> tuple[Iterable["Doc"], "ConversionReport"]:
+    """RETURNS (tuple[Iterable[Doc], ConversionReport]): The Docs, and the report they fill in."""
+    from ..convert.tokens import TokenReport, convert_bio, convert_conllu
+
+    report = TokenReport()
+    if format == "bio":
+        return convert_bio(source, nlp.vocab, report), report
+    return convert_conllu(source, nlp.vocab, report, xpos), report
+
+
+def open_pairs(
+    source: Path, nlp: "Language", format: str | None, columns: "PairColumns", separator: str
+) -> tuple[Iterable["Doc"], "ConversionReport"]:
+    """RETURNS (tuple[Iterable[Doc], ConversionReport]): The Docs, and the report they fill in."""
+    from ..convert.pairs import PairReport, convert_pairs
+    from ..convert.tables import read_rows
+
+    report = PairReport()
+    rows = read_rows(source, format)
+    return convert_pairs(rows, str(source), columns, nlp, report, separator), report
+
+
+def print_line(line: "ReportLine") -> None:
+    """Print a line of a report."""
+    if line.is_warning:
+        msg.warn(line.text)
+    else:
+        msg.text(line.text)
 
 
 def _split(names: str) -> list[str]:
+    """RETURNS (list[str]): The names between commas."""
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _pairs(names: str) -> dict[str, str]:
-    pairs = [name.partition("=") for name in _split(names)]
-    if not all(old and equals and new for old, equals, new in pairs):
-        msg.fail(f"Cannot read --names {names!r}", "It takes pairs such as 0=no,1=yes.", exits=1)
-    return {old.strip(): new.strip() for old, _, new in pairs}
+    """Read the option --names, such as '0=no,1=yes'. Exit if it is malformed."""
+    renamed = {}
+    for name in _split(names):
+        old, _, new = name.partition("=")
+        if not old or not new:
+            hint = "It takes pairs such as 0=no,1=yes."
+            msg.fail(f"Cannot read --names {names!r}", hint, exits=1)
+        renamed[old.strip()] = new.strip()
+    return renamed

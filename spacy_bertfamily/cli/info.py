@@ -1,4 +1,4 @@
-"""`python -m spacy bertfamily info`: what the transformers of a pipeline consist of."""
+"""The command `info`: what the transformers of a pipeline consist of."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from wasabi import msg
 
 from .shared import find_transformers, load_pipeline
 
-if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring torch
+if TYPE_CHECKING:  # every spaCy command imports this file, so it must not import torch
     from ..transformer.component import AdapterTransformer
 
 
@@ -26,25 +26,21 @@ def info_command(
     """
     transformers = find_transformers(load_pipeline(pipeline))
     if as_json:
-        print(
-            json.dumps(
-                {transformer.name: describe(transformer) for transformer in transformers}, indent=2
-            )
-        )
+        infos = {transformer.name: collect_info(transformer) for transformer in transformers}
+        print(json.dumps(infos, indent=2))
     elif not transformers:
         msg.info(f"{pipeline} has no adapter_transformer.")
     else:
         for transformer in transformers:
-            print_tables(transformer.name, describe(transformer))
+            print_tables(transformer.name, collect_info(transformer))
 
 
-def describe(transformer: "AdapterTransformer") -> dict[str, Any]:
+def collect_info(transformer: "AdapterTransformer") -> dict[str, Any]:
     """RETURNS (dict[str, Any]): What a transformer consists of, as JSON types."""
     summary, reference = transformer.trainable_summary(), transformer.shim.reference()
-    parts = {
-        part: {"trained": trained, "total": total}
-        for part, (trained, total) in summary.groups.items()
-    }
+    parts = {}
+    for part, (trained, total) in summary.groups.items():
+        parts[part] = {"trained": trained, "total": total}
     return {
         "backbone": reference.name,
         "type": reference.model_type,
@@ -60,20 +56,25 @@ def describe(transformer: "AdapterTransformer") -> dict[str, Any]:
     }
 
 
-def print_tables(name: str, about: dict[str, Any]) -> None:
-    """What it is, and its parts."""
+def print_tables(name: str, info: dict[str, Any]) -> None:
+    """Print what a transformer consists of, and its parts.
+
+    name (str): The component's name.
+    info (dict[str, Any]): As `collect_info` returns it.
+    """
     msg.divider(name)
-    adapters = [
-        f"{name} (active)" if name == about["active_adapter"] else name
-        for name in about["adapters"]
-    ]
-    shown = {
-        key: about[key] for key in ("backbone", "type", "fingerprint", "package") if about[key]
-    }
-    shown["trainable"] = ", ".join(about["trainable"]) or "nothing"
+    adapters = []
+    for adapter in info["adapters"]:
+        is_active = adapter == info["active_adapter"]
+        adapters.append(f"{adapter} (active)" if is_active else adapter)
+    keys = ("backbone", "type", "fingerprint", "package")
+    shown = {key: info[key] for key in keys if info[key]}
+    shown["trainable"] = ", ".join(info["trainable"]) or "nothing"
     shown["adapters"] = ", ".join(adapters) or "none"
-    shown["stored"] = f"{about['stored_bytes'] / 1e6:.1f} MB"
+    shown["stored"] = f"{info['stored_bytes'] / 1e6:.1f} MB"
     msg.table(shown)
-    rows = [(part, f"{n['trained']:,}", f"{n['total']:,}") for part, n in about["parts"].items()]
-    rows.append(("in all", f"{about['trained']:,}", f"{about['total']:,}"))
+    rows = []
+    for part, counts in info["parts"].items():
+        rows.append((part, f"{counts['trained']:,}", f"{counts['total']:,}"))
+    rows.append(("in all", f"{info['trained']:,}", f"{info['total']:,}"))
     msg.table(rows, header=("part", "trained", "parameters"), aligns=("l", "r", "r"), divider=True)

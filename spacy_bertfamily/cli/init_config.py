@@ -1,11 +1,11 @@
-"""`python -m spacy bertfamily init-config`: a config to start from."""
+"""The command `init-config`: write a config to start from."""
 
 from pathlib import Path
 
 import typer
 from wasabi import msg
 
-from .shared import or_fail
+from .shared import exit_on_error
 
 
 def init_config_command(
@@ -16,7 +16,8 @@ def init_config_command(
         ...,
         "--task",
         "-t",
-        help="tagger, morphologizer, parser, ner, spancat, textcat, textcat_multilabel, pair, pair_regression or qa",
+        help="tagger, morphologizer, parser, ner, spancat, textcat, textcat_multilabel, pair, "
+        "pair_regression or qa",
     ),
     mode: str = typer.Option(
         "adapter",
@@ -32,11 +33,11 @@ def init_config_command(
         help="Hub id, local folder, or package:folder; by default a small English BERT",
     ),
     steps: int = typer.Option(
-        2000, "--steps", "-s", help="Updates, for which the schedules are written", min=1
+        2000, "--steps", "-s", help="Number of updates; the schedules depend on it", min=1
     ),
-    force: bool = typer.Option(False, "--force", "-F", help="Write over an existing file"),
+    force: bool = typer.Option(False, "--force", "-F", help="Overwrite an existing file"),
 ) -> None:
-    """Write a complete, commented config for a task and a way to train.
+    """Write a complete, commented config for a task and a training mode.
 
     EXAMPLE: python -m spacy bertfamily init-config ner.cfg --task ner
 
@@ -48,19 +49,17 @@ def init_config_command(
     from ..init_config.make import make_config
 
     path = "config.cfg" if str(target) == "-" else target.as_posix()
-    with or_fail("Cannot make a config"):
+    with exit_on_error("Cannot make a config"):
         config = make_config(task, mode, lang, backbone, path, steps)
     if str(target) == "-":
         print(config, end="")
         return
     if target.exists() and not force:
-        msg.fail(
-            f"{target} exists already", "Give another name, or --force to write over it.", exits=1
-        )
-    with or_fail(f"Cannot write {target}"):
+        hint = "Give another name, or --force to write over it."
+        msg.fail(f"{target} exists already", hint, exits=1)
+    with exit_on_error(f"Cannot write {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(config, encoding="utf8")
     msg.good(f"Wrote {target}")
-    print(
-        f"python -m spacy train {target} --output training --paths.train train.spacy --paths.dev dev.spacy"
-    )
+    corpora = "--paths.train train.spacy --paths.dev dev.spacy"
+    print(f"python -m spacy train {target} --output training {corpora}")

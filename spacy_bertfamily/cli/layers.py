@@ -1,4 +1,4 @@
-"""`python -m spacy bertfamily layers`: what the layer mixes of a pipeline have learned."""
+"""The command `layers`: what the layer mixes of a pipeline have learned."""
 
 import json
 from dataclasses import asdict
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 from wasabi import msg
 
-from .shared import load_pipeline, or_fail
+from .shared import exit_on_error, load_pipeline
 
-if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring torch
+if TYPE_CHECKING:  # every spaCy command imports this file, so it must not import torch
     from ..layer_mix.weights import MixWeights
 
 
@@ -23,7 +23,7 @@ def layers_command(
     ),
     as_json: bool = typer.Option(False, "--json", "-j", help="Print JSON instead of a table"),
 ) -> None:
-    """Show how much each component takes of each layer of the transformer.
+    """Show how much weight each component gives to each layer of the transformer.
 
     EXAMPLE: python -m spacy bertfamily layers training/model-best --plot layers.png
     """
@@ -39,20 +39,21 @@ def layers_command(
     if plot is not None and mixes:
         from .plots import draw_layers
 
-        with or_fail("Cannot draw"):
+        with exit_on_error("Cannot draw"):
             draw_layers(mixes, plot)
         if not as_json:
             msg.good(f"Drew the weights into {plot}")
 
 
 def print_table(mixes: list["MixWeights"]) -> None:
-    """One column for each mix, one row for each hidden state."""
+    """Print a table with one column for each mix and one row for each hidden state."""
+    weights_by_layer = [dict(zip(mix.layers, mix.weights)) for mix in mixes]
     rows: list[list[str]] = []
     for layer in sorted({layer for mix in mixes for layer in mix.layers}):
-        shares = [dict(zip(mix.layers, mix.weights)) for mix in mixes]
-        rows.append(
-            [str(layer), *(f"{share[layer]:.3f}" if layer in share else "-" for share in shares)]
-        )
+        row = [str(layer)]
+        for weights in weights_by_layer:
+            row.append(f"{weights[layer]:.3f}" if layer in weights else "-")
+        rows.append(row)
     rows.append(["gamma", *(f"{mix.gamma:.3f}" for mix in mixes)])
     header = ["layer", *(f"{mix.component} ({mix.kind})" for mix in mixes)]
     msg.table(rows, header=header, aligns=["r"] * len(header), divider=True)

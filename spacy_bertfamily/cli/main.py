@@ -1,4 +1,4 @@
-"""The commands, as a group of spaCy's own command line."""
+"""The group of commands in spaCy's own command line."""
 
 import typer
 from spacy.cli._util import app
@@ -13,7 +13,7 @@ from .layers import layers_command
 from .plot_log import plot_log_command
 from .train import train_command
 
-# other settings of a config, as in `spacy train`
+# Any further options are settings of the config, as in `spacy train`.
 WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 bertfamily_cli = typer.Typer(

@@ -1,4 +1,4 @@
-"""`python -m spacy bertfamily plot-log`: training curves."""
+"""The command `plot-log`: draw training curves."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from wasabi import msg
 
-from .shared import or_fail
+from .shared import exit_on_error
 
 
 def plot_log_command(
@@ -28,31 +28,33 @@ def plot_log_command(
     """
     from .plots import draw_log
 
-    with or_fail("Cannot draw"):
+    with exit_on_error("Cannot draw"):
         draw_log({log.stem: read_log(log) for log in logs}, picture)
     msg.good(f"Drew {', '.join(log.name for log in logs)} into {picture}")
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """RETURNS (list[Dict]): The rows of a log. RAISES (ValueError): If it is something else."""
+    """Read a training log.
+
+    path (Path): The file.
+    RETURNS (list[dict[str, Any]]): Step, score and losses of each row.
+    RAISES (BertFamilyError): If it is not a training log.
+    """
     from ..convert.files import printable
     from ..errors import Errors
 
     try:
-        rows = [
-            json.loads(line)
-            for line in path.read_text(encoding="utf8").splitlines()
-            if line.strip()
-        ]
+        lines = path.read_text(encoding="utf8").splitlines()
+        rows = [json.loads(line) for line in lines if line.strip()]
         if not rows:
             raise ValueError("it is empty")
-        return [_check(row) for row in rows]
+        return [_read_row(row) for row in rows]
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as e:
         reason = printable(f"{type(e).__name__} {e}")
         raise Errors.B313(file=str(path), reason=reason) from e
 
 
-def _check(row: dict[str, Any]) -> dict[str, Any]:
-    """RETURNS (dict[str, Any]): What is drawn of a row, as numbers."""
+def _read_row(row: dict[str, Any]) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): The values of a row that are drawn, as numbers."""
     losses = {name: float(loss) for name, loss in row["losses"].items()}
     return {"step": int(row["step"]), "score": float(row["score"]), "losses": losses}

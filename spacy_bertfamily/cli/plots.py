@@ -1,6 +1,4 @@
-"""Pictures: layer weights, the adapter curve, training logs. They need matplotlib, the extra
-`plot`.
-"""
+"""Draw layer weights, the adapter curve and training logs, with matplotlib (the extra `plot`)."""
 
 import math
 from collections.abc import Sequence
@@ -13,15 +11,19 @@ from ..experiments.curve import FULL, Point
 from ..layer_mix.weights import MixWeights
 
 BLUE, GREY, ORANGE = "#09a3d5", "#777777", "#e07a1f"
-# The lines of the losses
+# The line styles of the components' losses
 STYLES = ("-", "--", ":", "-.")
-# The lines of the curve: what a mode's name begins with, the line's name and colour.
+# The lines of the curve: the prefix of the modes, the line's label and colour.
 LINES = (("adapter:", "adapters and layer norms", BLUE), ("top:", "top layers", ORANGE))
 
 
 def new_figure(width: float, height: float) -> Any:
-    """RETURNS (Figure): An empty figure, in inches. RAISES (ImportError): If matplotlib is not
-    installed.
+    """Make an empty figure.
+
+    width (float): Its width in inches.
+    height (float): Its height in inches.
+    RETURNS (Figure): The figure.
+    RAISES (BertFamilyError): If matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
@@ -31,18 +33,17 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def draw_layers(mixes: Sequence[MixWeights], path: Path) -> None:
-    """Draw a row of bars for each mix: how much it takes of each hidden state.
+    """Draw a bar chart for each mix: the weight of each hidden state.
 
     mixes (Sequence[MixWeights]): The mixes, at least one.
-    path (Path): The picture; its suffix says of which kind.
+    path (Path): The picture; its suffix decides the format.
     """
     figure = new_figure(6.4, 1.2 + 1.8 * len(mixes))
     axes = figure.subplots(len(mixes), sharex=True, squeeze=False)[:, 0]
     for axis, mix in zip(axes, mixes):
         axis.bar(mix.layers, mix.weights, color=BLUE)
-        axis.set_title(
-            f"{mix.component} ({mix.kind}), gamma {mix.gamma:.2f}", loc="left", fontsize=10
-        )
+        title = f"{mix.component} ({mix.kind}), gamma {mix.gamma:.2f}"
+        axis.set_title(title, loc="left", fontsize=10)
         axis.set_ylabel("weight")
     axes[-1].set_xlabel("hidden state (0: embeddings)")
     axes[-1].set_xticks(sorted({layer for mix in mixes for layer in mix.layers}))
@@ -50,8 +51,9 @@ def draw_layers(mixes: Sequence[MixWeights], path: Path) -> None:
 
 
 def draw_curve(points: Sequence[Point], title: str, path: Path) -> None:
-    """Draw differences to full fine-tuning against trained parameters, with bands from the worst to
-    the best seed.
+    """Draw differences to full fine-tuning against the number of trained parameters.
+
+    Bands reach from the lowest to the highest score of the seeds.
 
     points (Sequence[Point]): The points, full fine-tuning among them.
     title (str): What is compared.
@@ -61,40 +63,17 @@ def draw_curve(points: Sequence[Point], title: str, path: Path) -> None:
     axis = figure.subplots()
     (full,) = [point for point in points if point.mode == FULL]
     axis.axhline(0, color=GREY, linewidth=1, linestyle="--")
+    spread = [[-full.low], [full.high]]
     axis.errorbar(
-        [full.trained],
-        [0],
-        [[-full.low], [full.high]],
-        color=GREY,
-        marker="s",
-        capsize=3,
-        label="full fine-tuning",
+        [full.trained], [0], spread, color=GREY, marker="s", capsize=3, label="full fine-tuning"
     )
     for prefix, label, color in LINES:
-        line = sorted(
-            (p for p in points if p.mode.startswith(prefix)), key=lambda point: point.trained
-        )
+        line = [point for point in points if point.mode.startswith(prefix)]
+        line.sort(key=lambda point: point.trained)
         if line:
-            x = [point.trained for point in line]
-            axis.fill_between(
-                x,
-                [p.low for p in line],
-                [p.high for p in line],
-                color=color,
-                alpha=0.2,
-                linewidth=0,
-            )
-            axis.plot(x, [point.difference for point in line], color=color, marker="o", label=label)
+            _draw_line(axis, line, label, color)
         for point in line:
-            at = (point.trained, point.difference)
-            axis.annotate(
-                point.mode[len(prefix) :],
-                at,
-                (0, 6),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8,
-            )
+            _annotate(axis, point, point.mode.removeprefix(prefix))
     axis.set_xscale("log")
     axis.set_xlabel("trained parameters of the transformer")
     axis.set_ylabel("points beside full fine-tuning")
@@ -103,12 +82,26 @@ def draw_curve(points: Sequence[Point], title: str, path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def draw_log(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """Draw the scores and the losses of training runs, a line for each, and one for the loss of
-    each component.
+def _draw_line(axis: Any, line: Sequence[Point], label: str, color: str) -> None:
+    x = [point.trained for point in line]
+    low = [point.low for point in line]
+    high = [point.high for point in line]
+    axis.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+    axis.plot(x, [point.difference for point in line], color=color, marker="o", label=label)
 
-    logs (dict[str, list[Dict]]): By name, the rows that spaCy's console logger writes: `step`,
-        `score`, `losses`.
+
+def _annotate(axis: Any, point: Point, text: str) -> None:
+    at, offset = (point.trained, point.difference), (0, 6)
+    axis.annotate(text, at, offset, textcoords="offset points", ha="center", fontsize=8)
+
+
+def draw_log(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """Draw the scores and the losses of training runs.
+
+    Each run has a line for its scores, and one for the losses of each component.
+
+    logs (dict[str, list[dict[str, Any]]]): By the run's name, the rows that spaCy's console logger
+        writes: `step`, `score`, `losses`.
     path (Path): The picture.
     """
     figure = new_figure(6.4, 5.6)
@@ -116,14 +109,11 @@ def draw_log(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
     for name, rows in logs.items():
         steps = [row["step"] for row in rows]
         (line,) = upper.plot(steps, [row["score"] for row in rows], label=name, marker=".")
-        for component, style in zip(rows[0]["losses"] if rows else (), cycle(STYLES)):
-            losses, label = (
-                [row["losses"].get(component, math.nan) for row in rows],
-                f"{name}: {component}",
-            )
-            lower.plot(
-                steps, losses, label=label, marker=".", color=line.get_color(), linestyle=style
-            )
+        components = rows[0]["losses"] if rows else ()
+        for component, style in zip(components, cycle(STYLES)):
+            losses = [row["losses"].get(component, math.nan) for row in rows]
+            label, color = f"{name}: {component}", line.get_color()
+            lower.plot(steps, losses, label=label, marker=".", color=color, linestyle=style)
     upper.set_ylabel("score on dev")
     upper.legend(loc="lower right", fontsize=8)
     lower.set_ylabel("loss since the row before")

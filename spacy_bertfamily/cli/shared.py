@@ -1,6 +1,4 @@
-"""What the commands share: errors without tracebacks, loading, settings of configs, lists of
-numbers.
-"""
+"""What the commands share: errors without tracebacks, and reading pipelines and options."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,42 +8,42 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 from wasabi import msg
 
-if TYPE_CHECKING:  # every spaCy command imports this file, so it must not bring torch
+if TYPE_CHECKING:  # every spaCy command imports this file, so it must not import torch
     from spacy.language import Language
 
     from ..transformer.component import AdapterTransformer
 
 Number = TypeVar("Number", int, float)
+# The errors that a user can do something about. spaCy asserts that examples have labels.
+USER_ERRORS = (OSError, EOFError, ValueError, ImportError, AssertionError)
 
 
 @contextmanager
-def or_fail(title: str) -> Iterator[None]:
+def exit_on_error(title: str) -> Iterator[None]:
     """Turn an error that the user can do something about into a message and the exit code 1.
 
     title (str): What could not be done.
     """
     try:
         yield
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        ImportError,
-        AssertionError,
-    ) as e:  # spaCy asserts that examples have labels
+    except USER_ERRORS as e:
         msg.fail(title, str(e), exits=1)
 
 
 def load_pipeline(pipeline: str) -> "Language":
-    """RETURNS (Language): A trained pipeline, of a user or of this package. Ends the program if
-    there is none.
+    """Load a trained pipeline of a user or of this package. Exit if there is none.
+
+    pipeline (str): Folder, package or released name.
+    RETURNS (Language): The pipeline.
     """
     import spacy
 
     from .. import released
 
-    with or_fail(f"Cannot load {Path(pipeline)}"):
-        return released.load(pipeline) if pipeline in released.NAMES else spacy.load(pipeline)
+    with exit_on_error(f"Cannot load {Path(pipeline)}"):
+        if pipeline in released.NAMES:
+            return released.load(pipeline)
+        return spacy.load(pipeline)
 
 
 def find_transformers(nlp: "Language") -> list["AdapterTransformer"]:
@@ -58,32 +56,35 @@ def find_transformers(nlp: "Language") -> list["AdapterTransformer"]:
 
 
 def read_overrides(args: list[str]) -> dict[str, Any]:
-    """RETURNS (dict[str, Any]): Settings of a config, by their dotted names. Ends the program on
-    anything else.
+    """Read settings of a config from the command line. Exit on anything else.
+
+    args (list[str]): The remaining arguments.
+    RETURNS (dict[str, Any]): The values by their dotted names.
     """
     from spacy.cli._util import NoSuchOption, parse_config_overrides
 
     try:
         return parse_config_overrides(args)
     except NoSuchOption as e:
-        msg.fail(
-            e.message, "Settings of the config have a dot in their names: --training.max_steps 100."
-        )
+        hint = "Settings of the config have a dot in their names: --training.max_steps 100."
+        msg.fail(e.message, hint)
         raise typer.Exit(2) from e
 
 
 def split_numbers(text: str, option: str, kind: Callable[[str], Number]) -> list[Number]:
-    """RETURNS (list[Number]): Numbers above 0 with commas between them. Ends the program on
-    anything else.
+    """Read numbers above 0 with commas between them. Exit on anything else.
+
+    text (str): The numbers.
+    option (str): The option that they were given to, for the message.
+    kind (Callable[[str], Number]): Makes a number of a string: `int` or `float`.
+    RETURNS (list[Number]): The numbers.
     """
     try:
         numbers = [kind(part) for part in text.split(",") if part.strip()]
     except ValueError:
         numbers = []
-    if (text.strip() and not numbers) or not all(number > 0 for number in numbers):
-        msg.fail(
-            f"Cannot read {option} {text!r}",
-            "It takes numbers above 0 with commas: 2,4,8.",
-            exits=1,
-        )
+    is_malformed = text.strip() and not numbers
+    if is_malformed or not all(number > 0 for number in numbers):
+        hint = "It takes numbers above 0 with commas: 2,4,8."
+        msg.fail(f"Cannot read {option} {text!r}", hint, exits=1)
     return numbers

@@ -1,4 +1,4 @@
-"""`python -m spacy bertfamily train`: training that can be interrupted."""
+"""The command `train`: training that can be interrupted and resumed."""
 
 from pathlib import Path
 
@@ -6,23 +6,25 @@ import typer
 from spacy.cli._util import import_code, setup_gpu, show_validation_error
 from wasabi import msg
 
-from .shared import or_fail, read_overrides
+from .shared import exit_on_error, read_overrides
 
 
 def train_command(
-    ctx: typer.Context,  # for other settings of the config
+    ctx: typer.Context,  # holds further settings of the config
     config_path: Path = typer.Argument(..., help="The config", exists=True, dir_okay=False),
     output: Path = typer.Option(
-        ..., "--output", "-o", help="Folder for the pipelines and the state", file_okay=False
+        ..., "--output", "-o", help="Folder for the pipelines and the checkpoint", file_okay=False
     ),
-    resume: bool = typer.Option(False, "--resume", "-r", help="Go on from the state in OUTPUT"),
+    resume: bool = typer.Option(
+        False, "--resume", "-r", help="Resume from the checkpoint in OUTPUT"
+    ),
     code: Path = typer.Option(None, "--code", "-c", help="Python file to import first"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
     """Train as `spacy train` does, so that it can be interrupted and resumed.
 
-    At each evaluation it writes what is needed to go on: optimizer, step, random numbers, scores.
-    That needs as much room on the disk again as what is trained, times three.
+    At each evaluation it writes a checkpoint: weights, optimizer, step, random numbers and scores.
+    The checkpoint takes three times as much disk space as the trained weights.
 
     EXAMPLE: python -m spacy bertfamily train ner.cfg --output training --paths.train train.spacy
     --paths.dev dev.spacy
@@ -37,7 +39,7 @@ def train_command(
 
     overrides = read_overrides(ctx.args)
     import_code(code)
-    with or_fail("Cannot train"):
+    with exit_on_error("Cannot train"):
         output.mkdir(parents=True, exist_ok=True)
         setup_gpu(gpu_id)
         with show_validation_error(config_path):

@@ -1,1 +1,1 @@
-"""Readers of public data formats, one file each."""
+"""Converters of public data formats into Docs, one module for each format."""

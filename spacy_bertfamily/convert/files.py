@@ -1,6 +1,4 @@
-"""Text out of files, gzipped or not: complete, valid, and never much more than the file itself
-holds.
-"""
+"""Read text files, gzipped or not: complete, valid UTF-8, and safe against decompression bombs."""
 
 import gzip
 import io
@@ -12,22 +10,26 @@ from typing import Any, TextIO
 
 from ..errors import Errors
 
-# gzip makes text 3 to 20 times smaller, and what was made to fill a memory 1,000 times.
+# Gzip compresses text 3 to 20 times; a decompression bomb is compressed about 1,000 times.
 MAX_RATIO = 100
+# Every file may unpack to so many bytes, whatever its ratio.
 ALWAYS_ALLOWED = 16 * 2**20
 CHUNK = 2**16
 
 
-class _Unpacked(io.RawIOBase):
-    """The bytes of a gzipped file. Reading raises a ValueError where there are too many, or where
-    they are damaged.
+class _GzipReader(io.RawIOBase):
+    """The unpacked bytes of a gzipped file.
+
+    Reading raises a `BertFamilyError` if there are too many bytes or if they are damaged.
+
+    path (Path): The file.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.limit = max(ALWAYS_ALLOWED, MAX_RATIO * path.stat().st_size)
         self.left = self.limit
-        self.file = gzip.open(path)
+        self.file = gzip.open(path)  # noqa: SIM115  closed by close()
 
     def readable(self) -> bool:
         return True
@@ -53,11 +55,14 @@ def open_text(path: Path) -> Iterator[TextIO]:
     """Open a file as UTF-8, with or without a byte order mark, and unpack it if it ends in `.gz`.
 
     path (Path): The file.
-    YIELDS (TextIO): Its text; line ends are as in the file.
-    RAISES (ValueError): While it is read, if it is damaged or not UTF-8, or unpacks to far more
-        than text would.
+    YIELDS (TextIO): Its text. Line ends are kept as they are in the file.
+    RAISES (BertFamilyError): While the file is read, if it is damaged, not UTF-8, or unpacks to far
+        more than text would.
     """
-    binary = io.BufferedReader(_Unpacked(path)) if path.suffix == ".gz" else path.open("rb")
+    if path.suffix == ".gz":
+        binary: io.BufferedReader = io.BufferedReader(_GzipReader(path))
+    else:
+        binary = path.open("rb")
     with io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as file:
         try:
             yield file
@@ -65,10 +70,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
             raise Errors.B321(file=str(path), reason=e) from e
 
 
-def is_text(text: str) -> bool:
-    """RETURNS (bool): Whether it can be stored. JSON can spell half of a character, which is no
-    text.
-    """
+def is_encodable(text: str) -> bool:
+    """RETURNS (bool): Whether a text can be stored as UTF-8. JSON can contain lone surrogates."""
     try:
         text.encode("utf8")
     except UnicodeEncodeError:
@@ -77,5 +80,5 @@ def is_text(text: str) -> bool:
 
 
 def printable(value: Any) -> str:
-    """RETURNS (str): A value from a file as it can stand in a report or an error."""
+    """RETURNS (str): A value from a file in a form that a report or an error can contain."""
     return str(value).encode("utf8", "replace").decode("utf8")

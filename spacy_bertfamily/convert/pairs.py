@@ -1,4 +1,4 @@
-"""Pairs and single texts with labels, from rows with named columns."""
+"""Convert rows with named columns to Docs with labels: pairs of texts, or single texts."""
 
 import math
 from collections import Counter, defaultdict
@@ -11,11 +11,13 @@ from spacy.tokens import Doc
 
 from ..annotation.segments import DEFAULT_SEPARATOR, escape_separator
 from ..errors import Errors
-from .files import is_text, printable
+from .files import is_encodable, printable
+from .report import ConversionReport, ReportLine, separators_line
 from .tables import Row
 
 SHOWN_LINES = 20
-Labelled = tuple[tuple[str, ...], dict[str, float]]
+# The texts of a row, and the values of the labels that hold.
+LabelledTexts = tuple[tuple[str, ...], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class PairColumns:
     mode (str): `exclusive`, `multilabel` or `regression`, as in the component.
     labels (Sequence[str]): The labels that are allowed; () for all that occur.
     names (dict[str, str]): New names of labels, such as `{"0": "no", "1": "yes"}`, applied first.
-    label_separator (str): What stands between the labels of a row with `multilabel`, where they are
-        not a JSON list.
+    label_separator (str): What divides the labels of a row with `multilabel`, where they are not a
+        JSON list.
     """
 
     text_a: str
@@ -40,34 +42,57 @@ class PairColumns:
     names: dict[str, str] = field(default_factory=dict)
     label_separator: str = "|"
 
+    def required(self) -> list[str]:
+        """RETURNS (list[str]): The columns that each row must have."""
+        columns = (self.text_a, self.text_b, self.label)
+        return [column for column in columns if column is not None]
+
 
 @dataclass
-class PairReport:
-    """What happened to a file.
+class PairReport(ConversionReport):
+    """What happened to a file of pairs or single texts.
 
     read, written (int): Numbers of rows.
-    labels (Counter): How often each label holds.
-    separators (int): How many separators inside the texts were spelled apart.
-    skipped (dict[str, list[int]]): Lines that were left out, by reason.
+    labels (Counter[str]): How often each label holds.
+    separators (int): How many separators inside the texts were escaped.
+    skipped (dict[str, list[int]]): The lines of the rows that were left out, by reason.
     """
 
     read: int = 0
     written: int = 0
-    labels: Counter = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
     separators: int = 0
     skipped: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
-    def lines(self) -> list[str]:
-        """RETURNS (list[str]): The report in words, one fact a line."""
-        lines = [f"{self.written} of {self.read} rows written"]
-        lines += [f"label {label}: {count}" for label, count in self.labels.most_common()]
+    def summary(self) -> str:
+        """RETURNS (str): How many rows were written."""
+        return f"{self.written} of {self.read} rows written"
+
+    def details(self) -> list[ReportLine]:
+        """RETURNS (list[ReportLine]): The labels, escaped separators, and rows left out."""
+        found = [
+            ReportLine(f"label {label}: {count}") for label, count in self.labels.most_common()
+        ]
         if self.separators:
-            lines.append(f"{self.separators} separator(s) inside the texts spelled apart")
+            found.append(separators_line(self.separators))
         for reason, numbers in self.skipped.items():
             shown = ", ".join(map(str, numbers[:SHOWN_LINES]))
-            more = f" and {len(numbers) - SHOWN_LINES} more" if len(numbers) > SHOWN_LINES else ""
-            lines.append(f"{len(numbers)} row(s) skipped, {reason}: line {shown}{more}")
-        return lines
+            if len(numbers) > SHOWN_LINES:
+                shown += f" and {len(numbers) - SHOWN_LINES} more"
+            text = f"{len(numbers)} row(s) skipped, {reason}: line {shown}"
+            found.append(ReportLine(text, is_warning=True))
+        return found
+
+
+class SkipRow(Exception):
+    """Raised while a row is read that must be left out.
+
+    reason (str): Why, for the report.
+    """
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
 
 
 def convert_pairs(
@@ -81,102 +106,115 @@ def convert_pairs(
     """Make Docs 'A [SEP] B', or of single texts, with `doc.cats`.
 
     rows (Iterable[Row]): The rows.
-    file (str): Where they are from, for errors.
+    file (str): The name of their file, for errors.
     columns (PairColumns): What to read from them.
     nlp (Language): Makes the Docs.
-    report (PairReport): Gets what happened.
+    report (PairReport): Is filled in.
     separator (str): The transformer's separator.
     YIELDS (Doc): One for each row that can be used.
-    RAISES (ValueError): If a column does not occur in the file.
+    RAISES (BertFamilyError): If a column does not occur in the file.
     """
-    usable = list(_read(rows, columns, report, file))
+    usable = list(_read_rows(rows, columns, report, file))
     found = sorted({label for _, cats in usable for label in cats})
     labels = list(columns.labels) or found
     for texts, cats in usable:
-        spelled = [escape_separator(text, separator) for text in texts]
-        report.separators += sum(count for _, count, _ in spelled)
-        doc = nlp.make_doc(f" {separator} ".join(text for text, _, _ in spelled))
-        doc.cats = (
-            cats
-            if columns.mode == "regression"
-            else {label: cats.get(label, 0.0) for label in labels}
-        )
+        escaped = []
+        for text in texts:
+            new_text, count, _ = escape_separator(text, separator)
+            escaped.append(new_text)
+            report.separators += count
+        doc = nlp.make_doc(f" {separator} ".join(escaped))
+        if columns.mode == "regression":
+            doc.cats = cats
+        else:
+            doc.cats = {label: cats.get(label, 0.0) for label in labels}
         report.written += 1
-        report.labels.update(label for label in cats)
+        report.labels.update(cats.keys())
         yield doc
 
 
-def _read(
+def _read_rows(
     rows: Iterable[Row], columns: PairColumns, report: PairReport, file: str
-) -> Iterator[Labelled]:
-    wanted = [
-        column for column in (columns.text_a, columns.text_b, columns.label) if column is not None
-    ]
-    seen: dict[str, None] = {}
+) -> Iterator[LabelledTexts]:
+    """Read the rows that can be used, and count all.
+
+    YIELDS (LabelledTexts): The texts and labels of a row.
+    RAISES (BertFamilyError): After the last row, if a column does not occur in any.
+    """
+    seen: dict[str, None] = {}  # a set that keeps the order
     for row in rows:
         report.read += 1
         seen.update(dict.fromkeys(row.values))
         try:
-            if row.problem:
-                raise Skip(row.problem)
-            for column in wanted:
-                if row.values.get(column) is None:
-                    raise Skip(f"no {column!r}")
-            item = _texts(row, columns), _cats(row.values[columns.label], columns)
-        except Skip as e:
-            report.skipped[str(e)].append(row.line)
+            item = _read_row(row, columns)
+        except SkipRow as e:
+            report.skipped[e.reason].append(row.line)
             continue
         yield item
-    for column in wanted:
+    for column in columns.required():
         if column not in seen and (seen or not report.read):
-            raise Errors.B120(
-                column=column, file=file, columns=printable(", ".join(seen)) or "none"
-            )
+            known = printable(", ".join(seen)) or "none"
+            raise Errors.B120(column=column, file=file, columns=known)
 
 
-class Skip(Exception):
-    """Why a row is left out."""
-
-
-def _texts(row: Row, columns: PairColumns) -> tuple[str, ...]:
-    texts = []
-    for column in (columns.text_a, columns.text_b):
-        if column is None:
-            continue
-        text = row.values[column]
-        if not isinstance(text, str):
-            raise Skip(f"{column!r} is not a text")
-        if not is_text(text):
-            raise Skip(f"{column!r} has halves of characters, which are no text")
-        if not text.strip():
-            raise Skip(f"{column!r} is empty")
-        texts.append(text.strip())
-    return tuple(texts)
-
-
-def _cats(value: Any, columns: PairColumns) -> dict[str, float]:
-    """RETURNS (dict[str, float]): The labels that hold, or the number."""
+def _read_row(row: Row, columns: PairColumns) -> LabelledTexts:
+    """Read a row. RAISES (SkipRow): If it cannot be used."""
+    if row.problem:
+        raise SkipRow(row.problem)
+    for column in columns.required():
+        if row.values.get(column) is None:
+            raise SkipRow(f"no {column!r}")
+    texts = [_read_text(row, columns.text_a)]
+    if columns.text_b is not None:
+        texts.append(_read_text(row, columns.text_b))
+    value = row.values[columns.label]
     if columns.mode == "regression":
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise Skip(f"{columns.label!r} is not a finite number")
-        return {columns.names.get(columns.label, columns.label): number}
+        return tuple(texts), _read_number(value, columns)
+    return tuple(texts), _read_labels(value, columns)
+
+
+def _read_text(row: Row, column: str) -> str:
+    """Read a text. RAISES (SkipRow): If it is empty or something else."""
+    text = row.values[column]
+    if not isinstance(text, str):
+        raise SkipRow(f"{column!r} is not a text")
+    if not is_encodable(text):
+        raise SkipRow(f"{column!r} has halves of characters, which are no text")
+    if not text.strip():
+        raise SkipRow(f"{column!r} is empty")
+    return text.strip()
+
+
+def _read_number(value: Any, columns: PairColumns) -> dict[str, float]:
+    """Read the number of a row with `regression`. RAISES (SkipRow): If there is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise SkipRow(f"{columns.label!r} is not a finite number")
+    return {columns.names.get(columns.label, columns.label): number}
+
+
+def _read_labels(value: Any, columns: PairColumns) -> dict[str, float]:
+    """Read the labels that hold. RAISES (SkipRow): If they are missing or not allowed."""
     values = [value]
     if columns.mode == "multilabel":
         values = value if isinstance(value, list) else str(value).split(columns.label_separator)
-    names = [columns.names.get(name, name) for name in (_name(v) for v in values) if name]
-    if not names and columns.mode == "exclusive":
-        raise Skip(f"{columns.label!r} is empty")
-    for name in names:
-        if columns.labels and name not in columns.labels:
-            raise Skip(f"the label {name!r} is not one of {', '.join(columns.labels)}")
-    return dict.fromkeys(names, 1.0)
+    labels = []
+    for given in values:
+        name = _label_name(given)
+        if name:
+            labels.append(columns.names.get(name, name))
+    if not labels and columns.mode == "exclusive":
+        raise SkipRow(f"{columns.label!r} is empty")
+    for label in labels:
+        if columns.labels and label not in columns.labels:
+            raise SkipRow(f"the label {label!r} is not one of {', '.join(columns.labels)}")
+    return dict.fromkeys(labels, 1.0)
 
 
-def _name(value: Any) -> str:
-    if isinstance(value, (list, dict)) or value is None or not is_text(str(value)):
-        raise Skip("the label is not a text or a number")
+def _label_name(value: Any) -> str:
+    if isinstance(value, (list, dict)) or value is None or not is_encodable(str(value)):
+        raise SkipRow("the label is not a text or a number")
     return str(value).strip()

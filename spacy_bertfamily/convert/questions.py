@@ -1,5 +1,6 @@
-"""The questions of a file, unchecked: SQuAD 1.1 and 2.0, CMRC 2018 and DRCD as JSON, flat questions
-as JSON lines.
+"""Read the questions of a file, unchecked.
+
+The formats are SQuAD 1.1 and 2.0, CMRC 2018 and DRCD as JSON, and flat questions as JSON lines.
 """
 
 import json
@@ -10,17 +11,27 @@ from typing import Any, NamedTuple
 from ..errors import Errors
 from .files import open_text, printable
 
+# The text of an answer and its first character in the context, None where the file does not say.
+GivenAnswer = tuple[str, int | None]
+
 
 class Question(NamedTuple):
-    """One question as it is in a file: answers are `(text, start)`, with None for an unknown start.
-    The article is what its context is a paragraph of, where the file says so; `made` is how it was
-    made of another one, if it was.
+    """One question as it is in a file.
+
+    id (str): Its name.
+    question (str): Its text.
+    context (str): The text that may answer it.
+    answers (list[tuple[str, int | None]]): Text and start of each accepted answer; None for an
+        unknown start.
+    impossible (bool): Whether the context does not answer it.
+    article (str | None): The article that the context is a paragraph of, where the file names it.
+    made (str): How it was made from another question; empty for a question of the file.
     """
 
     id: str
     question: str
     context: str
-    answers: list[tuple[str, int | None]]
+    answers: list[GivenAnswer]
     impossible: bool
     article: str | None = None
     made: str = ""
@@ -31,7 +42,7 @@ def read_questions(path: Path) -> Iterator[Question]:
 
     path (Path): The file.
     YIELDS (Question): Each question.
-    RAISES (ValueError): If the file is something else.
+    RAISES (BertFamilyError): If the file is not in one of the formats.
     """
     try:
         with open_text(path) as file:
@@ -40,7 +51,7 @@ def read_questions(path: Path) -> Iterator[Question]:
             loaded: Any = json.loads(text)
         except ValueError:
             loaded = [json.loads(line) for line in text.split("\n") if line.strip()]
-        yield from _walk(loaded)
+        yield from _parse(loaded)
     except (KeyError, TypeError, AttributeError, RecursionError) as e:
         reason = printable(f"{type(e).__name__} {e}")
         raise Errors.B206(file=str(path), reason=reason) from e
@@ -48,53 +59,59 @@ def read_questions(path: Path) -> Iterator[Question]:
         raise Errors.B206(file=str(path), reason=e) from e
 
 
-def _walk(loaded: Any) -> Iterator[Question]:
-    if isinstance(loaded, dict) and "data" not in loaded:
-        loaded = [loaded]
-    if isinstance(loaded, dict):  # SQuAD, DRCD, CMRC in SQuAD's style
-        for article in loaded["data"]:
-            for paragraph in article["paragraphs"]:
-                for qa in paragraph["qas"]:
-                    yield _question({"title": article.get("title"), **qa}, paragraph["context"])
-    else:
-        for number, row in enumerate(loaded, start=1):
-            if "qas" in row:  # CMRC's own style, without offsets
-                for qa in row["qas"]:
-                    answers: list[tuple[str, int | None]] = [
-                        (answer, None) for answer in qa["answers"]
-                    ]
-                    yield _checked(
-                        qa["query_id"], qa["query_text"], row["context_text"], answers, not answers
-                    )
-            else:
-                yield _question({"id": f"line {number}", **row}, row["context"])
+def _parse(loaded: Any) -> Iterator[Question]:
+    """Find the questions of a file's JSON. RAISES: Many kinds, if the file has another format."""
+    if isinstance(loaded, dict) and "data" in loaded:
+        yield from _parse_squad(loaded)
+        return
+    rows = [loaded] if isinstance(loaded, dict) else loaded
+    for number, row in enumerate(rows, start=1):
+        if "qas" in row:
+            yield from _parse_cmrc(row)
+        else:
+            yield _parse_question({"id": f"line {number}", **row}, row["context"])
 
 
-def _question(qa: dict[str, Any], context: str) -> Question:
+def _parse_squad(loaded: dict[str, Any]) -> Iterator[Question]:
+    """Parse SQuAD's and DRCD's format, and CMRC in the style of SQuAD."""
+    for article in loaded["data"]:
+        for paragraph in article["paragraphs"]:
+            for qa in paragraph["qas"]:
+                titled = {"title": article.get("title"), **qa}
+                yield _parse_question(titled, paragraph["context"])
+
+
+def _parse_cmrc(row: Any) -> Iterator[Question]:
+    """Parse CMRC's own format, which has no offsets."""
+    for qa in row["qas"]:
+        answers: list[GivenAnswer] = [(answer, None) for answer in qa["answers"]]
+        yield _make_question(
+            qa["query_id"], qa["query_text"], row["context_text"], answers, not answers
+        )
+
+
+def _parse_question(qa: dict[str, Any], context: str) -> Question:
+    """Parse a question of SQuAD's format, or a flat one."""
     given = qa.get("answers", [])
-    if isinstance(given, dict):  # columns, as in the Hugging Face hub's SQuAD
-        given = [
-            {"text": t, "answer_start": s} for t, s in zip(given["text"], given["answer_start"])
-        ]
+    if isinstance(given, dict):  # columns, as in the SQuAD of the Hugging Face hub
+        columns = zip(given["text"], given["answer_start"])
+        given = [{"text": text, "answer_start": start} for text, start in columns]
     answers = [(answer["text"], answer.get("answer_start")) for answer in given]
     impossible = bool(qa.get("is_impossible", not answers))
-    checked = _checked(qa["id"], qa["question"], context, [] if impossible else answers, impossible)
+    if impossible:
+        answers = []
+    question = _make_question(qa["id"], qa["question"], context, answers, impossible)
     title = qa.get("title")
-    return checked._replace(article=title if isinstance(title, str) else None)
+    return question._replace(article=title if isinstance(title, str) else None)
 
 
-def _checked(
-    id_: Any, question: Any, context: Any, answers: list[tuple[Any, Any | None]], impossible: bool
+def _make_question(
+    id_: Any, question: Any, context: Any, answers: list[tuple[Any, Any]], impossible: bool
 ) -> Question:
-    """RETURNS (Question): The question. RAISES (TypeError): If something in it is of another
-    type.
-    """
+    """Make a question, its types checked. RAISES (TypeError): If a value has a wrong type."""
     id_ = printable(id_)
-    texts = [
-        ("the question", question),
-        ("the context", context),
-        *(("an answer", text) for text, _ in answers),
-    ]
+    texts = [("the question", question), ("the context", context)]
+    texts += [("an answer", text) for text, _ in answers]
     for what, text in texts:
         if not isinstance(text, str):
             raise TypeError(f"({what} of {id_!r} is {text!r:.60}, and not a text)")

@@ -1,7 +1,7 @@
-"""Question answering data as Docs, every offset checked."""
+"""Convert question answering data to Docs, with every offset checked."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,22 +10,23 @@ from spacy.tokens import Doc
 
 from ..annotation.answers import UNPLACED, Chars, set_answers
 from ..annotation.segments import escape_separator
-from .files import is_text
-from .negatives import add_negatives, add_swaps
+from .files import is_encodable
+from .negatives import add_entity_swaps, add_negatives
 from .questions import Question, read_questions
+from .report import ConversionReport, ReportLine, separators_line
 
-# How far an offset may be off and still be put right
-NEAR = 3
+# How many characters an offset may be off and still be repaired.
+MAX_SHIFT = 3
 
 
 @dataclass
-class Report:
-    """What happened to a file.
+class SquadReport(ConversionReport):
+    """What happened to a file of questions.
 
     read, written, unanswerable (int): Numbers of questions.
-    made (Counter): How many of those were made of the file's own questions, by how.
-    repaired (Counter): How often an answer was put right, by what was wrong.
-    separators (int): How many separators inside the texts were spelled apart.
+    made (Counter[str]): How many of those were made of the file's own questions, by how.
+    repaired (Counter[str]): How many answers were repaired, by what was wrong.
+    separators (int): How many separators inside the texts were escaped.
     skipped_answers, skipped (list[tuple[str, str]]): Answers and questions that were left out:
         question id and reason.
     """
@@ -33,106 +34,128 @@ class Report:
     read: int = 0
     written: int = 0
     unanswerable: int = 0
-    made: Counter = field(default_factory=Counter)
-    repaired: Counter = field(default_factory=Counter)
+    made: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
     separators: int = 0
     skipped_answers: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
-    def lines(self) -> list[str]:
-        """RETURNS (list[str]): The report in words, one fact a line."""
-        lines = [
-            f"{self.written} of {self.read} questions written, {self.unanswerable} of them unanswerable"
-        ]
-        lines += [
-            f"{count} answer(s) repaired: {what}" for what, count in sorted(self.repaired.items())
-        ]
-        lines += [
-            f"{count} of the questions made, {how}" for how, count in sorted(self.made.items())
-        ]
+    def summary(self) -> str:
+        """RETURNS (str): How many questions were written."""
+        written = f"{self.written} of {self.read} questions written"
+        return f"{written}, {self.unanswerable} of them unanswerable"
+
+    def details(self) -> list[ReportLine]:
+        """RETURNS (list[ReportLine]): What was repaired, made, escaped and left out."""
+        found = []
+        for what, count in sorted(self.repaired.items()):
+            found.append(ReportLine(f"{count} answer(s) repaired: {what}"))
+        for how, count in sorted(self.made.items()):
+            found.append(ReportLine(f"{count} of the questions made, {how}"))
         if self.separators:
-            lines.append(f"{self.separators} separator(s) inside the texts spelled apart")
-        lines += [
-            f"answer left out, question {id_}: {reason}" for id_, reason in self.skipped_answers
-        ]
-        lines += [f"question {id_} left out: {reason}" for id_, reason in self.skipped]
-        return lines
+            found.append(separators_line(self.separators))
+        for id_, reason in self.skipped_answers:
+            text = f"answer left out, question {id_}: {reason}"
+            found.append(ReportLine(text, is_warning=True))
+        for id_, reason in self.skipped:
+            found.append(ReportLine(f"question {id_} left out: {reason}", is_warning=True))
+        return found
+
+
+# Its name until version 0.1.
+Report = SquadReport
 
 
 def convert_squad(
     path: Path,
     nlp: Language,
-    report: Report,
+    report: SquadReport,
     separator: str = "[SEP]",
     inside_words: bool = False,
     negatives: float = 0.0,
     swaps: float = 0.0,
     seed: int = 0,
 ) -> Iterator[Doc]:
-    """Read a file into Docs 'question [SEP] context' with `doc.spans["answers"]`. Every offset is
-    checked; what is obviously wrong is repaired, the rest serves for scoring only, and the report
-    says so.
+    """Read a file into Docs 'question [SEP] context' with `doc.spans["answers"]`.
+
+    Every offset is checked. Obvious errors are repaired; other answers whose offset is wrong are
+    used for scoring only. The report names them.
 
     path (Path): The file, gzipped or not.
     nlp (Language): Makes the Docs.
-    report (Report): Gets what happened.
+    report (SquadReport): Is filled in.
     separator (str): The transformer's separator.
-    inside_words (bool): Keep answers that begin and end inside a word: mistakes in the data, such
-        as 'men' in 'government', which training refuses. For official dev sets, where they count.
-    negatives (float): The part of the answerable questions that is written once more, without an
-        answer: see `add_negatives`.
-    swaps (float): The same for `add_swaps`.
-    seed (int): Which those are.
+    inside_words (bool): Keep answers that begin and end inside a word: errors in the data, such as
+        'men' in 'government', which training refuses. For official dev sets, where they count.
+    negatives (float): The part of the answerable questions to copy with another context: see
+        `add_negatives`.
+    swaps (float): The part of the answerable questions to copy with another name or number: see
+        `add_entity_swaps`.
+    seed (int): Decides which questions are copied, and how.
     YIELDS (Doc): One for each question that can be used.
-    RAISES (ValueError): If the file is something else.
+    RAISES (BertFamilyError): If the file is not in one of the formats.
     """
-    questions = read_questions(path)
+    questions: Iterable[Question] = read_questions(path)
     if negatives:
         questions = add_negatives(questions, negatives, seed)
     if swaps:
-        questions = add_swaps(questions, swaps, seed)
+        questions = add_entity_swaps(questions, swaps, seed)
     for item in questions:
         report.read += 1
         if item.made:
             report.made[item.made] += 1
-        if not all(
-            map(is_text, (item.question, item.context, *(text for text, _ in item.answers)))
-        ):
-            report.skipped.append((item.id, "it has halves of characters, which are no text"))
-            continue
-        golds, unplaced = _locate_all(item, report, inside_words)
-        if unplaced and not golds:
-            report.skipped.append((item.id, "no answer can be used"))
-            continue
-        question, n_question, _ = escape_separator(item.question.strip(), separator)
-        context, n_context, moved = escape_separator(item.context, separator)
-        report.separators += n_question + n_context
-        if not question or not context.strip():
-            report.skipped.append(
-                (item.id, "the question is empty" if not question else "the context is empty")
-            )
-            continue
-        begin = len(question) + len(separator) + 2
-        doc = nlp.make_doc(f"{question} {separator} {context}")
-        chars = [(begin + moved(start), begin + moved(end)) for start, end in golds]
-        # official scores count accepted answers that are not in the context too
-        set_answers(doc, chars, attrs={UNPLACED: unplaced} if unplaced else None)
-        report.written += 1
-        report.unanswerable += not golds
-        yield doc
+        doc = _convert_question(item, nlp, report, separator, inside_words)
+        if doc is not None:
+            yield doc
 
 
-def _locate_all(
-    item: Question, report: Report, inside_words: bool
+def _convert_question(
+    item: Question, nlp: Language, report: SquadReport, separator: str, inside_words: bool
+) -> Doc | None:
+    """Make the Doc of a question.
+
+    RETURNS (Doc | None): The Doc; None if the question is left out.
+    """
+    texts = [item.question, item.context, *(text for text, _ in item.answers)]
+    if not all(map(is_encodable, texts)):
+        report.skipped.append((item.id, "it has halves of characters, which are no text"))
+        return None
+    golds, unplaced = _locate_answers(item, report, inside_words)
+    if unplaced and not golds:
+        report.skipped.append((item.id, "no answer can be used"))
+        return None
+    question, n_question, _ = escape_separator(item.question.strip(), separator)
+    context, n_context, moved = escape_separator(item.context, separator)
+    report.separators += n_question + n_context
+    if not question:
+        report.skipped.append((item.id, "the question is empty"))
+        return None
+    if not context.strip():
+        report.skipped.append((item.id, "the context is empty"))
+        return None
+    begin = len(question) + len(separator) + 2
+    doc = nlp.make_doc(f"{question} {separator} {context}")
+    chars = [(begin + moved(start), begin + moved(end)) for start, end in golds]
+    # official scores also count accepted answers that are not in the context
+    set_answers(doc, chars, attrs={UNPLACED: unplaced} if unplaced else None)
+    report.written += 1
+    report.unanswerable += not golds
+    return doc
+
+
+def _locate_answers(
+    item: Question, report: SquadReport, inside_words: bool
 ) -> tuple[list[Chars], list[str]]:
-    """RETURNS (tuple[list[tuple[int, int]], list[str]]): The characters of the answers in the
-    context, and the answers that are not there.
+    """Find the answers of a question in its context.
+
+    RETURNS (tuple[list[tuple[int, int]], list[str]]): Start and end of the answers that were found,
+        and the texts of the others.
     """
     golds: list[Chars] = []
     unplaced: list[str] = []
     for text, start in item.answers:
         found, remark = locate_answer(item.context, text, start)
-        if found is not None and not inside_words and _inside_word(item.context, *found):
+        if found is not None and not inside_words and _is_inside_word(item.context, *found):
             found, remark = None, f"{text!r} lies inside a word, at character {start}"
         if found is None:
             report.skipped_answers.append((item.id, remark))
@@ -144,52 +167,66 @@ def _locate_all(
     return golds, unplaced
 
 
-def _inside_word(context: str, start: int, end: int) -> bool:
-    """Whether an answer begins and ends inside a word; in Chinese or Japanese, where words touch,
-    never.
+def _is_inside_word(context: str, start: int, end: int) -> bool:
+    """Check whether an answer begins and ends inside a word.
+
+    Chinese and Japanese do not divide words by spaces, so there it never does.
     """
-    pairs = (context[max(0, start - 1) : start + 1], context[end - 1 : end + 1])
-    return all(len(pair) == 2 and pair.isalnum() and max(pair) < "\u2e80" for pair in pairs)
+    edges = (context[max(0, start - 1) : start + 1], context[end - 1 : end + 1])
+    return all(len(edge) == 2 and edge.isalnum() and max(edge) < "\u2e80" for edge in edges)
 
 
 def locate_answer(context: str, text: str, start: int | None) -> tuple[Chars | None, str]:
-    """Find an answer where its offset says, or as near as is certain.
+    """Find an answer where its offset says, or where it is certain to be.
 
     context (str): The context.
     text (str): The answer.
-    start (int | None): Where it should be.
-    RETURNS (tuple[tuple[int, int] | None, str]): Its characters and what was repaired (empty if
+    start (int | None): Its first character, as the file says.
+    RETURNS (tuple[tuple[int, int] | None, str]): Its start and end and what was repaired (empty if
         nothing was), or None and why it cannot be used.
     """
-    stripped = text.strip()
-    if not stripped:
+    answer = text.strip()
+    if not answer:
         return None, "the answer is empty"
     repairs = []
-    if stripped != text:
+    if answer != text:
         repairs.append("whitespace around it")
-        start = None if start is None else start + len(text) - len(text.lstrip())
-    if start is not None and start >= 0 and context.startswith(stripped, start):
-        return (start, start + len(stripped)), ", ".join(repairs)
+        if start is not None:
+            start += len(text) - len(text.lstrip())
+    found, repair = _find_start(context, answer, start)
+    if found is None:
+        at = "without an offset" if start is None else f"at character {start}"
+        times = context.count(answer)
+        return None, f"{text[:60]!r} is not {at}; the context has it {times} times elsewhere"
+    if repair:
+        repairs.append(repair)
+    return (found, found + len(answer)), ", ".join(repairs)
+
+
+def _find_start(context: str, answer: str, start: int | None) -> tuple[int | None, str]:
+    """Find the first character of an answer.
+
+    RETURNS (tuple[int | None, str]): The character and what was repaired; None if it is uncertain.
+    """
     if start is not None:
-        near = [
-            d
-            for d in sorted(range(-NEAR, NEAR + 1), key=abs)
-            if context.startswith(stripped, max(0, start + d))
-        ]
-        if near and start + near[0] >= 0:
-            repairs.append("offset off by a little")
-            return (start + near[0], start + near[0] + len(stripped)), ", ".join(repairs)
-    occurrences = context.count(stripped)
+        if start >= 0 and context.startswith(answer, start):
+            return start, ""
+        near = _find_near(context, answer, start)
+        if near is not None:
+            return near, "offset off by a little"
+    occurrences = context.count(answer)
     if occurrences == 1:
-        where = context.index(stripped)
-        repairs.append(
-            "offset missing" if start is None else "offset wrong, but there is one such place only"
-        )
-        return (where, where + len(stripped)), ", ".join(repairs)
+        if start is None:
+            return context.index(answer), "offset missing"
+        return context.index(answer), "offset wrong, but there is one such place only"
     if start is None and occurrences:
-        where = context.index(stripped)
-        return (where, where + len(stripped)), ", ".join(
-            [*repairs, "offset missing, first of several places taken"]
-        )
-    at = "without an offset" if start is None else f"at character {start}"
-    return None, f"{text[:60]!r} is not {at}; the context has it {occurrences} times elsewhere"
+        return context.index(answer), "offset missing, first of several places taken"
+    return None, ""
+
+
+def _find_near(context: str, answer: str, start: int) -> int | None:
+    """RETURNS (int | None): The place of an answer that is nearest to an offset, if it is near."""
+    for shift in sorted(range(-MAX_SHIFT, MAX_SHIFT + 1), key=abs):
+        if context.startswith(answer, max(0, start + shift)):
+            return start + shift if start + shift >= 0 else None
+    return None

@@ -1,4 +1,4 @@
-"""Rows with named columns, out of TSV, CSV and JSON lines."""
+"""Read rows with named columns from TSV, CSV and JSON lines."""
 
 import csv
 import json
@@ -13,8 +13,8 @@ from .files import open_text
 class Row(NamedTuple):
     """One row of a file.
 
-    line (int): Where it ends, counted from 1.
-    values (dict[str, Any]): By column.
+    line (int): The number of its last line, counted from 1.
+    values (dict[str, Any]): Its values by column.
     problem (str | None): Why it cannot be used.
     """
 
@@ -24,16 +24,12 @@ class Row(NamedTuple):
 
 
 def read_tsv(file: TextIO) -> Iterator[Row]:
-    """Tab-separated values with a header, where quotes are ordinary characters, as in GLUE's
-    files.
-    """
+    """Read tab-separated values with a header. Quotes are ordinary characters, as in GLUE."""
     return _read_table(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def read_csv(file: TextIO) -> Iterator[Row]:
-    """Comma-separated values with a header; fields in double quotes may hold commas and line
-    breaks.
-    """
+    """Read comma-separated values with a header. Quoted fields may hold commas and line breaks."""
     return _read_table(csv.reader(file, strict=True))
 
 
@@ -57,7 +53,7 @@ def _read_table(reader: Any) -> Iterator[Row]:
 
 
 def read_jsonl(file: TextIO) -> Iterator[Row]:
-    """One JSON object a line."""
+    """Read one JSON object from each line."""
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
@@ -66,11 +62,10 @@ def read_jsonl(file: TextIO) -> Iterator[Row]:
         except (ValueError, RecursionError):
             yield Row(number, {}, "not JSON")
             continue
-        yield (
-            Row(number, values)
-            if isinstance(values, dict)
-            else Row(number, {}, "not a JSON object")
-        )
+        if isinstance(values, dict):
+            yield Row(number, values)
+        else:
+            yield Row(number, {}, "not a JSON object")
 
 
 FORMATS: dict[str, Callable[[TextIO], Iterator[Row]]] = {
@@ -85,11 +80,12 @@ def read_rows(path: Path, format: str | None = None) -> Iterator[Row]:
 
     path (Path): The file.
     format (str | None): `tsv`, `csv` or `jsonl`; by default the file's suffix, apart from `.gz`.
-    YIELDS (Row): The rows; empty lines are none.
-    RAISES (ValueError): If the format is unknown, or the file cannot be read to its end.
+    YIELDS (Row): The rows. Empty lines are skipped.
+    RAISES (BertFamilyError): If the format is unknown, or the file cannot be read to its end.
     """
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
-    format = format or (suffixes[-1][1:].lower() if suffixes else "")
+    if not format:
+        format = suffixes[-1][1:].lower() if suffixes else ""
     if format not in FORMATS:
         raise Errors.B121(file=str(path), format=format)
     with open_text(path) as file:

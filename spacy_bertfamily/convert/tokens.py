@@ -1,4 +1,4 @@
-"""Words with tags or entities, from CoNLL-U files and JSON lines with BIO tags."""
+"""Convert words with tags or entities, from CoNLL-U files and JSON lines with BIO tags."""
 
 import json
 from collections.abc import Iterator
@@ -13,15 +13,16 @@ from spacy.vocab import Vocab
 
 from ..errors import Errors
 from .files import open_text
+from .report import ConversionReport
 
-# Of CoNLL-U: id, form, lemma, universal tag, own tag, features, head, relation, more relations, the
-# rest
+# The columns of CoNLL-U: ID, FORM, LEMMA, UPOS, XPOS, FEATS, HEAD, DEPREL, DEPS, MISC.
 COLUMNS = 10
+ID, FORM, UPOS, XPOS, FEATS, MISC = 0, 1, 3, 4, 5, 9
 
 
 @dataclass
-class TokenReport:
-    """What happened to a file.
+class TokenReport(ConversionReport):
+    """What happened to a file of tagged words.
 
     written (int): Sentences.
     words (int): Their words.
@@ -30,9 +31,9 @@ class TokenReport:
     written: int = 0
     words: int = 0
 
-    def lines(self) -> list[str]:
-        """RETURNS (list[str]): The report in words."""
-        return [f"{self.written} sentences with {self.words} words written"]
+    def summary(self) -> str:
+        """RETURNS (str): How many sentences and words were written."""
+        return f"{self.written} sentences with {self.words} words written"
 
     def count(self, doc: Doc) -> Doc:
         """RETURNS (Doc): The same Doc, counted."""
@@ -44,66 +45,70 @@ class TokenReport:
 def convert_conllu(
     path: Path, vocab: Vocab, report: TokenReport, xpos: bool = False
 ) -> Iterator[Doc]:
-    """Read Universal Dependencies in CoNLL-U, for a tagger and a morphologizer: one Doc a sentence,
-    with `token.pos_`, `token.morph` and `token.tag_`. For parses there is `python -m spacy
-    convert`.
+    """Read Universal Dependencies in CoNLL-U, for a tagger and a morphologizer.
+
+    The Docs have `token.pos_`, `token.morph` and `token.tag_`. For parses there is
+    `python -m spacy convert`.
 
     path (Path): The file, gzipped or not.
-    vocab (Vocab): Of the Docs.
-    report (TokenReport): Gets what happened.
+    vocab (Vocab): The vocabulary of the Docs.
+    report (TokenReport): Is filled in.
     xpos (bool): Take the treebank's own tags as `token.tag_`, instead of the universal ones.
     YIELDS (Doc): The sentences.
-    RAISES (ValueError): If a line is something else, or the file cannot be read.
+    RAISES (BertFamilyError): If a line is malformed, or the file cannot be read.
     """
     rows: list[list[str]] = []
     with open_text(path) as file:
-        for number, line in enumerate(chain(file, [""]), 1):
+        for number, line in enumerate(chain(file, [""]), 1):  # "" ends the last sentence
             try:
-                columns = _columns(line)
-                if columns:
-                    rows += [columns] if columns[0].isdigit() else []
-                elif rows and not line.strip():
-                    yield report.count(_sentence(rows, vocab, xpos))
+                columns = _split_columns(line)
+                if columns and columns[ID].isdigit():
+                    rows.append(columns)
+                elif not columns and rows and not line.strip():
+                    yield report.count(_make_sentence(rows, vocab, xpos))
                     rows = []
             except ValueError as e:
                 raise Errors.B326(line=number, file=str(path), reason=e) from e
 
 
-def _columns(line: str) -> list[str]:
-    """RETURNS (list[str]): The columns of a word, or of what is counted otherwise ('1-2', '1.1');
-    [] for other lines.
-    RAISES (ValueError): If it is a line of nothing that there is.
+def _split_columns(line: str) -> list[str]:
+    """Split a line of CoNLL-U.
+
+    line (str): The line.
+    RETURNS (list[str]): The columns of a word, a multiword token ('1-2') or an empty node ('1.1');
+        [] for a comment or an empty line.
+    RAISES (ValueError): If the line is malformed.
     """
     if line.startswith("#") or not line.strip():
         return []
     columns = line.rstrip("\r\n").split("\t")
     if len(columns) != COLUMNS:
         raise ValueError(f"it has {len(columns)} columns")
-    columns[5] = _morph(columns[5])
+    columns[FEATS] = _read_features(columns[FEATS])
     return columns
 
 
-def _sentence(rows: list[list[str]], vocab: Vocab, xpos: bool) -> Doc:
-    spaces = ["SpaceAfter=No" not in columns[9] for columns in rows]
+def _make_sentence(rows: list[list[str]], vocab: Vocab, xpos: bool) -> Doc:
+    spaces = ["SpaceAfter=No" not in columns[MISC] for columns in rows]
+    tag_column = XPOS if xpos else UPOS
     return Doc(
         vocab,
-        words=[columns[1] for columns in rows],
+        words=[columns[FORM] for columns in rows],
         spaces=[*spaces[:-1], False],
-        tags=[columns[4 if xpos else 3] for columns in rows],
-        pos=[columns[3] if columns[3] in POS else "" for columns in rows],
-        morphs=[columns[5] for columns in rows],
+        tags=[columns[tag_column] for columns in rows],
+        pos=[columns[UPOS] if columns[UPOS] in POS else "" for columns in rows],
+        morphs=[columns[FEATS] for columns in rows],
     )
 
 
-def _morph(features: str) -> str:
-    """RETURNS (str): The features of a word. RAISES (ValueError): If they are none."""
+def _read_features(features: str) -> str:
+    """Read the features of a word, '_' for none. RAISES (ValueError): If they are malformed."""
     if features == "_":
         return ""
-    if not all(
-        name and value
-        for name, _, value in (feature.partition("=") for feature in features.split("|"))
-    ):
-        raise ValueError(f"{features!r:.60} are no features")
+    for feature in features.split("|"):
+        name, _, value = feature.partition("=")
+        if not name or not value:
+            raise ValueError(f"{features!r:.60} are no features")
     return features
 
 
@@ -111,10 +116,10 @@ def convert_bio(path: Path, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
     """Read JSON lines with `tokens` and BIO `tags`: one Doc a line, with entities.
 
     path (Path): The file, gzipped or not.
-    vocab (Vocab): Of the Docs.
-    report (TokenReport): Gets what happened.
+    vocab (Vocab): The vocabulary of the Docs.
+    report (TokenReport): Is filled in.
     YIELDS (Doc): The sentences.
-    RAISES (ValueError): If a line is something else, or the file cannot be read.
+    RAISES (BertFamilyError): If a line is malformed, or the file cannot be read.
     """
     with open_text(path) as file:
         for number, line in enumerate(file, 1):

@@ -17,7 +17,7 @@ from ..windows.lay_out import LaidOutText
 from ..windows.layout import LaidOutWordpieces, Layout
 from ..windows.padding import PaddedWindows, pad_windows
 from .module import Encoder
-from .schedule import EncodedBatch, EncoderSchedule, training
+from .schedule import EncodedBatch, EncoderSchedule
 
 States = dict[int, Floats3d]  # by layer, each (windows of the Doc, longest window, width)
 Owner = tuple[int, int]  # Doc, window of that Doc
@@ -78,7 +78,7 @@ def encode(
                 grads.append(_gather(batch, layer, state, gradients))
         batches.clear()
         if tensors:
-            with training(encoder):  # checkpointed layers are computed again
+            with encoder.in_training():  # checkpointed layers are computed again
                 torch.autograd.backward(tensors, grads)
 
     return data, backprop

@@ -93,13 +93,12 @@ def find_frozen_layers(encoder: Encoder) -> FrozenLayers:
     if len(layers) != depth or "caching" in encoder.spec.unsupported:
         # the layers are unknown, or there is not one for each hidden state
         return FrozenLayers(0 if encoder.trains else depth)
-    with _without_dropout(encoder):
-        inputs = _probe(encoder)
-        with torch.enable_grad():
-            states = encoder(*inputs, range(depth + 1))
-        trained = (j for j in range(depth + 1) if states[j].requires_grad)
-        number = next(trained, depth + 1) - 1
-        return _find_form(encoder, number, layers, inputs, states)
+    inputs = _probe(encoder)
+    with torch.enable_grad():
+        states = encoder(*inputs, range(depth + 1))
+    trained = (j for j in range(depth + 1) if states[j].requires_grad)
+    number = next(trained, depth + 1) - 1
+    return _find_form(encoder, number, layers, inputs, states)
 
 
 def find_unchanged_layers(encoder: Encoder) -> FrozenLayers:
@@ -118,27 +117,13 @@ def find_unchanged_layers(encoder: Encoder) -> FrozenLayers:
         for parameter in own:
             parameter.requires_grad = False
     inputs, layers = _probe(encoder), range(found.number + 1)
-    with _without_dropout(encoder), torch.no_grad():
+    with torch.no_grad():
         states, bare = encoder(*inputs, layers), encoder(*inputs, layers, bare=True)
     if not all(_equal(states[j], bare[j]) for j in layers):
         # something without parameters changes the layers
         found.remove()
         return FrozenLayers(0)
     return found
-
-
-@contextlib.contextmanager
-def _without_dropout(encoder: Encoder) -> Iterator[None]:
-    """Run the encoder as in prediction.
-
-    Dropout would change the probe, and draw from the random numbers of a training.
-    """
-    was_training = encoder.training
-    encoder.set_training(False)
-    try:
-        yield
-    finally:
-        encoder.set_training(was_training)
 
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -59,20 +59,20 @@ class ModelInputs:
         ids: torch.Tensor,
         mask: torch.Tensor,
         types: torch.Tensor,
-        focus: torch.Tensor | None,
+        global_attention_mask: torch.Tensor | None,
     ) -> dict[str, Any]:
         """Make the arguments for a batch.
 
         ids, mask, types (torch.Tensor): Piece ids, attention mask and token type ids.
-        focus (torch.Tensor | None): 1 for the pieces that see all others.
+        global_attention_mask (torch.Tensor | None): 1 for the pieces that see all others.
         RETURNS (dict[str, Any]): Keyword arguments.
         *Shape:* all tensors are `(windows, pieces)`.
         """
         inputs = {"input_ids": ids, "attention_mask": mask, **self.fixed}
         if self.token_types:
             inputs["token_type_ids"] = types
-        if self.global_attention and focus is not None:
-            inputs["global_attention_mask"] = focus
+        if self.global_attention and global_attention_mask is not None:
+            inputs["global_attention_mask"] = global_attention_mask
         for name, table in self.by_piece.items():
             inputs[name] = table[ids]
         return inputs

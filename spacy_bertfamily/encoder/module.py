@@ -1,7 +1,6 @@
 """The torch side: a shared frozen backbone, the tensors trained on top, and their forward pass."""
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -21,6 +20,7 @@ from ..patching.hooks import ThreadLocalSlot
 from ..patching.onednn import use_onednn
 from ..patching.parameters import replace_parameters
 from .inputs import ModelInputs
+from .lock import ReadWriteLock
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
 
@@ -46,8 +46,8 @@ class Encoder(NamedAdapters):
         self.settings = settings
         self.spec = spec_for(model_type)
         self.inputs = ModelInputs.of(shared)
-        # held while this is trained, and while its layers are probed, which needs other modes
-        self.lock = threading.RLock()
+        # predictions read; training, probing and changes of adapters write
+        self.lock = ReadWriteLock()
         # whether the configured adapter, or another state of the adapters, is in place
         self.is_complete = settings.adapter is None
         self._thawed = [backbone.get_submodule(path) for path in thawed]
@@ -99,6 +99,21 @@ class Encoder(NamedAdapters):
         if not self.is_complete:
             raise Errors.B077(name=(self.missing_adapters or [DEFAULT])[0])
 
+    def new_adapter(self, name: str, settings: Adapter, spec: ModelTypeSpec) -> None:
+        """As `NamedAdapters.new_adapter`. Predictions of other threads wait."""
+        with self.lock.write():
+            super().new_adapter(name, settings, spec)
+
+    def set_adapter(self, name: str | None) -> None:
+        """As `NamedAdapters.set_adapter`. Predictions of other threads see one of both adapters."""
+        with self.lock.write():
+            super().set_adapter(name)
+
+    def merge_adapter(self) -> None:
+        """As `NamedAdapters.merge_adapter`. Predictions of other threads wait."""
+        with self.lock.write():
+            super().merge_adapter()
+
     def make_adapter(self, settings: Adapter, spec: ModelTypeSpec) -> AdapterModules:
         """Make the modules of an adapter, which are inactive until `set_adapter`.
 
@@ -108,7 +123,8 @@ class Encoder(NamedAdapters):
         RAISES (BertFamilyError): If the adapter does not fit the backbone or the windows.
         """
         self.settings.check_adapter(settings, self.shared.config)
-        modules = super().make_adapter(settings, spec)
+        with self.lock.write():
+            modules = super().make_adapter(settings, spec)
         _accelerate(modules, self.settings, self.device)
         return modules
 
@@ -188,17 +204,19 @@ class Encoder(NamedAdapters):
             if tensor.requires_grad or name in merged or name.startswith(("adapter.", "adapter@"))
         }
 
-    def set_training(self, training: bool) -> None:
-        """Switch dropout on where weights are trained, and off in all that is frozen."""
-        if training == self.training:
-            return
-        self.train(False)
-        if training:
+    @contextmanager
+    def in_training(self) -> Iterator[None]:
+        """Switch dropout on where weights are trained, and gradients. No other thread predicts."""
+        with self.lock.write(), torch.enable_grad():
             self.training = True
             for module in self._thawed:
                 module.train()
             if self.active_modules is not None and self.trains_adapter:
                 self.active_modules.train()
+            try:
+                yield
+            finally:
+                self.train(False)
 
     # The forward pass
 
@@ -210,6 +228,7 @@ class Encoder(NamedAdapters):
         """
         if os.getpid() != self._process:
             self._process = os.getpid()
+            self.lock = ReadWriteLock()  # a thread of the parent may have held the old one
             torch.set_num_threads(1)
 
     def forward(
@@ -218,7 +237,7 @@ class Encoder(NamedAdapters):
         attention_mask: torch.Tensor,
         token_type_ids: torch.Tensor,
         layers: Iterable[int],
-        focus: torch.Tensor | None = None,
+        global_attention_mask: torch.Tensor | None = None,
         bare: bool = False,
     ) -> dict[int, torch.Tensor]:
         """Run a batch of windows of equal padded length.
@@ -227,14 +246,14 @@ class Encoder(NamedAdapters):
             backbone without token types does not see them.
         layers (Iterable[int]): The hidden states that are wanted: 0 is the embeddings' output,
             `depth` the last.
-        focus (torch.Tensor | None): 1 for the pieces that see all others, in a backbone with such
-            global attention.
+        global_attention_mask (torch.Tensor | None): 1 for the pieces that see all others, in a
+            backbone with such global attention.
         bare (bool): Run the shared backbone without what is trained on it.
         RETURNS (dict[int, torch.Tensor]): The hidden states by layer.
         *Shape:* inputs `(windows, pieces)`, each output `(windows, pieces, width)`.
         """
         layers = tuple(layers)
-        inputs = self.inputs(input_ids, attention_mask, token_type_ids, focus)
+        inputs = self.inputs(input_ids, attention_mask, token_type_ids, global_attention_mask)
         inner = any(layer != self.depth for layer in layers)
         is_float32 = self.settings.precision == "float32"
         autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=not is_float32)

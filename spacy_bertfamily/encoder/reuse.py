@@ -156,15 +156,15 @@ class StateReuse:
     def _find(self, which: str, find: Callable[[Encoder], FrozenLayers]) -> FrozenLayers:
         self._check_version()
         if which not in self._layers:
-            # one thread at a time switches gradients and dropout of the encoder
-            with self.encoder.lock, torch.inference_mode(False):
+            # probing switches gradients, without dropout: nobody else may train or predict
+            with self.encoder.lock.write(), torch.inference_mode(False):
                 if which not in self._layers:
                     self._layers[which] = find(self.encoder)
         return self._layers[which]
 
     def _check_version(self) -> None:
         if self._version != self.encoder.version:
-            with self.encoder.lock:
+            with self.encoder.lock.write():
                 if self._version != self.encoder.version:
                     self.invalidate_cache()
 

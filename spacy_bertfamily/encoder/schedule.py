@@ -90,15 +90,35 @@ class EncoderSchedule:
         encoder.check_complete()
         encoder.check_layers(layers)
         with_grad = is_train and encoder.trains
-        if not with_grad:
-            encoder.set_training(False)
-        plan = self.reuse.plan(layers, is_train) if cache else NO_CACHE
         lengths = [len(window) for window in windows]
-        # packed without regard to what is known, so that dropout draws the same numbers
-        for rows in pack(lengths, encoder.batch_pieces, encoder.padded_length):
-            batch = [windows[row] for row in rows]
-            states = self._run_batch(batch, layers, plan, with_grad)
-            yield EncodedBatch(rows, [lengths[row] for row in rows], states)
+        with self._planned(layers, is_train, cache) as plan:
+            # packed without regard to what is known, so that dropout draws the same numbers
+            for rows in pack(lengths, encoder.batch_pieces, encoder.padded_length):
+                batch = [windows[row] for row in rows]
+                states = self._run_batch(batch, layers, plan, with_grad)
+                yield EncodedBatch(rows, [lengths[row] for row in rows], states)
+
+    @contextmanager
+    def _planned(self, layers: Sequence[int], is_train: bool, cache: bool) -> Iterator[CachePlan]:
+        """Plan what is looked up, and keep the encoder as it is meanwhile.
+
+        layers (Sequence[int]): The hidden states that are wanted.
+        is_train (bool): Whether the encoder is being trained, which needs the lock for itself.
+        cache (bool): Whether states may be looked up and kept.
+        YIELDS (CachePlan): The plan.
+        """
+        encoder = self.encoder
+        if is_train:
+            yield self.reuse.plan(layers, is_train) if cache else NO_CACHE
+            return
+        while True:
+            version = encoder.version
+            # made before the lock is taken, since probing layers has to write
+            plan = self.reuse.plan(layers, is_train) if cache else NO_CACHE
+            with encoder.lock.read():
+                if version == encoder.version:
+                    yield plan
+                    return
 
     def run_stream(
         self, windows: Iterable[tuple[Key, Window]], layers: Sequence[int]
@@ -163,12 +183,12 @@ class EncoderSchedule:
         encoder = self.encoder
         length = encoder.padded_length(max(map(len, windows)))
         padded = pad_windows(windows, self.tokenizer.pad_id, length)
-        ids, mask, types, focus = (
+        ids, mask, types, global_mask = (
             torch.from_numpy(array).to(encoder.device)
-            for array in (padded.ids, padded.mask, padded.types, padded.focus)
+            for array in (padded.ids, padded.mask, padded.types, padded.global_attention_mask)
         )
-        with training(encoder) if with_grad else torch.inference_mode():
-            states: dict[int, torch.Tensor] = encoder(ids, mask, types, layers, focus)
+        with encoder.in_training() if with_grad else torch.inference_mode():
+            states: dict[int, torch.Tensor] = encoder(ids, mask, types, layers, global_mask)
         return states
 
     def _pad(self, states: list[torch.Tensor]) -> torch.Tensor:
@@ -178,16 +198,3 @@ class EncoderSchedule:
         padded = nn.utils.rnn.pad_sequence(on_device, batch_first=True)
         length = encoder.padded_length(padded.shape[1]) or padded.shape[1]
         return nn.functional.pad(padded, (0, 0, 0, length - padded.shape[1]))
-
-
-@contextmanager
-def training(encoder: Encoder) -> Iterator[None]:
-    """Run the encoder with dropout and gradients.
-
-    Hold the lock, so that another thread cannot change train mode.
-
-    encoder (Encoder): The encoder.
-    """
-    with encoder.lock, torch.enable_grad():
-        encoder.set_training(True)
-        yield

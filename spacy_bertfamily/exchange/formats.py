@@ -1,65 +1,79 @@
-"""The formats by name, and which one a folder holds."""
+"""The formats by name; find the folder of an adapter and the format of its files."""
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
-from ..backbone.locate import HUB_ID
+from ..backbone.locate import HUB_ID, find_folder, hub_reason
 from ..errors import Errors
 from . import adapterhub, native, peft
+from .adapterhub_config import HEAD_CONFIG, HEAD_FILES
+from .base import Format
 
-FORMATS: dict[str, ModuleType] = {"native": native, "adapterhub": adapterhub, "peft": peft}
+FORMATS = {"native": native.FORMAT, "adapterhub": adapterhub.FORMAT, "peft": peft.FORMAT}
 
 
-def find_format(name: str) -> ModuleType:
-    """RETURNS (ModuleType): The format. RAISES (ValueError): If there is none of that name."""
+def find_format(name: str) -> Format:
+    """Find a format.
+
+    name (str): Its name.
+    RETURNS (Format): The format.
+    RAISES (BertFamilyError): If there is none of that name.
+    """
     if name not in FORMATS:
         raise Errors.B004(setting="format", value=name, allowed=f"one of {', '.join(FORMATS)}")
     return FORMATS[name]
 
 
-def recognise(folder: Path, name: str | None) -> tuple[ModuleType, Path]:
+def detect_format(folder: Path, name: str | None) -> tuple[Format, Path]:
     """Find the file with the tensors.
 
     folder (Path): The folder.
     name (str | None): The format, None for any.
-    RETURNS (tuple[ModuleType, Path]): The format and the file.
-    RAISES (ValueError): If there is none, or one of each of several formats.
+    RETURNS (tuple[Format, Path]): The format and the file.
+    RAISES (BertFamilyError): If there is no such file, or files of several formats.
     """
     formats = list(FORMATS.values()) if name is None else [find_format(name)]
-    found = [
-        (format, next(folder / file for file in format.FILES if (folder / file).is_file()))
-        for format in formats
-        if any((folder / file).is_file() for file in format.FILES)
-    ]
+    found = []
+    for format in formats:
+        file = first_file(folder, format.files)
+        if file is not None:
+            found.append((format, file))
     if len(found) > 1:
         files = ", ".join(path.name for _, path in found)
         raise Errors.B068(file=str(folder), reason=f"it holds {files}: give the format")
     if not found:
-        files = ", ".join(file for format in formats for file in format.FILES)
+        files = ", ".join(file for format in formats for file in format.files)
         raise Errors.B068(file=str(folder), reason=f"it holds none of {files}")
     return found[0]
 
 
-def locate_adapter(source: str) -> Path:
-    """RETURNS (Path): The folder, fetched from the hub if it is none here.
-    RAISES (ValueError): If there is no such folder, nor a hub id, or the hub cannot be reached.
+def first_file(folder: Path, names: Sequence[str]) -> Path | None:
+    """RETURNS (Path | None): The first of some files that is in a folder."""
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def locate_adapter(source: str | Path) -> Path:
+    """Find the folder of an adapter, or fetch it from the hub.
+
+    source (str | Path): A folder, or a hub id.
+    RETURNS (Path): The folder.
+    RAISES (BertFamilyError): If it is neither a folder nor a hub id, or the hub cannot be reached.
     """
-    folder = Path(source).expanduser()
-    if folder.is_dir():
+    folder = find_folder(source)
+    if folder is not None:
         return folder
+    source = str(source)
     if not HUB_ID.fullmatch(source):
         raise Errors.B068(file=source, reason="there is no such folder, and it is no hub id")
     from huggingface_hub import snapshot_download
 
-    files = ["adapter_config.json", *(file for format in FORMATS.values() for file in format.FILES)]
-    files += [adapterhub.HEAD_CONFIG, *adapterhub.HEAD_FILES]
+    files = [adapterhub.CONFIG, HEAD_CONFIG, *HEAD_FILES]  # peft's config has the same name
+    for format in FORMATS.values():
+        files += format.files
     try:
         return Path(snapshot_download(source, allow_patterns=files))
     except Exception as e:  # the hub's client raises many kinds: network, HTTP, cache, permissions
-        reason = (
-            "HF_HUB_OFFLINE is set and it is not in the cache"
-            if os.environ.get("HF_HUB_OFFLINE")
-            else e
-        )
-        raise Errors.B068(file=source, reason=f"the hub: {reason}") from e
+        raise Errors.B068(file=source, reason=f"the hub: {hub_reason(e)}") from e

@@ -1,4 +1,4 @@
-"""Writing one adapter."""
+"""Write an adapter to files."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ def write_adapter(
 
     encoder (Encoder): The encoder.
     name (str): The adapter.
-    folder (Path): Made if it is not there.
+    folder (Path): The folder, which is made if it does not exist.
     format (str): `native`, `adapterhub` or `peft`.
     reference (Reference): The backbone.
-    RAISES (ValueError): If there is none of that name, or the format cannot express it.
+    RAISES (BertFamilyError): If there is none of that name, or the format cannot express it.
     """
     writer = find_format(format)
-    encoder.modules_of(name)
+    encoder.modules_of(name)  # raises an error on unknown names
     folder.mkdir(parents=True, exist_ok=True)
     writer.write(folder, name, encoder.adapter_settings[name], encoder, reference)

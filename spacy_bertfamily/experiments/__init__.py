@@ -1,1 +1,1 @@
-"""Comparing ways to train: many runs, their results on disk, and the curve that they make."""
+"""Compare ways to train: many runs, their results on disk, and the adapter curve."""

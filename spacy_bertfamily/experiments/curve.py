@@ -1,6 +1,7 @@
-"""The adapter curve: what adapters of each size and the top layers reach beside full fine-tuning,
-against the number of trained parameters (Houlsby et al. 2019, figure 4,
-https://arxiv.org/abs/1902.00751).
+"""The adapter curve: scores of adapters and top layers against the number of trained parameters.
+
+Adapters of each size and the top layers are compared with full fine-tuning, as in Houlsby et al.
+2019, figure 4 (https://arxiv.org/abs/1902.00751).
 """
 
 import csv
@@ -17,7 +18,8 @@ from ..init_config.make import make_config
 from ..init_config.modes import find_mode
 from ..init_config.tasks import TASKS
 from .fit import configure, evaluate, fit
-from .runs import Experiment, Run
+from .results import Result, Run
+from .runs import Experiment
 
 FULL = "full"
 
@@ -28,8 +30,8 @@ class Comparison:
 
     task (str): A row of the table of tasks.
     train, dev (str): Corpora in spaCy's format.
-    test (str | None): What is scored; None for dev.
-    score (str | None): The score to compare by; None for the task's main one.
+    test (str | None): The corpus that is scored; None for dev.
+    score (str | None): The score to compare; None for the task's main score.
     steps (int): Updates of each run.
     factors (list[float]): Each mode is trained at its learning rate times each of these; the best
         on dev counts.
@@ -51,9 +53,16 @@ class Comparison:
     gpu_id: int = -1
     overrides: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def score_name(self) -> str:
+        """RETURNS (str): The score to compare."""
+        return self.score or TASKS[self.task].main_score
+
     def config(self, mode: str) -> Any:
-        """RETURNS (Config): The config that `init-config` gives for a mode, with the corpora and
-        the overrides.
+        """Make the config of a mode, as `init-config` does.
+
+        mode (str): The mode.
+        RETURNS (Config): The config, with the corpora and the overrides.
         """
         from thinc.api import Config
 
@@ -62,8 +71,14 @@ class Comparison:
         return Config().from_str(text, interpolate=False, overrides=overrides)
 
 
-def train_point(run: Run, threads: int, comparison: Comparison) -> dict:
-    """RETURNS (Dict): One result: the run, its scores, its sizes."""
+def train_point(run: Run, threads: int, comparison: Comparison) -> Result:
+    """Execute a run of a curve.
+
+    run (Run): The run.
+    threads (int): The number of torch's threads.
+    comparison (Comparison): What all runs have in common.
+    RETURNS (dict[str, Any]): The fields of the run, its scores and its sizes.
+    """
     import spacy
     import torch
 
@@ -75,37 +90,37 @@ def train_point(run: Run, threads: int, comparison: Comparison) -> dict:
     corpus = {name: reader[name] for name in ("gold_preproc", "max_length", "limit")}
     configure(config, run, comparison.steps, find_mode(run.mode).trainable)
     nlp, sizes = fit(config)
-    score = comparison.score or TASKS[comparison.task].main_score
     paths = {"test": comparison.test or comparison.dev}
     if len(comparison.factors) > 1:
         paths["dev"] = comparison.dev
-    return {
-        **asdict(run),
-        **{name: evaluate(nlp, Path(path), score, **corpus) for name, path in paths.items()},
-        **sizes,
+    scores = {
+        name: evaluate(nlp, Path(path), comparison.score_name, **corpus)
+        for name, path in paths.items()
     }
+    return {**asdict(run), **scores, **sizes}
 
 
 def make_experiment(
-    comparison: Comparison, sizes: Sequence[int], tops: Sequence[int], results: Path
+    comparison: Comparison, sizes: Sequence[int], top_layers: Sequence[int], results: Path
 ) -> Experiment:
     """Set up the runs of a curve.
 
     comparison (Comparison): What they have in common.
-    sizes (Sequence[int]): Of adapters.
-    tops (Sequence[int]): Numbers of top layers.
-    results (Path): Where results are kept.
+    sizes (Sequence[int]): The sizes of adapters.
+    top_layers (Sequence[int]): The numbers of top layers.
+    results (Path): The file of the results.
     RETURNS (Experiment): The runs.
-    RAISES (ValueError): On an unknown task, mode or language.
+    RAISES (BertFamilyError): On an unknown task, mode or language.
     """
-    modes = [FULL, *(f"top:{n}" for n in tops), *(f"adapter:{size}" for size in sizes)]
-    comparison.config(FULL)
-    rates = {mode: find_mode(mode).rate or TASKS[comparison.task].full_rate for mode in modes}
+    modes = [FULL, *(f"top:{n}" for n in top_layers), *(f"adapter:{size}" for size in sizes)]
+    comparison.config(FULL)  # raises an error on unknown settings
+    rates = {}
+    for mode in modes:
+        rate = find_mode(mode).rate or TASKS[comparison.task].full_rate
+        rates[mode] = [rate * factor for factor in comparison.factors]
     return Experiment(
-        scores={comparison.task: comparison.score or TASKS[comparison.task].main_score},
-        rates={
-            mode: [rate * factor for factor in comparison.factors] for mode, rate in rates.items()
-        },
+        scores={comparison.task: comparison.score_name},
+        rates=rates,
         train_one=partial(train_point, comparison=comparison),
         results=results,
     )
@@ -117,13 +132,13 @@ class Point:
 
     mode (str): `full`, `top:N` or `adapter:SIZE`.
     trained (int): Trained parameters of the transformer.
-    share (float): The part of all its parameters, from 0 to 1.
+    share (float): Their share of all its parameters, from 0 to 1.
     rate (float): The learning rate.
     seeds, steps (int): Runs, and updates in each.
     score (float): The mean of the seeds.
-    difference, low, high (float): The mean, the least and the greatest of the seeds, less the mean
-        of `full`.
-    cpu_seconds (float): Of training, the median.
+    difference, low, high (float): The mean, the lowest and the highest score of the seeds, less the
+        mean of `full`.
+    cpu_seconds (float): CPU seconds of training, the median of the seeds.
     """
 
     mode: str
@@ -140,45 +155,45 @@ class Point:
 
 
 def points(experiment: Experiment) -> list[Point]:
-    """RETURNS (list[Point]): The points that have been run, in the order of the modes.
-    RAISES (ValueError): If full fine-tuning, the zero, has not been run.
+    """Compute the points of a curve.
+
+    experiment (Experiment): The runs.
+    RETURNS (list[Point]): The points that have results, in the order of the modes.
+    RAISES (BertFamilyError): If full fine-tuning, the baseline, has no result.
     """
     (task,) = experiment.scores
     found = {mode: experiment.at_best_rate(task, mode) for mode in experiment.rates}
     if not found[FULL]:
         raise Errors.B311(file=str(experiment.results))
-    zero = statistics.mean(row["test"] for row in found[FULL])
-    return [_point(mode, rows, zero) for mode, rows in found.items() if rows]
+    baseline = statistics.mean(row["test"] for row in found[FULL])
+    return [_point(mode, rows, baseline) for mode, rows in found.items() if rows]
 
 
-def _point(mode: str, rows: list[dict], zero: float) -> Point:
+def _point(mode: str, rows: list[Result], baseline: float) -> Point:
     scores = [100 * row["test"] for row in rows]
-    mean, zero, first = statistics.mean(scores), 100 * zero, rows[0]
-    numbers = (mean, mean - zero, min(scores) - zero, max(scores) - zero)
-    score, difference, low, high = (round(number, 2) for number in numbers)
-    seconds = statistics.median(row["cpu_seconds"] for row in rows)
-    share = round(first["trained"] / first["total"], 6)
+    mean, zero = statistics.mean(scores), 100 * baseline
+    first = rows[0]
     return Point(
-        mode,
-        first["trained"],
-        share,
-        first["rate"],
-        len(rows),
-        first["steps"],
-        score,
-        difference,
-        low,
-        high,
-        seconds,
+        mode=mode,
+        trained=first["trained"],
+        share=round(first["trained"] / first["total"], 6),
+        rate=first["rate"],
+        seeds=len(rows),
+        steps=first["steps"],
+        score=round(mean, 2),
+        difference=round(mean - zero, 2),
+        low=round(min(scores) - zero, 2),
+        high=round(max(scores) - zero, 2),
+        cpu_seconds=statistics.median(row["cpu_seconds"] for row in rows),
     )
 
 
 def check_same(folder: Path, comparison: Comparison) -> None:
-    """Write down what is compared in a folder, or compare it with what was written down.
+    """Check that a folder is for this comparison. In a new folder, write down what is compared.
 
-    folder (Path): Where results are kept.
+    folder (Path): The folder of the results.
     comparison (Comparison): What is compared now.
-    RAISES (ValueError): If it is not what was compared before.
+    RAISES (BertFamilyError): If the folder holds results of another comparison.
     """
     file, settings = folder / "settings.json", asdict(comparison)
     del settings["gpu_id"]
@@ -192,7 +207,7 @@ def check_same(folder: Path, comparison: Comparison) -> None:
 
 
 def write_csv(found: Sequence[Point], path: Path) -> None:
-    """Write points as a table, a row for each."""
+    """Write points as a table, one row each."""
     with path.open("w", encoding="utf8", newline="") as file:
         writer = csv.DictWriter(file, [f.name for f in fields(Point)], lineterminator="\n")
         writer.writeheader()

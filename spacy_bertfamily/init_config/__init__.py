@@ -1,3 +1,1 @@
-"""Configs for `spacy train`, made to measure: a template, a table of tasks and the ways to train a
-transformer.
-"""
+"""Configs for `spacy train`: templates, the table of tasks, and the training modes."""

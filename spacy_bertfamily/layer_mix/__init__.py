@@ -1,1 +1,1 @@
-"""Learned weights of hidden states."""
+"""Mix a transformer's hidden states with learned weights, or make a fixed choice of them."""

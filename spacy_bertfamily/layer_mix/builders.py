@@ -19,23 +19,23 @@ def make_layer_mix(
     learn_gamma: bool = True,
     learn_rate_factor: float = 10.0,
 ) -> Model[list[TransformerData], list[TransformerData]]:
-    """A learned mix of hidden states: gamma * sum_j softmax(w)_j h_j (ELMo,
-    https://arxiv.org/abs/1802.05365).
+    """Make a learned mix of hidden states: gamma * sum_j softmax(w)_j h_j.
+
+    See ELMo (Peters et al. 2018, https://arxiv.org/abs/1802.05365).
 
     layers (str | list[int]): `all`, or the numbers of hidden states: 0 is the embeddings' output,
         -1 the last.
     init (str | list[float]): The weights at the start: `uniform`; `last`, nine tenths for the last
         hidden state; or a list of raw weights, before the softmax, one for each of the layers.
     layer_norm (bool): Whether to bring each state to mean 0 and variance 1 over a Doc first.
-    l2 (float): Adds l2 * |w|^2 to the loss, w being the raw weights: pulls towards the mean of all
-        states.
-    layer_dropout (float): How often a layer is left out in training; the others then share its
-        weight.
+    l2 (float): Adds l2 * |w|^2 to the loss, w being the raw weights. It draws the mix towards the
+        mean of all states.
+    layer_dropout (float): The probability of leaving a layer out in training; its weight is divided
+        among the others.
     learn_gamma (bool): Whether gamma is learned; else it stays 1.
-    learn_rate_factor (float): How many times larger than the learning rate a step of w and gamma
-        is.
+    learn_rate_factor (float): The size of a step of w and gamma, in learning rates.
     RETURNS (Model[list[TransformerData], list[TransformerData]]): The mix.
-    RAISES (ValueError): On settings that are not allowed.
+    RAISES (BertFamilyError): On settings that are not allowed.
     """
     return layer_mix(
         MixSettings(
@@ -52,10 +52,10 @@ def make_layer_mix(
 
 @registry.layers("spacy-bertfamily.FixedMix.v1")
 def make_fixed_mix(choice: str) -> Model[list[TransformerData], list[TransformerData]]:
-    """A choice of hidden states with nothing to learn, to compare a learned mix with.
+    """Make a fixed choice of hidden states, to compare a learned mix with.
 
     choice (str): `last`, `mean_last_4` or `concat_last_4` (four times as wide).
     RETURNS (Model[list[TransformerData], list[TransformerData]]): The mix.
-    RAISES (ValueError): On any other choice.
+    RAISES (BertFamilyError): On any other choice.
     """
     return fixed_mix(choice)

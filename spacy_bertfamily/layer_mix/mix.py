@@ -12,15 +12,16 @@ from thinc.types import Floats1d, Floats3d
 from ..errors import Errors
 from .norm import normalize
 from .settings import MixSettings, initial_weights
-from .states import grad_factor_of, map_docs, resolve_layers
+from .states import DocsBackprop, StateBackprop, grad_factor_of, map_docs, resolve_layers
 
 Mix = Model[list[TransformerData], list[TransformerData]]
 MIX_NAME = "layer-mix"
 
 
 def layer_mix(settings: MixSettings) -> Mix:
-    """Mix hidden states: gamma * sum_j softmax(w)_j h_j (ELMo: Peters et al. 2018,
-    https://arxiv.org/abs/1802.05365).
+    """Mix hidden states: gamma * sum_j softmax(w)_j h_j.
+
+    See ELMo (Peters et al. 2018, https://arxiv.org/abs/1802.05365).
 
     The parameters are w and gamma, both divided by `learn_rate_factor`. A step of Adam has the
     learning rate's size whatever the size of the gradient, so that w and gamma themselves move by a
@@ -39,6 +40,7 @@ def layer_mix(settings: MixSettings) -> Mix:
 
 
 def init(model: Mix, X: list[TransformerData] | None = None, Y: Any = None) -> None:
+    """Connect a mix, learned or fixed, to the backbone that the data comes from."""
     for data in X or []:
         if "hidden_states" in data.model_output:
             connect_mix(model, len(data.model_output["hidden_states"]) - 1, data.width)
@@ -49,9 +51,10 @@ def init(model: Mix, X: list[TransformerData] | None = None, Y: Any = None) -> N
 def connect_mix(model: Mix, depth: int, width: int) -> None:
     """Tell a mix, learned or fixed, which backbone it reads. Later calls check that it still fits.
 
+    model (Model[list[TransformerData], list[TransformerData]]): The mix.
     depth (int): The backbone's number of layers; it has one hidden state more.
     width (int): The width of its hidden states.
-    RAISES (ValueError): If a chosen state does not exist, or the weights belong to another
+    RAISES (BertFamilyError): If a chosen state does not exist, or the weights belong to another
         backbone.
     """
     layers = resolve_layers(model.attrs["layers"], depth)
@@ -67,7 +70,7 @@ def connect_mix(model: Mix, depth: int, width: int) -> None:
         model.set_param("gamma", model.ops.asarray1f([1 / factor]))
 
 
-def find_mixes(model: Model) -> list[Mix]:
+def find_mixes(model: Model[Any, Any]) -> list[Mix]:
     """RETURNS (list[Mix]): The mixes, learned or fixed, in a model."""
     return [node for node in model.walk() if "width_factor" in node.attrs]
 
@@ -75,47 +78,43 @@ def find_mixes(model: Model) -> list[Mix]:
 def mix_weights(model: Mix) -> tuple[Floats1d, float]:
     """RETURNS (tuple[Floats1d, float]): softmax(w), `(layers,)`, and gamma, of a learned mix."""
     factor = model.attrs["learn_rate_factor"]
-    return _softmax(model, factor * model.get_param("w")), factor * float(
-        model.get_param("gamma")[0]
-    )
+    weights = _softmax(model, factor * model.get_param("w"))
+    return weights, factor * float(model.get_param("gamma")[0])
 
 
 def forward(
     model: Mix, Xs: list[TransformerData], is_train: bool
-) -> tuple[list[TransformerData], Callable]:
-    """*Shape:* each chosen state of a Doc is `(windows, longest window, width)`, and so is their
-    mix.
+) -> tuple[list[TransformerData], DocsBackprop]:
+    """Mix each Doc's chosen states.
+
+    *Shape:* each chosen state of a Doc is `(windows, longest window, width)`, and so is their mix.
     """
     if model.has_param("w") is None:
         init(model, Xs)
-    # without weights there can be nothing but stand-ins for a transformer that has not run
-    weights, gamma = (
-        _draw_weights(model, is_train) if model.has_param("w") else (model.ops.alloc1f(0), 1.0)
-    )
-    # by Doc and layer: what the mix's gradient has in common with the state
+    if model.has_param("w"):
+        weights, gamma = _draw_weights(model, is_train)
+    else:  # all data are placeholders of a transformer that has not run
+        weights, gamma = model.ops.alloc1f(0), 1.0
+    grad_factor = gamma * grad_factor_of(Xs)
+    # by Doc and layer: the dot product of the mix's gradient with the state
     dots: list[list[float]] = []
 
-    grad_factor = grad_factor_of(Xs)
-
-    def combine(states: list[Floats3d], X: TransformerData) -> tuple[Floats3d, Callable]:
-        states, backprops = (
-            _normalize(model, states, X) if model.attrs["layer_norm"] else (states, None)
-        )
+    def combine(states: list[Floats3d], X: TransformerData) -> tuple[Floats3d, StateBackprop]:
+        backprops: list[Callable[[Floats3d], Floats3d]] | None = None
+        if model.attrs["layer_norm"]:
+            states, backprops = _normalize(model, states, X)
         Y = gamma * sum(weight * state for weight, state in zip(weights, states))
 
-        def backprop(dY: Floats3d) -> list[Floats3d]:
+        def backprop_doc(dY: Floats3d) -> list[Floats3d]:
             dots.append([float(model.ops.xp.vdot(dY, state)) for state in states])
-            factor = gamma * grad_factor
-            if not factor:
+            if not grad_factor:
                 return []
-            gradients = [factor * weight * dY for weight in weights]
-            return (
-                gradients
-                if backprops is None
-                else [back(d) for back, d in zip(backprops, gradients)]
-            )
+            gradients = [grad_factor * weight * dY for weight in weights]
+            if backprops is None:
+                return gradients
+            return [back(gradient) for back, gradient in zip(backprops, gradients)]
 
-        return Y, backprop
+        return Y, backprop_doc
 
     Ys, backprop_docs = map_docs(model, Xs, combine)
 
@@ -130,8 +129,9 @@ def forward(
 
 
 def _draw_weights(model: Mix, is_train: bool) -> tuple[Floats1d, float]:
-    """RETURNS (tuple[Floats1d, float]): The weights to use now: with layer dropout, a layer takes
-    part or does not, and those that do share the whole weight.
+    """Apply layer dropout: leave layers out, and divide the whole weight among the others.
+
+    RETURNS (tuple[Floats1d, float]): The weights to use now, `(layers,)`, and gamma.
     """
     weights, gamma = mix_weights(model)
     if is_train and model.attrs["layer_dropout"]:
@@ -143,17 +143,21 @@ def _draw_weights(model: Mix, is_train: bool) -> tuple[Floats1d, float]:
 
 def _normalize(
     model: Mix, states: list[Floats3d], X: TransformerData
-) -> tuple[list[Floats3d], list[Callable]]:
+) -> tuple[list[Floats3d], list[Callable[[Floats3d], Floats3d]]]:
     mask = model.ops.xp.asarray(X.wordpieces.attention_mask, dtype="float32")[:, :, None]
     normalized, backprops = zip(*(normalize(state, mask) for state in states))
     return list(normalized), list(backprops)
 
 
 def _add_gradients(model: Mix, weights: Floats1d, gamma: float, dots: Floats1d) -> None:
-    """Add to the gradients of w and gamma, from what the mix's gradient has in common with each
-    state, `(layers,)`.
+    """Add to the gradients of w and gamma.
+
+    weights (Floats1d): The weights that were used, `(layers,)`.
+    gamma (float): The gamma that was used.
+    dots (Floats1d): The dot product of the mix's gradient with each state, `(layers,)`.
     """
-    factor, l2 = model.attrs["learn_rate_factor"], model.attrs["l2"]
+    factor = model.attrs["learn_rate_factor"]
+    l2 = model.attrs["l2"]
     total = float(model.ops.xp.vdot(weights, dots))
     d_softmax = gamma * weights * (dots - total)
     model.inc_grad("w", factor * (d_softmax + 2 * l2 * factor * model.get_param("w")))
@@ -163,4 +167,5 @@ def _add_gradients(model: Mix, weights: Floats1d, gamma: float, dots: Floats1d) 
 
 def _softmax(model: Mix, x: Floats1d) -> Floats1d:
     e = model.ops.xp.exp(x - x.max())
-    return e / e.sum()
+    result: Floats1d = e / e.sum()
+    return result

@@ -1,6 +1,4 @@
-"""Which hidden states are meant, and how they are read from a Doc's data and given back as
-gradients.
-"""
+"""Read the chosen hidden states of a Doc's data, and give their gradients back."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -16,14 +14,16 @@ ALL = "all"
 # `all`, or numbers of hidden states: 0 is the embeddings' output, `depth` the last; negative ones
 # count from the end.
 LayerChoice = str | Sequence[int]
-# From the chosen states of a Doc to one state, with a backprop from its gradient to theirs.
-Combine = Callable[
-    [list[Floats3d], TransformerData], tuple[Floats3d, Callable[[Floats3d], list[Floats3d]]]
-]
+# From the gradient of the state that was made of a Doc's chosen states to theirs.
+StateBackprop = Callable[[Floats3d], list[Floats3d]]
+# Makes one state of a Doc's chosen states.
+Combine = Callable[[list[Floats3d], TransformerData], tuple[Floats3d, StateBackprop]]
+# From gradients for each Doc to gradients for each Doc.
+DocsBackprop = Callable[[list[TransformerData]], list[TransformerData]]
 
 
 class HiddenStates(list[TransformerData]):
-    """What a transformer computed of each Doc, for the mix that stands behind it.
+    """The hidden states that a transformer computed of each Doc, as the input of a mix.
 
     data (Iterable[TransformerData]): One for each Doc.
     grad_factor (float): Weight of the gradient that goes back to the transformer; with 0 the mix
@@ -41,36 +41,53 @@ def grad_factor_of(Xs: list[TransformerData]) -> float:
 
 
 def check_choice(layers: LayerChoice) -> None:
-    """RAISES (ValueError): If a choice is neither `all` nor a list of different numbers."""
-    if layers != ALL and (isinstance(layers, str) or not layers or len(set(layers)) < len(layers)):
+    """RAISES (BertFamilyError): If a choice is neither `all` nor a list of different numbers."""
+    if layers == ALL:
+        return
+    if isinstance(layers, str) or not layers or len(set(layers)) < len(layers):
         raise Errors.B301(layers=layers)
 
 
 def resolve_layers(layers: LayerChoice, depth: int) -> list[int]:
-    """RETURNS (list[int]): The numbers of the hidden states, for a backbone with `depth` layers, in
-    the order given.
-    RAISES (ValueError): If there is no such hidden state, or one is named twice.
+    """Find the numbers of the chosen hidden states.
+
+    layers (LayerChoice): The choice.
+    depth (int): The number of layers of the backbone.
+    RETURNS (list[int]): Numbers from 0 to `depth`, in the order of the choice.
+    RAISES (BertFamilyError): If there is no such hidden state, or one is named twice.
     """
     if layers == ALL:
         return list(range(depth + 1))
-    resolved = [int(layer) + (depth + 1 if int(layer) < 0 else 0) for layer in layers]
+    resolved = []
+    for layer in layers:
+        number = int(layer)
+        resolved.append(number + depth + 1 if number < 0 else number)
     if len(set(resolved)) < len(resolved) or not all(0 <= layer <= depth for layer in resolved):
         raise Errors.B302(layers=list(layers), depth=depth, states=depth + 1)
     return resolved
 
 
 def kept_layers(layers: LayerChoice, depth: int) -> list[int]:
-    """RETURNS (list[int]): The numbers of the hidden states in a union of choices, each once,
-    sorted.
+    """Find the numbers of the hidden states in a union of choices.
+
+    layers (LayerChoice): The union; may name a state by its positive and by its negative number.
+    depth (int): The number of layers of the backbone.
+    RETURNS (list[int]): Numbers from 0 to `depth`, each once, sorted.
     """
     if layers == ALL:
         return resolve_layers(ALL, depth)
-    return sorted({number for layer in layers for number in resolve_layers([int(layer)], depth)})
+    kept: set[int] = set()
+    for layer in layers:
+        kept.update(resolve_layers([int(layer)], depth))
+    return sorted(kept)
 
 
 def union_of(choices: Iterable[LayerChoice]) -> str | list[int]:
-    """RETURNS (str | list[int]): What covers all choices, [] for none; a state may stand in it
-    under its positive and its negative number.
+    """Unite choices of hidden states, for a backbone of any depth.
+
+    choices (Iterable[LayerChoice]): The choices.
+    RETURNS (str | list[int]): `all`, or the numbers in any of the choices. A state may be in it by
+        its positive and by its negative number.
     """
     union: set[int] = set()
     for layers in choices:
@@ -83,10 +100,11 @@ def union_of(choices: Iterable[LayerChoice]) -> str | list[int]:
 def chosen_states(data: TransformerData, layers: LayerChoice) -> list[Floats3d] | None:
     """Read the chosen hidden states of a Doc.
 
-    RETURNS (list[Floats3d] | None): Each `(windows, longest window, width)`; None where the data
-        only stands in for a transformer that has not run, as it does while a pipeline is
-        initialized.
-    RAISES (ValueError): If they were not kept.
+    data (TransformerData): The Doc's data.
+    layers (LayerChoice): The choice.
+    RETURNS (list[Floats3d] | None): Each `(windows, longest window, width)`; None for a placeholder
+        of zeros, which the data is while a pipeline is initialized and the transformer has not run.
+    RAISES (BertFamilyError): If the transformer did not keep them.
     """
     hidden = data.model_output.get("hidden_states")
     if hidden is not None:
@@ -102,9 +120,8 @@ def map_docs(
     model: Model[list[TransformerData], list[TransformerData]],
     Xs: list[TransformerData],
     combine: Combine,
-) -> tuple[list[TransformerData], Callable[[list[TransformerData]], list[TransformerData]]]:
-    """Make one state of each Doc's chosen ones. A Doc without tokens has no states and stays as it
-    is.
+) -> tuple[list[TransformerData], DocsBackprop]:
+    """Make one state of each Doc's chosen ones. A Doc without tokens has no states and is kept.
 
     model (Model): Its attribute `layers` names the states, and `width_factor` says how many times
         wider the new one is.
@@ -115,52 +132,59 @@ def map_docs(
         for each that has states.
     """
     layers = model.attrs["layers"]
-    full = [X for X in Xs if "last_hidden_state" in X.model_output]
-    backprops: list[Callable] = []
-    Ys = iter([_map_doc(model, X, chosen_states(X, layers), combine, backprops) for X in full])
-    outputs = [next(Ys) if "last_hidden_state" in X.model_output else X for X in Xs]
+    outputs: list[TransformerData] = []
+    backprops: list[StateBackprop] = []
+    for X in Xs:
+        if _has_states(X):
+            Y, backprop_doc = _map_doc(model, X, combine)
+            outputs.append(_with_output(X, "last_hidden_state", Y))
+            backprops.append(backprop_doc)
+        else:
+            outputs.append(X)
+    full = [X for X in Xs if _has_states(X)]
 
     def backprop(dYs: list[TransformerData]) -> list[TransformerData]:
         if len(dYs) != len(full):
-            dYs = [dY for dY, X in zip(dYs, Xs) if "last_hidden_state" in X.model_output]
-        gradients = [bp(dY.model_output["last_hidden_state"]) for bp, dY in zip(backprops, dYs)]
-        return [_gradient_data(X, layers, dXs) for X, dXs in zip(full, gradients)]
+            dYs = [dY for dY, X in zip(dYs, Xs) if _has_states(X)]
+        dXs = []
+        for X, dY, backprop_doc in zip(full, dYs, backprops):
+            gradients = backprop_doc(dY.model_output["last_hidden_state"])
+            dXs.append(_gradient_data(X, layers, gradients))
+        return dXs
 
     return outputs, backprop
 
 
+def _has_states(data: TransformerData) -> bool:
+    return "last_hidden_state" in data.model_output
+
+
 def _map_doc(
-    model: Model,
+    model: Model[list[TransformerData], list[TransformerData]],
     X: TransformerData,
-    states: list[Floats3d] | None,
     combine: Combine,
-    backprops: list[Callable],
-) -> TransformerData:
-    if states is None:
-        windows, longest, width = X.model_output["last_hidden_state"].shape
-        backprops.append(lambda dY: [])
-        return _data(
-            X,
-            "last_hidden_state",
-            model.ops.alloc3f(windows, longest, width * model.attrs["width_factor"]),
-        )
-    Y, backprop = combine(states, X)
-    backprops.append(backprop)
-    return _data(X, "last_hidden_state", Y)
+) -> tuple[Floats3d, StateBackprop]:
+    states = chosen_states(X, model.attrs["layers"])
+    if states is not None:
+        return combine(states, X)
+    windows, longest, width = X.model_output["last_hidden_state"].shape
+    zeros = model.ops.alloc3f(windows, longest, width * model.attrs["width_factor"])
+    return zeros, lambda dY: []
 
 
 def _gradient_data(
     X: TransformerData, layers: LayerChoice, gradients: list[Floats3d]
 ) -> TransformerData:
+    """RETURNS (TransformerData): The gradients of a Doc's states as its `hidden_states`."""
     if not gradients:
         return TransformerData(wordpieces=X.wordpieces, model_output=ModelOutput(), align=X.align)
     hidden: list[Floats3d | None] = [None] * len(X.model_output["hidden_states"])
     for layer, gradient in zip(resolve_layers(layers, len(hidden) - 1), gradients):
         hidden[layer] = gradient
-    return _data(X, "hidden_states", hidden)
+    return _with_output(X, "hidden_states", hidden)
 
 
-def _data(X: TransformerData, key: str, value: Any) -> TransformerData:
+def _with_output(X: TransformerData, key: str, value: Any) -> TransformerData:
     output = ModelOutput()
     output[key] = value
     return TransformerData(wordpieces=X.wordpieces, model_output=output, align=X.align)

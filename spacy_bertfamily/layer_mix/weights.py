@@ -1,4 +1,4 @@
-"""Seeing what the layer mixes of a pipeline have learned."""
+"""Read what the layer mixes of a pipeline have learned."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from .mix import Mix, find_mixes, mix_weights
 
 @dataclass(frozen=True)
 class MixWeights:
-    """What one mix makes of the hidden states: gamma * sum_j weights_j h_j.
+    """What a mix makes of the hidden states: gamma * sum_j weights_j h_j.
 
     component (str): The component that the mix belongs to.
     kind (str): `weighted` for a learned mix, else the fixed choice, such as `mean_last_4`.
@@ -27,35 +27,31 @@ class MixWeights:
     gamma: float
 
     def __str__(self) -> str:
-        shares = "  ".join(
-            f"{layer}: {weight:.3f}" for layer, weight in zip(self.layers, self.weights)
-        )
-        return f"{self.component} ({self.kind})  {shares}  gamma: {self.gamma:.3f}"
+        pairs = zip(self.layers, self.weights)
+        weights = "  ".join(f"{layer}: {weight:.3f}" for layer, weight in pairs)
+        return f"{self.component} ({self.kind})  {weights}  gamma: {self.gamma:.3f}"
 
 
 def layer_weights(nlp: Language) -> list[MixWeights]:
     """Read the layer mixes of all components, the disabled ones too.
 
     nlp (Language): A pipeline that was initialized or loaded.
-    RETURNS (list[MixWeights]): One for each mix, in the pipeline's order. A mix that has not seen
-        its backbone yet is left out: it has no weights.
+    RETURNS (list[MixWeights]): One for each mix, in the pipeline's order. A mix that is not
+        connected to a backbone yet is left out, because it has no weights.
     """
-    models = [(name, getattr(component, "model", None)) for name, component in nlp.components]
-    mixes = [
-        (name, mix)
-        for name, model in models
-        if isinstance(model, Model)
-        for mix in find_mixes(model)
-    ]
-    return [_read(name, mix) for name, mix in mixes if mix.has_dim("nL")]
+    found = []
+    for name, component in nlp.components:
+        model = getattr(component, "model", None)
+        if isinstance(model, Model):
+            found += [_read_mix(name, mix) for mix in find_mixes(model) if mix.has_dim("nL")]
+    return found
 
 
-def _read(component: str, mix: Mix) -> MixWeights:
+def _read_mix(component: str, mix: Mix) -> MixWeights:
     layers = tuple(mix.attrs["numbers"])
     if mix.has_param("w"):
         weights, gamma = mix_weights(mix)
-        return MixWeights(
-            component, "weighted", layers, tuple(map(float, to_numpy(weights))), gamma
-        )
+        values = tuple(float(weight) for weight in to_numpy(weights))
+        return MixWeights(component, "weighted", layers, values, gamma)
     share = mix.attrs["width_factor"] / len(layers)
     return MixWeights(component, mix.attrs["choice"], layers, (share,) * len(layers), 1.0)

@@ -1,6 +1,4 @@
-"""What is known of each model type: its layers, where adapters go, and in what it differs from
-BERT.
-"""
+"""The table of model types: their layers, where adapters go, and how they differ from BERT."""
 
 from .spec import FEATURES, ModelTypeSpec, Site
 from .table import SPECS, known_spec, register_model_type, spec_for

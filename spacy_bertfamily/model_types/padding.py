@@ -1,5 +1,6 @@
-"""What some model types need around a forward pass so that a window's result does not depend on its
-neighbours.
+"""Padding, and contexts for the forward pass, by model type.
+
+Some model types need them so that a window's result does not depend on other windows.
 """
 
 from collections.abc import Iterator
@@ -13,55 +14,62 @@ from torch import nn
 
 from ..patching.masked_fill import FiniteMaskedFill
 
-# Each of these may be a row's `pad_to`: from the config and the length of a window to the length to
-# pad it to.
+# Functions for `ModelTypeSpec.pad_to`: from the model's config and a window's length to the length
+# to which the window is padded. None if padding makes no difference.
 
 
 def no_padding(config: Any, length: int) -> int | None:
-    """Padding is not masked everywhere: windows of one length only, without any."""
+    """Keep the window's own length, for models that do not mask padding everywhere."""
     return length
 
 
 def big_bird_blocks(config: Any, length: int) -> int | None:
-    """The last block of a sequence is seen by all others, so that it must be the last one of each
-    window. Short windows have full attention, to which padding makes no difference.
+    """Pad to whole blocks, so that a window's last block is the last of the batch, too.
+
+    All other blocks see the last one. Short windows have full attention, for which padding makes no
+    difference.
     """
     return _up_to_multiple(length, config.block_size) if _is_sparse(config, length) else None
 
 
 def funnel_blocks(config: Any, length: int) -> int | None:
-    """It pools neighbouring pieces, padding among them, so there is none, but for what is so short
-    that its own code fails after the last pooling.
+    """Keep the window's own length, unless the model fails on so few pieces.
+
+    The model pools neighbouring pieces, and padding with them. It fails if too little is left after
+    the last pooling.
     """
-    shortest = (
-        2 ** (config.num_blocks - 1) if config.truncate_seq else 3 * 2**config.num_blocks // 4
-    )
+    if config.truncate_seq:
+        shortest: int = 2 ** (config.num_blocks - 1)
+    else:
+        shortest = 3 * 2**config.num_blocks // 4
     return max(length, shortest + 1)
 
 
 def longformer_windows(config: Any, length: int) -> int | None:
-    """It would pad by itself, without telling its layers' adapters."""
+    """Pad to whole attention windows.
+
+    The model would do it by itself, but adapters in its layers would not know of that padding.
+    """
     window = config.attention_window
     return _up_to_multiple(length, window if isinstance(window, int) else max(window))
 
 
 def nystromformer_landmarks(config: Any, length: int) -> int | None:
-    """Landmarks are means over equal parts of a sequence of the length that the model was trained
-    with. Without them attention is the usual one, but a convolution reaches into the padding.
+    """Pad to the length that the model was trained with, if it uses landmarks.
+
+    Landmarks are means over equal parts of a sequence of that length. Without them attention is the
+    usual one, but a convolution reads the padding, so the window keeps its own length.
     """
-    return (
-        config.segment_means_seq_len
-        if config.num_landmarks != config.segment_means_seq_len
-        else length
-    )
+    trained_length: int = config.segment_means_seq_len
+    return length if config.num_landmarks == trained_length else trained_length
 
 
 def reformer_chunks(config: Any, length: int) -> int | None:
-    """Attention goes from chunk to chunk, and round from the first to the last."""
-    chunks = [
-        getattr(config, f"{kind}_attn_chunk_length") for kind in sorted(set(config.attn_layers))
-    ]
-    return _up_to_multiple(length, min(chunks) if length <= min(chunks) else lcm(*chunks))
+    """Pad to whole chunks, since attention also goes from the first chunk to the last."""
+    kinds = sorted(set(config.attn_layers))
+    chunks = [getattr(config, f"{kind}_attn_chunk_length") for kind in kinds]
+    shortest = min(chunks)
+    return _up_to_multiple(length, shortest if length <= shortest else lcm(*chunks))
 
 
 def _up_to_multiple(length: int, of: int) -> int:
@@ -69,25 +77,29 @@ def _up_to_multiple(length: int, of: int) -> int:
 
 
 def _is_sparse(config: Any, length: int) -> bool:
-    shortest = (5 + 2 * config.num_random_blocks) * config.block_size
-    return config.attention_type == "block_sparse" and length > shortest
+    """RETURNS (bool): Whether BigBird has sparse attention for windows of a length."""
+    shortest: int = (5 + 2 * config.num_random_blocks) * config.block_size
+    return bool(config.attention_type == "block_sparse" and length > shortest)
 
 
-# Each of these may be a row's `around`.
+# Functions for `ModelTypeSpec.forward_context`: from the model and the padded length of the windows
+# to a context.
 
 
 @contextmanager
 def big_bird_attention(model: nn.Module, length: int) -> Iterator[None]:
-    """The model gives sparse attention up for good once it sees a short sequence, and sets numpy's
-    seed.
+    """Choose sparse or full attention by the length, and keep numpy's random state.
+
+    The model itself would give up sparse attention for good at the first short window. It also sets
+    numpy's seed.
     """
     state = np.random.get_state()
     kind = "block_sparse" if _is_sparse(model.config, length) else "original_full"
-    with torch.device(
-        "meta"
-    ):  # it makes new modules, whose weights it then replaces by those of the old ones
-        model.set_attention_type(kind)  # type: ignore[operator]
     try:
+        # The model makes new modules, and then replaces their weights by those of the old ones.
+        # On the meta device the weights that are thrown away cost nothing.
+        with torch.device("meta"):
+            model.set_attention_type(kind)  # type: ignore[operator]
         yield
     finally:
         np.random.set_state(state)
@@ -95,8 +107,10 @@ def big_bird_attention(model: nn.Module, length: int) -> Iterator[None]:
 
 @contextmanager
 def fixed_hash_seed(model: nn.Module, length: int) -> Iterator[None]:
-    """Hashing draws random directions, and the first sequence of all decides how many buckets there
-    are.
+    """Fix Reformer's random hashes, and restore its number of buckets.
+
+    Hashing draws random directions. The model sets the number of buckets for good by the first
+    window that it sees.
     """
     config: Any = model.config
     buckets = config.num_buckets
@@ -111,8 +125,6 @@ def fixed_hash_seed(model: nn.Module, length: int) -> Iterator[None]:
                 module.num_buckets = buckets
 
 
-def deberta_masks(model: nn.Module, length: int) -> AbstractContextManager:
-    """Scores in 16 bits are masked by the least number of the query's type: float32, where biases
-    are trained.
-    """
+def deberta_masks(model: nn.Module, length: int) -> AbstractContextManager[Any]:
+    """Let DeBERTa mask scores in 16 bits; see `patching/masked_fill.py`."""
     return FiniteMaskedFill()

@@ -1,5 +1,6 @@
-"""What a model type looks like to the rest: where it takes adapters, and in what it differs from
-BERT.
+"""The form of a row in the table of model types.
+
+A row says where the layers of a type are, where it takes adapters, and how it differs from BERT.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,23 +12,26 @@ from torch import nn
 
 from ..errors import Errors
 
+# Why a type that normalises before each sublayer has no adapters with placement = 'pfeiffer'.
 PRE_NORM = (
-    "it normalises before each sublayer, while this placement feeds the adapter what a normalisation after the "
-    "sublayer's residual gives"
+    "it normalises before each sublayer, while this placement feeds the adapter what a "
+    "normalisation after the sublayer's residual gives"
 )
 
 
 @dataclass(frozen=True)
 class Site:
-    """One residual sublayer, by module paths relative to its layer: `norm(branch(input) + input)`,
-    or, where `pre_norm` is set, `branch(norm(input)) + input`.
+    """One residual sublayer of a layer.
 
-    branch (str | None): The module whose output is what the residual is added to (after its
-        dropout). None where no module gives it: it is then what the normalisation gets, less the
-        sublayer's input.
-    norm (str): The layer normalisation.
-    input (str): A module whose first argument is what the sublayer computes on: its input,
-        normalised if `pre_norm`.
+    It computes `norm(branch(input) + input)`, or with `pre_norm`, `branch(norm(input)) + input`.
+    All paths are those of modules, relative to the layer.
+
+    branch (str | None): Path of the module whose output the residual is added to; that output is
+        after dropout. None if there is no such module: then the output is the normalisation's input
+        minus the sublayer's input.
+    norm (str): Path of the layer normalisation.
+    input (str): Path of a module whose first argument is the sublayer's input, which is normalised
+        if `pre_norm`.
     pre_norm (bool): Whether the normalisation comes first.
     """
 
@@ -43,41 +47,46 @@ class Site:
 
 @dataclass(frozen=True)
 class ModelTypeSpec:
-    """What a model type looks like to adapters, freezing and the encoder.
+    """What freezing, adapters and the encoder need to know of a model type.
 
-    layers (str): Path of the list of layers. `*` stands for any part of a path; several paths are
+    layers (str): Path of the list of layers. `*` matches any part of a path; several paths are
         divided by `|`.
     attention (Site): The self-attention sublayer.
     ffn (Site): The feed-forward sublayer.
-    post_layers (tuple[str, ...]): Modules that come after the last layer.
-    embeddings (tuple[str, ...]): How the names of the top-level modules begin that come before the
-        first layer.
-    input (str): A module of a layer whose first argument is the layer's input; the layer itself for
-        most.
-    transposed_axes (tuple[int, int] | None): In layers, states are `(windows, pieces, width)` with
-        these axes swapped.
-    shared (bool): One module is all layers, called once for each.
-    depth (str): The setting in the config that counts hidden states but for the first.
-    width (int): The output is so many times wider than `hidden_size`.
-    positions (str): The setting in the config that limits the length of windows.
-    positions_from_pad (bool): Position ids begin after the padding index, so that many are lost.
+    post_layers (tuple[str, ...]): Paths of modules that come after the last layer.
+    embeddings (tuple[str, ...]): How the names of those top-level modules begin that come before
+        the first layer.
+    input (str): Path, inside a layer, of a module whose first argument is the layer's input. Empty
+        for the layer itself.
+    transposed_axes (tuple[int, int] | None): Inside layers, states are `(windows, pieces, width)`
+        with these axes transposed.
+    shared (bool): Whether all layers are one module, which is called several times.
+    depth (str): The config's setting that counts the hidden states after the first.
+    width (int): The output's width, divided by the config's `hidden_size`.
+    positions (str): The config's setting that limits the length of windows. Empty for no limit.
+    positions_from_pad (bool): Whether position ids begin after the padding index, so that those up
+        to it are lost.
     token_types (bool | None): Whether the model tells two segments apart by token types. None: if
         it takes them and its config has more than one.
-    causal (bool): A piece sees only those before it, so the last one stands for the sequence.
-    encoder_path (str | None): The submodule that is the encoder; the rest is thrown away.
-    outside (str): With `part`: the module outside of it that holds its embeddings of pieces.
-    global_attention (bool): Takes a mask of the pieces that see all others, and are seen by them.
-    piece_inputs (Mapping[str, str]): Inputs that are looked up by piece, and the tokenizer's file
+    causal (bool): Whether a piece sees only those before it, so that the last one represents the
+        sequence.
+    encoder_path (str | None): Path of the submodule that is the encoder, if the model has more than
+        that. The rest is dropped.
+    embeddings_path (str): With `encoder_path`: path of the module outside of the encoder that holds
+        the embeddings of pieces.
+    global_attention (bool): Whether it takes a mask of the pieces that see all others and are seen
+        by them.
+    piece_inputs (Mapping[str, str]): Inputs that are looked up by piece, with the tokenizer's file
         that holds them.
-    pad_to (Callable[[Any, int], int | None] | None): From config and length of a window to the
-        length to which it must be padded; only windows with the same result go in one batch. None
-        where padding makes no difference.
-    alone (bool): Each window must go through by itself, since something is computed over the whole
-        batch.
-    forward_context (Callable[[nn.Module, int], AbstractContextManager] | None): What to do around each
-        forward pass, given the length of its windows.
+    pad_to (Callable[[Any, int], int | None] | None): From the config and a window's length to the
+        length to which it must be padded. Only windows of the same padded length go into one batch.
+        None, or a result of None, if padding makes no difference.
+    unbatched (bool): Whether each window needs a batch of its own, since something is computed over
+        the whole batch.
+    forward_context (Callable[[nn.Module, int], AbstractContextManager[None]] | None): From the
+        model and the length of the windows to a context for the forward pass.
     note (str): What else is worth knowing.
-    unsupported (Mapping[str, str]): What cannot be done with the type, and why.
+    unsupported (Mapping[str, str]): The features that the type lacks, with the reason.
     """
 
     layers: str
@@ -100,40 +109,52 @@ class ModelTypeSpec:
     piece_inputs: Mapping[str, str] = field(default_factory=dict)
     pad_to: Callable[[Any, int], int | None] | None = None
     unbatched: bool = False
-    forward_context: Callable[[nn.Module, int], AbstractContextManager] | None = None
+    forward_context: Callable[[nn.Module, int], AbstractContextManager[Any]] | None = None
     note: str = ""
     unsupported: Mapping[str, str] = field(default_factory=dict)
 
     def layer_paths(self, model: nn.Module) -> list[str]:
-        """RETURNS (list[str]): The paths of the layers that have weights of their own, the lowest
-        first.
+        """Find the layers that have weights of their own.
+
+        model (nn.Module): The model.
+        RETURNS (list[str]): Their paths, the lowest layer first.
         """
-        return [
-            path for pattern in self.layers.split("|") for path in _expand(model, f"{pattern}.*")
-        ]
+        paths: list[str] = []
+        for pattern in self.layers.split("|"):
+            paths.extend(_expand(model, f"{pattern}.*"))
+        return paths
 
     def find_layers(self, model: nn.Module) -> tuple[nn.Module, ...]:
-        """RETURNS (tuple[nn.Module, ...]): The layers that have weights of their own, the lowest
-        first.
+        """Find the layers that have weights of their own.
+
+        model (nn.Module): The model.
+        RETURNS (tuple[nn.Module, ...]): The layers, the lowest first.
         """
         return tuple(map(model.get_submodule, self.layer_paths(model)))
 
     def calls(self, model: nn.Module) -> int:
         """RETURNS (int): How often each layer is called in a forward pass."""
-        config: Any = model.config
-        return getattr(config, self.depth) // len(self.layer_paths(model)) if self.shared else 1
+        if not self.shared:
+            return 1
+        depth: int = getattr(model.config, self.depth)
+        return depth // len(self.layer_paths(model))
 
     def why_not(self, feature: str) -> str | None:
-        """RETURNS (str | None): Why the type cannot do something, None if it can."""
+        """Find out whether the type has a feature.
+
+        feature (str): A key of `FEATURES`.
+        RETURNS (str | None): Why not, or None if it has.
+        """
         if feature == "pfeiffer" and self.ffn.pre_norm:
             return PRE_NORM
         return self.unsupported.get(feature)
 
     def check(self, feature: str, model_type: str) -> None:
-        """RAISES (ValueError): If the type cannot do something, saying why.
+        """Check that the type has a feature.
 
-        feature (str): A placement of bottleneck adapters, `pal`, `peft`, `train` or `mix`.
-        model_type (str): Its name.
+        feature (str): A key of `FEATURES`.
+        model_type (str): The type's name.
+        RAISES (BertFamilyError): If it lacks the feature, saying why.
         """
         reason = self.why_not(feature)
         if reason is not None:
@@ -146,7 +167,8 @@ class ModelTypeSpec:
             )
 
 
-# By the name in `ModelTypeSpec.lacks`: what it is called in errors and on the page about backbones.
+# The features that a type may lack: their names in errors and on the page about backbones, by the
+# key in `ModelTypeSpec.unsupported`.
 FEATURES = {
     "houlsby": "bottleneck adapters with placement = 'houlsby'",
     "pfeiffer": "bottleneck adapters with placement = 'pfeiffer'",
@@ -160,21 +182,24 @@ FEATURES = {
 
 
 def _expand(model: nn.Module, pattern: str) -> list[str]:
-    """RETURNS (list[str]): The paths of the modules that fit a pattern in which a part may be `*`,
-    in order.
+    """Find the modules whose path matches a pattern.
+
+    model (nn.Module): The model.
+    pattern (str): A path, any part of which may be `*`.
+    RETURNS (list[str]): The paths of the modules, in the model's order.
     """
     found = [("", model)]
     for part in pattern.split("."):
-        found = [
-            (f"{path}.{name}" if path else name, child)
-            for path, module in found
-            for name, child in module.named_children()
-            if part in ("*", name)
-        ]
+        children = []
+        for path, module in found:
+            for name, child in module.named_children():
+                if part in ("*", name):
+                    children.append((f"{path}.{name}" if path else name, child))
+        found = children
     return [path for path, _ in found]
 
 
-# What the fields of `ModelTypeSpec` were called in version 0.1.
+# The names that fields of `ModelTypeSpec` had in version 0.1.
 OLD_FIELDS = {
     "above": "post_layers",
     "alone": "unbatched",
@@ -187,8 +212,9 @@ OLD_FIELDS = {
 
 
 def make_family(*args: Any, **kwargs: Any) -> ModelTypeSpec:
-    """Make a row with the field names of version 0.1, where it was called `Family`.
+    """Make a row with the field names of version 0.1, where the class was `Family`.
 
     RETURNS (ModelTypeSpec): The row.
     """
-    return ModelTypeSpec(*args, **{OLD_FIELDS.get(key, key): kwargs[key] for key in kwargs})
+    renamed = {OLD_FIELDS.get(name, name): value for name, value in kwargs.items()}
+    return ModelTypeSpec(*args, **renamed)

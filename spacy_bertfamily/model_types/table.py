@@ -1,6 +1,6 @@
-"""The table of model types, one row per type. Growing it needs no code.
+"""The table of model types, one row per type. A new type needs no code but its row.
 
-Names are module paths in transformers' implementation.
+Paths are those of modules in transformers' implementation.
 """
 
 from dataclasses import replace
@@ -32,8 +32,8 @@ _BERT_ATTENTION = Site(
 _BERT = ModelTypeSpec("encoder.layer", _BERT_ATTENTION, _BERT_FFN)
 _ROBERTA = replace(_BERT, positions_from_pad=True)
 _ALBERT = ModelTypeSpec(
-    # One module is called once per layer: its adapters are shared by all depths, as its weights
-    # are, unless they count.
+    # One module is called as every layer. All calls share its adapters, as they share its weights,
+    # unless the adapters count the calls (`per_depth`).
     "encoder.albert_layer_groups.*.albert_layers",
     Site(branch="attention.output_dropout", norm="attention.LayerNorm", input="attention"),
     Site(branch="ffn_output", norm="full_layer_layer_norm", input="ffn"),
@@ -65,7 +65,8 @@ _FUNNEL = ModelTypeSpec(
     unsupported={
         "mix": "its inner hidden states are shorter than the text",
         "caching": "its inner hidden states are shorter than the text",
-        "pal": "its inner hidden states are shorter than the text, while PALs need to know which pieces are padding",
+        "pal": "its inner hidden states are shorter than the text, while PALs need to know which "
+        "pieces are padding",
     },
 )
 _GPT2 = ModelTypeSpec(
@@ -74,7 +75,7 @@ _GPT2 = ModelTypeSpec(
     Site(branch="mlp.dropout", norm="ln_2", input="mlp", pre_norm=True),
     post_layers=("ln_f",),
     embeddings=("wte", "wpe"),
-    token_types=False,  # it takes them, as pieces of the vocabulary
+    token_types=False,  # it would look them up in its embeddings of pieces
     causal=True,
 )
 _MEGATRON = ModelTypeSpec(
@@ -92,16 +93,17 @@ _MOBILEBERT = ModelTypeSpec(
     "encoder.layer",
     Site(branch="attention.output.dense", norm="attention.output.LayerNorm", input="attention"),
     Site(branch="output.dense", norm="output.LayerNorm", input="intermediate"),
-    pad_to=no_padding,  # the embedding of the last piece holds that of the piece after it
+    pad_to=no_padding,  # the embedding of a piece includes that of the piece after it
     note="adapters sit in the narrow inside of its layers",
     unsupported={
-        "pal": "its layers are narrower inside than what they read, and a PAL goes from one to the other"
+        "pal": "its layers are narrower inside than what they read, and a PAL goes from one to the "
+        "other"
     },
 )
 _MODERNBERT = ModelTypeSpec(
     "layers",
-    # Its first layer has no normalisation before attention; of a pre-norm site only the width of it
-    # is asked.
+    # Its first layer has no normalisation before attention, so `norm` is the other one: of a
+    # pre-norm site, nothing but its width is used.
     Site(branch="attn.out_drop", norm="mlp_norm", input="attn", pre_norm=True),
     Site(branch="mlp.Wo", norm="mlp_norm", input="mlp", pre_norm=True),
     post_layers=("final_norm",),
@@ -123,7 +125,10 @@ _PROPHETNET = ModelTypeSpec(
     encoder_path="encoder",
     embeddings_path="word_embeddings",
 )
-_REVERSIBLE = "the gradients of its reversible layers are computed with dropout only, and frozen layers have none"
+_REVERSIBLE = (
+    "the gradients of its reversible layers are computed with dropout only, and frozen layers have "
+    "none"
+)
 _REFORMER = ModelTypeSpec(
     "encoder.layers",
     Site(
@@ -151,7 +156,7 @@ _SQUEEZEBERT = ModelTypeSpec(
     "encoder.layers",
     Site(branch="post_attention.dropout", norm="post_attention.layernorm", input="attention"),
     Site(branch="output.dropout", norm="output.layernorm", input="intermediate"),
-    input="attention",  # the layers' own hooks are passed over
+    input="attention",  # the model calls the layers' forward functions directly, without hooks
     transposed_axes=(1, 2),
 )
 _T5 = ModelTypeSpec(
@@ -238,36 +243,42 @@ SPECS: dict[str, ModelTypeSpec] = {
 }
 
 
-# Of a type without a row: no layers are known, and all else is as in BERT, or as in BART if it
-# writes texts.
+# For types without a row: no layers are known, and everything else is as in BERT, or as in BART for
+# sequence-to-sequence models.
 UNKNOWN = ModelTypeSpec("", _BERT_ATTENTION, _BERT_FFN)
 UNKNOWN_ENCODER = replace(UNKNOWN, embeddings=_BART.embeddings, encoder_path=_BART.encoder_path)
 
 
 def register_model_type(model_type: str, spec: ModelTypeSpec) -> None:
-    """Describe a model type that the table lacks.
+    """Add a model type to the table, or replace its row.
 
     model_type (str): As in the backbone's config.json.
-    spec (ModelTypeSpec): Its sites.
+    spec (ModelTypeSpec): Its row.
     """
     SPECS[model_type] = spec
 
 
 def spec_for(model_type: str) -> ModelTypeSpec:
-    """RETURNS (ModelTypeSpec): The row of the table. If there is none: one without layers, going by
-    what transformers uses the type for.
+    """Find the row of a type, or make one without layers from what transformers uses the type for.
+
+    model_type (str): As in the backbone's config.json.
+    RETURNS (ModelTypeSpec): The row.
     """
     if model_type in SPECS:
         return SPECS[model_type]
     if model_type in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         return UNKNOWN_ENCODER
-    reads_on = model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-    return replace(UNKNOWN, causal=reads_on and model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES)
+    predicts_next = model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    predicts_masked = model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return replace(UNKNOWN, causal=predicts_next and not predicts_masked)
 
 
 def known_spec(model_type: str) -> ModelTypeSpec:
-    """RETURNS (ModelTypeSpec): The row of the table. RAISES (ValueError): If there is none, naming
-    those there are.
+    """Find the row of a type.
+
+    model_type (str): As in the backbone's config.json.
+    RETURNS (ModelTypeSpec): The row.
+    RAISES (BertFamilyError): If there is none, naming the types that have one.
     """
     if model_type not in SPECS:
         raise Errors.B008(model_type=model_type, known=", ".join(sorted(SPECS)))

@@ -12,8 +12,9 @@ from .layer import layer_pooler
 def make_weighted_layer_pooler_model(
     tok2vec: Model[list[Doc], list[Floats2d]],
 ) -> Model[list[Doc], list[Floats2d]]:
-    """What a `weighted_layer_pooler` holds, and what takes the place of its listeners after
-    `replace_listeners`.
+    """Make the model of a `weighted_layer_pooler`.
+
+    A copy of it replaces a listener of the pooler in `Language.replace_listeners`.
 
     tok2vec (Model[list[Doc], list[Floats2d]]): A `spacy-bertfamily.WeightedLayerListener.v1`.
     RETURNS (Model[list[Doc], list[Floats2d]]): The model.

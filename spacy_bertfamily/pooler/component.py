@@ -1,4 +1,4 @@
-"""The component that mixes hidden states once, for several others."""
+"""The component `weighted_layer_pooler`, which mixes hidden states once for several others."""
 
 from collections.abc import Callable, Iterable
 
@@ -53,10 +53,9 @@ def make_weighted_layer_pooler(
 
 
 class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
-    """Mixes the hidden states of the transformer before it, and pools them to one vector for each
-    token.
+    """Mix the hidden states of the transformer before it, and pool them to a vector for each token.
 
-    Sets `doc.tensor`, and serves the `spacy.Tok2VecListener.v1` of the components after it.
+    It sets `doc.tensor`, and serves the `spacy.Tok2VecListener.v1` of the components after it.
 
     vocab (Vocab): The shared vocabulary.
     model (Model[list[Doc], list[Floats2d]]): A `spacy-bertfamily.WeightedLayerPooler.v1`.
@@ -75,12 +74,12 @@ class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
     def initialize(
         self, get_examples: Callable[[], Iterable[Example]], *, nlp: Language | None = None
     ) -> None:
-        """Check what this listens to, and what listens to it.
+        """Initialize the model, and check that the components before and after it fit.
 
         get_examples (Callable[[], Iterable[Example]]): A sample of the data.
-        nlp (Language): The pipeline.
-        RAISES (ValueError): If there is no transformer before it, or a listener expects vectors of
-            another width.
+        nlp (Language | None): The pipeline.
+        RAISES (BertFamilyError): If there is no transformer before it, or a listener expects
+            vectors of another width.
         """
         for node in self._layer_listeners():
             if not node.has_dim("nO"):
@@ -88,8 +87,10 @@ class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
         super().initialize(get_examples, nlp=nlp)
         width = self.model.get_dim("nO")
         for component, listeners in self.listener_map.items():
-            for given in {listener.get_dim("nO") for listener in listeners} - {width}:
-                raise Errors.B307(component=component, name=self.name, given=given, width=width)
+            for listener in listeners:
+                given = listener.get_dim("nO")
+                if given != width:
+                    raise Errors.B307(component=component, name=self.name, given=given, width=width)
 
     def update(
         self,
@@ -99,13 +100,14 @@ class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Hand token vectors to the listeners. Their gradients come back when they are updated
-        themselves, and go on to the mix and to the transformer once, summed; so it does not matter
-        which of the listeners are updated.
+        """Pass token vectors to the listeners.
+
+        The listeners return gradients when they are updated themselves. The gradients are summed
+        and passed on to the mix and to the transformer once, whichever listeners are updated.
 
         examples (Iterable[Example]): Their `predicted` Docs are used.
         drop (float): The dropout rate.
-        sgd (Optimizer | None): Steps once the gradients are there.
+        sgd (Optimizer | None): The optimizer; makes a step once the gradients have come.
         losses (dict[str, float] | None): Gets the squared gradients under the component's name.
         RETURNS (dict[str, float]): The updated losses.
         """
@@ -122,11 +124,21 @@ class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
         pending.optimizer = sgd
         self._pending = pending if listeners else None
         for node in self._layer_listeners():
-            node.deliver = self._finish_pending
+            node.deliver = self.finish_last_update
         batch_id = Tok2VecListener.get_batch_id(docs)
         for listener in listeners:
             listener.receive(batch_id, vectors, pending.receive)
         return losses
+
+    def predict(self, docs: Iterable[Doc]) -> list[Floats2d]:
+        """Pool the hidden states without changing the Docs.
+
+        docs (Iterable[Doc]): The Docs.
+        RETURNS (list[Floats2d]): Vectors of each Doc, `(tokens, width)`.
+        """
+        self.finish_last_update()
+        vectors: list[Floats2d] = super().predict(docs)
+        return vectors
 
     def _layer_listeners(self) -> list[LayerListener]:
         return [node for node in self.model.walk() if isinstance(node, LayerListener)]

@@ -1,4 +1,4 @@
-"""The layer of a component that pools mixed hidden states once for several others."""
+"""The model of the `weighted_layer_pooler`: a tok2vec layer that can replace its listeners."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +16,14 @@ Tok2VecModel = Model[list[Doc], list[Floats2d]]
 
 
 def layer_pooler(tok2vec: Tok2VecModel) -> Tok2VecModel:
-    """Wrap a tok2vec layer so that its width is known, Docs without tokens have it too, and it can
+    """Wrap a tok2vec layer for the pooler.
+
+    The wrapper knows its width, returns arrays of that width for Docs without tokens too, and can
     be copied into a component that listened to it.
 
     tok2vec (Model[list[Doc], list[Floats2d]]): A layer with a mix in it.
     RETURNS (Model[list[Doc], list[Floats2d]]): From Docs to an array `(tokens, width)` for each.
-    RAISES (ValueError): If there is no mix.
+    RAISES (BertFamilyError): If there is no mix.
     """
     if not find_mixes(tok2vec):
         raise Errors.B309(name=tok2vec.name)
@@ -37,27 +39,37 @@ def layer_pooler(tok2vec: Tok2VecModel) -> Tok2VecModel:
 
 
 def init(model: Tok2VecModel, X: list[Doc] | None = None, Y: Any = None) -> None:
+    """Initialize the tok2vec layer, and set the width."""
     model.layers[0].initialize(X=X)
     model.set_dim("nO", find_mixes(model)[0].get_dim("nO"))
 
 
 def forward(
     model: Tok2VecModel, docs: list[Doc], is_train: bool
-) -> tuple[list[Floats2d], Callable]:
-    nothing = model.ops.alloc2f(0, model.get_dim("nO"))
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    """Compute token vectors.
+
+    *Shape:* each output is `(tokens, width)`.
+    """
+    no_vectors = model.ops.alloc2f(0, model.get_dim("nO"))
     if not any(len(doc) for doc in docs):
-        return [nothing for _ in docs], lambda d_vectors: []
-    vectors, backprop = model.layers[0](docs, is_train)
-    # a list of its own, since the layer below writes into it
-    return [v if len(v) else nothing for v in vectors], lambda d_vectors: backprop(list(d_vectors))
+        return [no_vectors for _ in docs], lambda d_vectors: []
+    vectors, backprop_tok2vec = model.layers[0](docs, is_train)
+
+    def backprop(d_vectors: list[Floats2d]) -> list[Doc]:
+        # a copy of the list, since the tok2vec layer writes into it
+        d_docs: list[Doc] = backprop_tok2vec(list(d_vectors))
+        return d_docs
+
+    return [v if len(v) else no_vectors for v in vectors], backprop
 
 
-def replace_listener(model: Tok2VecModel, listener: Model, pooler: Any) -> Tok2VecModel:
-    """What takes the place of a listener that gets a copy of the pooler: it listens to the
-    transformer itself.
+def replace_listener(model: Tok2VecModel, listener: Model[Any, Any], pooler: Any) -> Tok2VecModel:
+    """Make what replaces a listener of the pooler: a layer that listens to the transformer itself.
 
-    model (Model): A copy of the pooler's model, in which listeners are not listeners any more.
-    listener (Model): The `Tok2VecListener` that is replaced.
+    model (Model[list[Doc], list[Floats2d]]): A copy of the pooler's model, in which listeners are
+        plain layers.
+    listener (Model[Any, Any]): The `Tok2VecListener` that is replaced.
     pooler (WeightedLayerPooler): The component.
     RETURNS (Model[list[Doc], list[Floats2d]]): The copy with listeners of its own.
     """
@@ -65,13 +77,13 @@ def replace_listener(model: Tok2VecModel, listener: Model, pooler: Any) -> Tok2V
     component = next(
         name for name, listeners in pooler.listener_map.items() if listener in listeners
     )
-    for original in [node for node in pooler.model.walk() if isinstance(node, LayerListener)]:
-        mix = None if original.mix is None else copies[original.mix.id]
-        own = LayerListener(original.upstream_name, mix, original.grad_factor)
-        own.set_dim("nO", original.get_dim("nO"))
-        replace_model_node(model, copies[original.id], own)
-        if original.register is not None:
-            original.register(
-                own, component
-            )  # spaCy connects listeners only when a pipeline is built or loaded
+    for original in list(pooler.model.walk()):
+        if isinstance(original, LayerListener):
+            mix = None if original.mix is None else copies[original.mix.id]
+            own = LayerListener(original.upstream_name, mix, original.grad_factor)
+            own.set_dim("nO", original.get_dim("nO"))
+            replace_model_node(model, copies[original.id], own)
+            if original.register is not None:
+                # spaCy connects listeners only when a pipeline is built or loaded
+                original.register(own, component)
     return model

@@ -1,7 +1,5 @@
-"""Trained pipelines that come with this package: a few megabytes each, on the backbone of the extra
-`minilm`.
-"""
+"""Trained pipelines that come with this package, on the backbone of the extra `minilm`."""
 
-from .load import COMBINED, NAMES, RELEASED, find, load
+from .load import COMBINED, NAMES, RELEASED, find, list_released, load
 
-__all__ = ["COMBINED", "NAMES", "RELEASED", "find", "load"]
+__all__ = ["COMBINED", "NAMES", "RELEASED", "find", "list_released", "load"]

@@ -1,4 +1,4 @@
-"""From a name to a trained pipeline."""
+"""Find and load the trained pipelines of this package."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +14,7 @@ from ..tasks.base.pipeline_aware import PipelineAware
 
 FOLDER = Path(__file__).parent
 RELEASED = ("en_minilm_qa", "en_minilm_nli", "en_minilm_similarity", "en_minilm_pos_ner")
-# All of them in one pipeline, which is put together when it is loaded
+# All of them in one pipeline, which is combined when it is loaded.
 COMBINED = "en_minilm_all"
 NAMES = (*RELEASED, COMBINED)
 
@@ -28,16 +28,18 @@ def load(
     exclude: str | Iterable[str] = SimpleFrozenList(),
     config: dict[str, Any] = SimpleFrozenDict(),
 ) -> Language:
-    """Load a pipeline that comes with this package, trained.
+    """Load a trained pipeline that comes with this package.
+
+    The arguments other than `name` are those of `spacy.load`.
 
     name (str): `en_minilm_qa`, `en_minilm_nli`, `en_minilm_similarity`, `en_minilm_pos_ner`, or
         `en_minilm_all`: all of them in one pipeline, with the backbone in memory once.
-    vocab (Vocab | bool): As in `spacy.load`; so are the others.
+    vocab (Vocab | bool): The vocabulary; True for a new one.
     disable, enable, exclude (str | Iterable[str]): Names of components.
-    config (dict[str, Any]): Overrides. Not for `en_minilm_all`, whose components have their configs
-        elsewhere.
+    config (dict[str, Any]): Overrides of the config. Not allowed for `en_minilm_all`, whose
+        components have configs of their own.
     RETURNS (Language): The pipeline.
-    RAISES (ValueError): If there is no such pipeline.
+    RAISES (BertFamilyError): If there is no such pipeline, or its config cannot be overridden.
     """
     options: dict[str, Any] = {
         "vocab": vocab,
@@ -54,20 +56,26 @@ def load(
     combined = load_config(FOLDER / f"{COMBINED}.cfg", overrides={"paths.released": str(FOLDER)})
     nlp = load_model_from_config(combined, auto_fill=True, **options)
     for _, component in nlp.components:
-        if isinstance(
-            component, PipelineAware
-        ):  # sourced components still know the pipeline that they come from
-            component.bind(nlp)
+        # sourced components still refer to the pipeline that they come from
+        if isinstance(component, PipelineAware):
+            component.attach_pipeline(nlp)
     return nlp
 
 
-def find(name: str) -> Path:
-    """Find a pipeline that comes with this package, for `source` in a config, or for `spacy
-    package`.
+def list_released() -> list[str]:
+    """List the pipelines that come with this package.
 
-    name (str): As in `load`, but for `en_minilm_all`, which is no folder.
+    RETURNS (list[str]): Their names, as `load` takes them.
+    """
+    return list(NAMES)
+
+
+def find(name: str) -> Path:
+    """Find the folder of a pipeline, for `source` in a config, or for `spacy package`.
+
+    name (str): As in `load`, except for `en_minilm_all`, which has no folder.
     RETURNS (Path): Its folder.
-    RAISES (ValueError): If there is no such pipeline.
+    RAISES (BertFamilyError): If there is no such pipeline.
     """
     if name not in RELEASED:
         raise Errors.B114(name=name, allowed=", ".join(RELEASED))

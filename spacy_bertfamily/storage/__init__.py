@@ -1,1 +1,1 @@
-"""What a pipeline writes: the delta, its adapters, the backbone's files."""
+"""Write and read what a pipeline stores: the delta, its adapters, and the backbone's files."""

@@ -1,5 +1,6 @@
-"""Which adapters an encoder holds, where that is not what its config says: stored with the
-tensors.
+"""Record which adapters an encoder has, which one is active, and what was merged.
+
+The record is stored with the tensors of a pipeline whose adapters are not those of its config.
 """
 
 from typing import Any
@@ -11,64 +12,78 @@ from ..adapters.registry import resolve_adapter
 from ..encoder.module import Encoder
 
 
-def adapter_state(encoder: Encoder) -> dict[str, Any] | None:
-    """RETURNS (dict[str, Any] | None): The adapters' settings by name (None for those of the
-    config), the active adapter and the names of merged weights, as JSON; None if all is as in the
-    config.
+def record_adapters(encoder: Encoder) -> dict[str, Any] | None:
+    """Make a record of an encoder's adapters.
+
+    encoder (Encoder): The encoder.
+    RETURNS (dict[str, Any] | None): JSON: under `adapters` their settings by name (None for those
+        of the config), under `active` the name of the active adapter, and under `merged` the names
+        of merged weights. None if all is as the config says.
     """
     configured = encoder.settings.adapter
-    adapters = {
-        name: None if name == DEFAULT and settings is configured else settings.config()
-        for name, settings in encoder.adapter_settings.items()
-    }
-    state = {"active": encoder.active, "adapters": adapters, "merged": sorted(encoder.merged)}
-    return None if state == _configured(encoder) else state
+    adapters: dict[str, dict[str, Any] | None] = {}
+    for name, settings in encoder.adapter_settings.items():
+        is_configured = name == DEFAULT and settings is configured
+        adapters[name] = None if is_configured else settings.config()
+    record = {"active": encoder.active, "adapters": adapters, "merged": sorted(encoder.merged)}
+    return None if record == _record_of_config(encoder) else record
 
 
-def restore_adapters(encoder: Encoder, state: dict[str, Any] | None) -> None:
-    """Give a newly made encoder the adapters of a stored one; their tensors are applied afterwards.
+def restore_adapters(encoder: Encoder, record: dict[str, Any] | None) -> None:
+    """Give a new encoder the adapters of a stored one; their tensors are applied afterwards.
 
     encoder (Encoder): Without adapters.
-    state (dict[str, Any] | None): From `adapter_state`; None for the adapter of the config.
-    RAISES (ValueError): If an adapter cannot be made.
+    record (dict[str, Any] | None): From `record_adapters`; None for the adapter of the config.
+    RAISES (BertFamilyError): If an adapter cannot be made.
     """
-    if state is None:
+    if record is None:
         encoder.configure_adapter()
         return
     configured = encoder.settings.adapter
-    adapters = {
-        name: configured if config is None and configured else resolve_adapter(config)
-        for name, config in state["adapters"].items()
-    }
-    encoder.restore_adapters(adapters, state["active"])
+    adapters = {}
+    for name, config in record["adapters"].items():
+        if config is None and configured:
+            adapters[name] = configured
+        else:
+            adapters[name] = resolve_adapter(config)
+    encoder.restore_adapters(adapters, record["active"])
     weights = dict(encoder.backbone.named_parameters())
-    encoder.put_merged({name: weights[name].float() for name in state["merged"]})
+    encoder.put_merged({name: weights[name].float() for name in record["merged"]})
 
 
 def check_fit(
     own: dict[str, torch.Tensor], given: dict[str, torch.Tensor]
 ) -> dict[str, str] | None:
-    """RETURNS (dict[str, str] | None): What is missing, unexpected and misshapen, in words; None if
-    all fits.
+    """Compare the names and shapes of stored tensors with those of the model's.
+
+    own (dict[str, torch.Tensor]): The model's tensors.
+    given (dict[str, torch.Tensor]): The stored tensors.
+    RETURNS (dict[str, str] | None): For an error's message, the tensors that are `missing`,
+        `unexpected` and `mismatched` in shape; None if all fit.
     """
-    lists = {
+    mismatched = []
+    for name in sorted(own.keys() & given.keys()):
+        if own[name].shape != given[name].shape:
+            shapes = f"{list(given[name].shape)} instead of {list(own[name].shape)}"
+            mismatched.append(f"{name} {shapes}")
+    problems = {
         "missing": sorted(own.keys() - given.keys()),
         "unexpected": sorted(given.keys() - own.keys()),
-        "mismatched": [
-            f"{name} {list(given[name].shape)} instead of {list(own[name].shape)}"
-            for name in sorted(own.keys() & given.keys())
-            if own[name].shape != given[name].shape
-        ],
+        "mismatched": mismatched,
     }
-    if not any(lists.values()):
+    if not any(problems.values()):
         return None
-    return {
-        key: ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "none"
-        for key, names in lists.items()
-    }
+    return {problem: _first_names(names) for problem, names in problems.items()}
 
 
-def _configured(encoder: Encoder) -> dict[str, Any]:
+def _first_names(names: list[str]) -> str:
+    if not names:
+        return "none"
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def _record_of_config(encoder: Encoder) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): The record of an encoder as the config describes it."""
     is_made = encoder.settings.adapter is not None and encoder.is_complete
     names = [DEFAULT] if is_made else []
-    return {"active": names[0] if names else None, "adapters": dict.fromkeys(names), "merged": []}
+    return {"active": DEFAULT if is_made else None, "adapters": dict.fromkeys(names), "merged": []}

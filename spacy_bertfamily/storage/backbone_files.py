@@ -1,4 +1,4 @@
-"""A backbone as a Hugging Face folder inside a pipeline."""
+"""Write a backbone into a pipeline's folder, and read its files."""
 
 import os
 import shutil
@@ -13,21 +13,20 @@ from ..backbone import Backbone
 def write_backbone_files(backbone: Backbone, folder: Path) -> None:
     """Write a backbone as an ordinary Hugging Face folder: config.json, weights, tokenizer.
 
-    backbone (Backbone): What to write.
+    backbone (Backbone): The backbone.
     folder (Path): Made anew; an older one is replaced once the new one is complete.
     """
-    weights = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in backbone.weights().items()
-    }
+    weights = {}
+    for name, tensor in backbone.weights().items():
+        weights[name] = tensor.detach().cpu().contiguous()
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         for name, content in backbone.tokenizer_files.items():
             (temporary / name).write_bytes(content)
         save_file(weights, temporary / "model.safetensors", metadata={"format": "pt"})
-        (temporary / "config.json").write_text(
-            backbone.config.to_json_string(use_diff=False), encoding="utf8"
-        )
-        os.chmod(temporary, 0o755)
+        config = backbone.config.to_json_string(use_diff=False)
+        (temporary / "config.json").write_text(config, encoding="utf8")
+        os.chmod(temporary, 0o755)  # mkdtemp makes it private
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(temporary, folder)

@@ -1,5 +1,6 @@
-"""What a pipeline stores: the trained tensors, and which backbone they belong to, in one
-safetensors file.
+"""Write and read the delta: the trained tensors of a pipeline, and a reference to its backbone.
+
+A delta is one safetensors file, with the reference in its metadata.
 """
 
 import hashlib
@@ -14,13 +15,13 @@ from safetensors.torch import load, save
 from ..backbone.fingerprint import fingerprint
 from ..encoder.module import Encoder
 from ..errors import Errors
-from .adapter_state import adapter_state, check_fit
+from .adapter_state import check_fit, record_adapters
 
 METADATA_KEY = "spacy-bertfamily"
 CHECKSUM = "checksum"
-# The delta of a transformer that has no backbone yet: it is there, unlike that of a save that was
-# interrupted.
-NOTHING = save({}, metadata={METADATA_KEY: "null"})
+# The delta of a transformer that has no backbone yet. The file is written, so that it can be told
+# from a save that was interrupted.
+EMPTY_DELTA = save({}, metadata={METADATA_KEY: "null"})
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Reference:
     name (str): The name by which it was loaded.
     model_type (str): As in its config.json.
     fingerprint (str): SHA-256 of its weights.
-    package (str): The distribution to install, with its version, where the name is inside a
-        package.
+    package (str): The distribution to install, with its version, if the name is inside a package;
+        else empty.
     """
 
     name: str
@@ -41,21 +42,34 @@ class Reference:
 
 
 def delta_to_bytes(encoder: Encoder, reference: Reference) -> bytes:
-    """RETURNS (bytes): A safetensors file of all tensors that the backbone's own files do not give
-    back.
+    """Write a delta.
+
+    encoder (Encoder): The encoder, with what was trained on it.
+    reference (Reference): Its backbone.
+    RETURNS (bytes): A safetensors file of all tensors that the backbone's own files do not hold.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.delta().items()}
-    state = adapter_state(encoder)
-    about = {**asdict(reference), **({} if state is None else {"adapters": state})}
+    tensors = {}
+    for name, tensor in encoder.delta().items():
+        tensors[name] = tensor.detach().cpu().contiguous()
+    about = asdict(reference)
+    adapters = record_adapters(encoder)
+    if adapters is not None:
+        about["adapters"] = adapters
     about[CHECKSUM] = checksum(about, tensors)
-    # One key, since safetensors writes several in any order; unsorted, since adapters keep theirs.
+    # One metadata key, since safetensors writes several in any order. The JSON is not sorted,
+    # since adapters are restored in the order in which they were added.
     return save(tensors, metadata={METADATA_KEY: json.dumps(about)})
 
 
 def checksum(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> str:
-    """RETURNS (str): SHA-256 of all that a delta says, but for the checksum itself."""
-    said = json.dumps({key: value for key, value in about.items() if key != CHECKSUM})
-    return hashlib.sha256(f"{said} {fingerprint(tensors)}".encode()).hexdigest()
+    """Hash the content of a delta.
+
+    about (dict[str, Any]): The metadata, of which an older checksum is ignored.
+    tensors (dict[str, torch.Tensor]): The tensors.
+    RETURNS (str): The SHA-256, 64 hexadecimal digits.
+    """
+    hashed = json.dumps({key: value for key, value in about.items() if key != CHECKSUM})
+    return hashlib.sha256(f"{hashed} {fingerprint(tensors)}".encode()).hexdigest()
 
 
 def read_delta(
@@ -66,30 +80,53 @@ def read_delta(
     content (bytes): The file's content.
     file (str): Its name, for errors.
     RETURNS (tuple[dict[str, torch.Tensor], Reference, dict[str, Any] | None]): The tensors, the
-        backbone that they belong to, and its adapters if they are others than those of the config.
-    RAISES (ValueError): If the content is cut short, changed, or something else.
+        backbone that they belong to, and the record of the adapters, see `record_adapters`.
+    RAISES (BertFamilyError): If the content is cut short, changed, or something else.
     """
     try:
         size = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + size])
         about = json.loads(header["__metadata__"][METADATA_KEY])
         tensors = load(content)
-        intact = about[CHECKSUM] == checksum(about, tensors)
+        is_intact = about[CHECKSUM] == checksum(about, tensors)
         adapters = about.pop("adapters", None)
         reference = Reference(**{key: value for key, value in about.items() if key != CHECKSUM})
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise Errors.B042(file=file, reason=str(e) or repr(e)) from e
-    if not intact:
+    if not is_intact:
         raise Errors.B045(file=file)
     return tensors, reference, adapters
+
+
+def function_digest(content: bytes) -> str:
+    """Hash what a delta says about the transformer's output.
+
+    Two transformers with the same digest compute the same of the same windows, wherever their
+    backbone was loaded from.
+
+    content (bytes): A delta that is intact.
+    RETURNS (str): The SHA-256, 64 hexadecimal digits; empty if there is no backbone yet.
+    """
+    if content == EMPTY_DELTA:
+        return ""
+    size = int.from_bytes(content[:8], "little")
+    about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][METADATA_KEY])
+    for key in ("name", "package", CHECKSUM):
+        about.pop(key, None)
+    hashed = json.dumps(about, sort_keys=True)
+    return hashlib.sha256(f"{hashed} {fingerprint(load(content))}".encode()).hexdigest()
 
 
 def apply_delta(
     encoder: Encoder, tensors: dict[str, torch.Tensor], file: str, component: str
 ) -> None:
-    """Put stored tensors into an encoder; all of them fit, or nothing is changed.
+    """Put stored tensors into an encoder. If one of them does not fit, nothing is changed.
 
-    RAISES (ValueError): On any missing, unexpected or misshapen tensor.
+    encoder (Encoder): The encoder, with the adapters that the delta was stored with.
+    tensors (dict[str, torch.Tensor]): The tensors by name.
+    file (str): The file that they come from, for the error.
+    component (str): The component's name, for the error.
+    RAISES (BertFamilyError): On any missing, unexpected or misshapen tensor.
     """
     own = encoder.delta()
     problems = check_fit(own, tensors)

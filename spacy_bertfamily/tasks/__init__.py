@@ -1,1 +1,1 @@
-"""Components that read a transformer, one folder each."""
+"""Tasks: one folder each, with component, head, loss, examples, scorer and builders."""

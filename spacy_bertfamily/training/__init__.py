@@ -1,1 +1,1 @@
-"""Training that can be interrupted and resumed, sampling, and logs."""
+"""Training: checkpoints to resume from, sampling from several corpora, and the training log."""

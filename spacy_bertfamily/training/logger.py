@@ -1,6 +1,4 @@
-"""What a transformer adds to the training log: how fast it is, how much memory it takes, and what
-its mixes learn.
-"""
+"""Add speed, memory and layer weights to the training log."""
 
 import sys
 import time
@@ -15,8 +13,9 @@ from spacy.util import registry
 from ..layer_mix.weights import MixWeights, layer_weights
 from ..transformer.component import AdapterTransformer
 
-Log = Callable[[dict[str, Any] | None], None]
-Setup = Callable[[Language, IO, IO], tuple[Log, Callable[[], None]]]
+Info = dict[str, Any]
+Log = Callable[[Info | None], None]
+Setup = Callable[[Language, IO[str], IO[str]], tuple[Log, Callable[[], None]]]
 
 
 @registry.loggers("spacy-bertfamily.TransformerLogger.v1")
@@ -27,16 +26,17 @@ def make_transformer_logger(
     weights: bool = True,
     console_output: bool = True,
 ) -> Setup:
-    """Any logger, with numbers about the transformers. They are printed under each row, and are
-    given to the logger with the other scores: `pieces_per_second`, `peak_memory_mb` and
-    `layer_weights`, which those that send scores elsewhere (spacy-loggers' for W&B, MLflow and
-    others) send too.
+    """Add numbers about the transformers to any logger.
+
+    They are printed under each row. The logger gets them with the other scores, as
+    `pieces_per_second`, `peak_memory_mb` and `layer_weights`, so that loggers that send scores to a
+    service (spacy-loggers' for W&B, MLflow and others) send them too.
 
     logger (Callable): A logger, such as `spacy.ConsoleLogger.v3`.
-    speed (bool): Pieces that the transformers read a second, in the updates since the last row,
+    speed (bool): Pieces that the transformers read per second, in the updates since the last row,
         without evaluation.
-    memory (bool): The most memory that was taken so far, in megabytes: of the GPU if there is one,
-        else of the process.
+    memory (bool): The peak memory so far, in megabytes: of the GPU if there is one, else of the
+        process.
     weights (bool): The weights of all learned layer mixes.
     console_output (bool): Whether to print.
     RETURNS (Callable[[Language, IO, IO], tuple[Callable, Callable]]): Sets the logger up for a
@@ -44,45 +44,59 @@ def make_transformer_logger(
     """
 
     def setup(
-        nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr
+        nlp: Language, stdout: IO[str] = sys.stdout, stderr: IO[str] = sys.stderr
     ) -> tuple[Log, Callable[[], None]]:
         log, finalize = logger(nlp, stdout, stderr)
-        meter = Speed(nlp)
+        meter = SpeedMeter(nlp)
 
-        def log_step(info: dict[str, Any] | None) -> None:
+        def log_step(info: Info | None) -> None:
             meter.step(counts=info is None)
             if info is None:
                 log(None)
                 return
-            numbers = {**(meter.read() if speed else {}), **(peak_memory() if memory else {})}
-            mixes = [mix for mix in layer_weights(nlp) if mix.kind == "weighted"] if weights else []
-            # a copy: what a pipeline's meta says of its scores is taken from the original
-            scores = {**(info["other_scores"] or {}), **numbers}
-            log(
-                {
-                    **info,
-                    "other_scores": {**scores, "layer_weights": _by_layer(mixes)}
-                    if mixes
-                    else scores,
-                }
-            )
+            numbers = meter.read() if speed else {}
+            if memory:
+                numbers.update(peak_memory())
+            mixes = _learned_mixes(nlp) if weights else []
+            log(_add_scores(info, numbers, mixes))
             if console_output:
-                line = "  ".join(
-                    f"{name.replace('_', ' ')}: {value:,.0f}" for name, value in numbers.items()
-                )
-                for text in [line] * bool(line) + [str(mix) for mix in mixes]:
-                    print(f"    {text}", file=stdout, flush=True)
+                _print_numbers(numbers, mixes, stdout)
 
         return log_step, finalize
 
     return setup
 
 
+def _learned_mixes(nlp: Language) -> list[MixWeights]:
+    return [mix for mix in layer_weights(nlp) if mix.kind == "weighted"]
+
+
+def _add_scores(info: Info, numbers: dict[str, float], mixes: list[MixWeights]) -> Info:
+    """Add scores to the info of an evaluation.
+
+    RETURNS (dict[str, Any]): A copy: spaCy stores the original's scores in the pipeline's meta.
+    """
+    scores: dict[str, Any] = {**(info["other_scores"] or {}), **numbers}
+    if mixes:
+        scores["layer_weights"] = _by_layer(mixes)
+    return {**info, "other_scores": scores}
+
+
+def _print_numbers(numbers: dict[str, float], mixes: list[MixWeights], stdout: IO[str]) -> None:
+    lines = []
+    if numbers:
+        shown = [f"{name.replace('_', ' ')}: {value:,.0f}" for name, value in numbers.items()]
+        lines.append("  ".join(shown))
+    lines += [str(mix) for mix in mixes]
+    for line in lines:
+        print(f"    {line}", file=stdout, flush=True)
+
+
 @registry.loggers("spacy-bertfamily.LayerWeightsLogger.v1")
 def make_layer_weights_logger(
     progress_bar: str | None = None, console_output: bool = True, output_file: str | None = None
 ) -> Setup:
-    """spaCy's console logger, with the weights of all learned layer mixes under each row.
+    """Add the weights of all learned layer mixes to spaCy's console logger.
 
     progress_bar (str | None): As in `spacy.ConsoleLogger.v3`: `train`, `eval`, or none.
     console_output (bool): Whether to print at all.
@@ -91,14 +105,16 @@ def make_layer_weights_logger(
         pipeline.
     """
     console = console_logger_v3(progress_bar, console_output, output_file)
-    return make_transformer_logger(
+    setup: Setup = make_transformer_logger(
         console, speed=False, memory=False, console_output=console_output
     )
+    return setup
 
 
-class Speed:
-    """Counts the pieces that transformers read in training, and the seconds of those steps that
-    were nothing but an update.
+class SpeedMeter:
+    """Measures how many pieces transformers read per second in training.
+
+    Only steps that were nothing but an update are counted.
 
     nlp (Language): The pipeline.
     """
@@ -112,12 +128,14 @@ class Speed:
         self._last = self._now()
 
     def _now(self) -> tuple[int, float]:
-        return sum(
-            transformer.pieces_trained for transformer in self.transformers
-        ), time.perf_counter()
+        pieces = sum(transformer.pieces_trained for transformer in self.transformers)
+        return pieces, time.perf_counter()
 
     def step(self, counts: bool) -> None:
-        """A step has ended. counts (bool): Whether it counts."""
+        """Take note of the end of a step.
+
+        counts (bool): Whether the step is counted.
+        """
         pieces, seconds = self._now()
         if counts:
             self.pieces += pieces - self._last[0]
@@ -125,8 +143,9 @@ class Speed:
         self._last = (pieces, seconds)
 
     def read(self) -> dict[str, float]:
-        """RETURNS (dict[str, float]): The speed since it was read before; nothing if no step
-        counted.
+        """Read the speed since the last call.
+
+        RETURNS (dict[str, float]): `pieces_per_second`; empty if no step was counted.
         """
         speed = {"pieces_per_second": self.pieces / self.seconds} if self.pieces else {}
         self.pieces, self.seconds = 0, 0.0
@@ -134,7 +153,7 @@ class Speed:
 
 
 def peak_memory() -> dict[str, float]:
-    """RETURNS (dict[str, float]): Megabytes; nothing where they cannot be known."""
+    """RETURNS (dict[str, float]): `peak_memory_mb`; empty on systems that do not report it."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return {"peak_memory_mb": torch.cuda.max_memory_allocated() / 1e6}
     try:
@@ -146,13 +165,13 @@ def peak_memory() -> dict[str, float]:
 
 
 def _by_layer(mixes: list[MixWeights]) -> dict[str, dict[str, float]]:
-    """RETURNS (dict[str, dict[str, float]]): By component: the weight of each hidden state, and
-    gamma.
+    """List the weights of each hidden state, and gamma.
+
+    mixes (list[MixWeights]): The mixes.
+    RETURNS (dict[str, dict[str, float]]): By component, and by the number of the hidden state.
     """
-    return {
-        mix.component: {
-            **{str(layer): weight for layer, weight in zip(mix.layers, mix.weights)},
-            "gamma": mix.gamma,
-        }
-        for mix in mixes
-    }
+    found = {}
+    for mix in mixes:
+        weights = {str(layer): weight for layer, weight in zip(mix.layers, mix.weights)}
+        found[mix.component] = {**weights, "gamma": mix.gamma}
+    return found

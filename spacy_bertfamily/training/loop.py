@@ -1,4 +1,4 @@
-"""spaCy's training, made of its own functions, with a state that it goes on from."""
+"""Train as spaCy does, with its own functions, and write checkpoints to resume from."""
 
 import shutil
 import sys
@@ -15,61 +15,76 @@ from spacy.util import registry, resolve_dot_names
 from thinc.api import fix_random_seed, set_gpu_allocator
 
 from ..errors import Errors
-from .checkpoint import Progress, read_progress, restore, save_state
+from .checkpoint import Progress, read_progress, restore_checkpoint, save_checkpoint
 
-STATE = "training-state"
+# The folder of the checkpoint, inside the output folder.
+CHECKPOINT = "training-state"
+Scores = tuple[float, dict[str, Any]]
 
 
 class Replay:
-    """Stands for a pipeline in spaCy's loop. Up to the step where training was interrupted, the
-    loop goes through the batches and the schedules as it did before, but nothing is computed:
-    updates do nothing, evaluations give the scores that were written down.
+    """A proxy for the pipeline in spaCy's loop, which repeats the steps before the checkpoint.
+
+    The loop goes through the same batches and schedules again. Until the step of the checkpoint
+    nothing is computed: updates do nothing, and evaluations return the recorded scores.
 
     nlp (Language): The pipeline.
-    done (Progress | None): How far training had come; None to begin.
+    recorded (Progress | None): How far the interrupted training had come; None for a new training.
     """
 
-    def __init__(self, nlp: Language, done: Progress | None):
+    def __init__(self, nlp: Language, recorded: Progress | None):
         self.nlp = nlp
-        self.active = done is not None
-        self.known = done or Progress(-1, [], [])
+        self.is_active = recorded is not None
+        self.recorded = recorded or Progress(-1, [], [])
         self.scores: list[float] = []
-        self.orders: list[np.ndarray] = []
+        self.orders: list[np.ndarray[Any, Any]] = []
         self._examples: list[Example] = []
 
-    # What the loop asks of a pipeline
+    # What spaCy's loop uses of a pipeline
 
     @property
     def pipeline(self) -> list[tuple[str, Any]]:
-        return [] if self.active else self.nlp.pipeline
+        """RETURNS (list[tuple[str, Any]]): The components to be updated."""
+        return [] if self.is_active else self.nlp.pipeline
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        if not self.active:
+        """Update the pipeline, unless the step is repeated."""
+        if not self.is_active:
             self.nlp.update(*args, **kwargs)
 
-    def use_params(self, params: dict) -> Any:
+    def use_params(self, params: dict[Any, Any]) -> Any:
+        """RETURNS (ContextManager): Use other weights, as `Language.use_params` does."""
         return self.nlp.use_params(params)
 
-    # What the loop is given
+    # What spaCy's loop calls back
 
-    def evaluate(self, callback: Callable[[], tuple[float, dict]]) -> tuple[float, dict]:
-        """RETURNS (tuple[float, Dict]): The main score and the others."""
-        score, others = (self.known.scores[len(self.scores)], {}) if self.active else callback()
-        self.scores.append(score)
-        return score, others
+    def evaluate(self, callback: Callable[[], Scores]) -> Scores:
+        """Evaluate the pipeline, or look up the recorded score.
+
+        callback (Callable[[], tuple[float, dict[str, Any]]]): Evaluates.
+        RETURNS (tuple[float, dict[str, Any]]): The main score and the others.
+        """
+        if self.is_active:
+            result: Scores = (self.recorded.scores[len(self.scores)], {})
+        else:
+            result = callback()
+        self.scores.append(result[0])
+        return result
 
     def read(self, corpus: Callable[[Language], Iterable[Example]]) -> list[Example]:
-        """RETURNS (list[Example]): The corpus, whose order is remembered."""
+        """RETURNS (list[Example]): The examples of the corpus, in its own order."""
         self._examples = list(corpus(self.nlp))
         return list(self._examples)
 
     def order(self, examples: list[Example]) -> list[Example]:
-        """An epoch begins, and spaCy has shuffled. RETURNS (list[Example]): The same list, in the
-        order of then if the epoch had begun before.
+        """Record the order of an epoch's examples, or restore the recorded one.
+
+        examples (list[Example]): The examples, which spaCy has shuffled; reordered in place.
+        RETURNS (list[Example]): The same list.
         """
         epoch = len(self.orders)
-        if self.active and epoch < len(self.known.orders):
-            examples[:] = [self._examples[i] for i in self.known.orders[epoch]]
+        if self.is_active and epoch < len(self.recorded.orders):
+            examples[:] = [self._examples[i] for i in self.recorded.orders[epoch]]
         places = {id(example): i for i, example in enumerate(self._examples)}
         self.orders.append(np.array([places[id(example)] for example in examples], dtype="int32"))
         return examples
@@ -81,61 +96,90 @@ def train(
     *,
     resume: bool = False,
     use_gpu: int = -1,
-    stdout: IO = sys.stdout,
-    stderr: IO = sys.stderr,
+    stdout: IO[str] = sys.stdout,
+    stderr: IO[str] = sys.stderr,
 ) -> None:
-    """Train a pipeline as `spacy.training.loop.train` does, and write a state at each evaluation.
+    """Train a pipeline as `spacy.training.loop.train` does, with a checkpoint at each evaluation.
 
     nlp (Language): The pipeline, initialized with its full config.
     output (Path): Gets `model-best`, `model-last` and `training-state`.
-    resume (bool): Go on from the state in OUTPUT.
+    resume (bool): Resume from the checkpoint in `output`.
     use_gpu (int): The GPU, which is active already; -1 for the CPU.
-    stdout, stderr (IO): For the logger.
-    RAISES (ValueError): If there is no state, the config is another one, or it cannot be resumed.
+    stdout, stderr (IO[str]): For the logger.
+    RAISES (BertFamilyError): If there is no checkpoint, its config is another one, or a training
+        with this config cannot be resumed.
     """
     config = nlp.config.interpolate()
     if config["training"]["max_epochs"] < 0 or config["training"]["seed"] is None:
         raise Errors.B317()
-    done = read_progress(output / STATE, nlp) if resume else None
+    recorded = read_progress(output / CHECKPOINT, nlp) if resume else None
     fix_random_seed(config["training"]["seed"])
     if use_gpu >= 0 and config["training"]["gpu_allocator"]:
         set_gpu_allocator(config["training"]["gpu_allocator"])
     settings = registry.resolve(config["training"], schema=ConfigSchemaTraining)
     if not resume:
         spacy_loop.clean_output_dir(output)
-        shutil.rmtree(output / STATE, ignore_errors=True)
-    replay = Replay(nlp, done)
+        shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
+    replay = Replay(nlp, recorded)
     save = make_saver(nlp, output, settings)
     with nlp.select_pipes(disable=settings["frozen_components"]):
         log, finalize = settings["logger"](nlp, stdout, stderr)
     try:
-        for _, info, best in steps(replay, config, settings):
-            if replay.active:
-                if info["step"] == replay.known.step:
-                    restore(output / STATE, nlp, settings["optimizer"])
-                    replay.active = False
-                continue
-            if best is not None:
-                with nlp.select_pipes(disable=settings["frozen_components"]):
-                    spacy_loop.update_meta(settings, nlp, info)
-                save(best)
-                info["output_path"] = str(output / spacy_loop.DIR_MODEL_LAST)
-                progress = Progress(info["step"], replay.scores, replay.orders)
-                save_state(output / STATE, nlp, settings["optimizer"], progress)
-            log(info if best is not None else None)
+        run_steps(replay, output, config, settings, save, log)
     finally:
         finalize()
-        if not replay.active:
+        if not replay.is_active:
             save(False)
 
 
-def steps(replay: Replay, config: Any, settings: dict[str, Any]) -> Any:
-    """RETURNS (Iterator): spaCy's loop: batch, info, and whether this is the best checkpoint so
-    far.
+def run_steps(
+    replay: Replay,
+    output: Path,
+    config: Any,
+    settings: dict[str, Any],
+    save: Callable[[bool], None],
+    log: Callable[[dict[str, Any] | None], None],
+) -> None:
+    """Run spaCy's loop; at each evaluation save the pipeline and a checkpoint.
+
+    replay (Replay): The proxy for the pipeline.
+    output (Path): The output folder.
+    config (Config): The config, interpolated.
+    settings (dict[str, Any]): The section [training], resolved.
+    save (Callable[[bool], None]): As `make_saver` makes it.
+    log (Callable[[dict[str, Any] | None], None]): Logs the info of an evaluation, None for another
+        step.
     """
-    corpus, dev_corpus = resolve_dot_names(
-        config, [settings["train_corpus"], settings["dev_corpus"]]
-    )
+    nlp, optimizer = replay.nlp, settings["optimizer"]
+    for _, info, is_best in iterate_steps(replay, config, settings):
+        if replay.is_active:
+            if info["step"] == replay.recorded.step:
+                restore_checkpoint(output / CHECKPOINT, nlp, optimizer)
+                replay.is_active = False
+            continue
+        if is_best is None:  # no evaluation at this step
+            log(None)
+            continue
+        with nlp.select_pipes(disable=settings["frozen_components"]):
+            spacy_loop.update_meta(settings, nlp, info)
+        save(is_best)
+        info["output_path"] = str(output / spacy_loop.DIR_MODEL_LAST)
+        progress = Progress(info["step"], replay.scores, replay.orders)
+        save_checkpoint(output / CHECKPOINT, nlp, optimizer, progress)
+        log(info)
+
+
+def iterate_steps(replay: Replay, config: Any, settings: dict[str, Any]) -> Any:
+    """Set up spaCy's loop.
+
+    replay (Replay): The proxy for the pipeline.
+    config (Config): The config, interpolated.
+    settings (dict[str, Any]): The section [training], resolved.
+    RETURNS (Iterator): For each step the batch, the info, and whether its score is the best so far;
+        None where there was no evaluation.
+    """
+    names = [settings["train_corpus"], settings["dev_corpus"]]
+    corpus, dev_corpus = resolve_dot_names(config, names)
     evaluate = spacy_loop.create_evaluation_callback(
         replay.nlp, dev_corpus, settings["score_weights"]
     )
@@ -163,16 +207,21 @@ def steps(replay: Replay, config: Any, settings: dict[str, Any]) -> Any:
 
 
 def make_saver(nlp: Language, output: Path, settings: dict[str, Any]) -> Callable[[bool], None]:
-    """RETURNS (Callable[[bool], None]): Writes `model-last`, and `model-best` if it is told that it
-    is.
+    """Make the function that saves the pipeline.
+
+    nlp (Language): The pipeline.
+    output (Path): The output folder.
+    settings (dict[str, Any]): The section [training], resolved.
+    RETURNS (Callable[[bool], None]): Writes `model-last`, and `model-best` if its argument is true.
     """
     before_to_disk = spacy_loop.create_before_to_disk_callback(settings["before_to_disk"])
 
-    def save(best: bool) -> None:
+    def save(is_best: bool) -> None:
+        last, best = output / spacy_loop.DIR_MODEL_LAST, output / spacy_loop.DIR_MODEL_BEST
         with nlp.use_params(settings["optimizer"].averages or {}):
-            before_to_disk(nlp).to_disk(output / spacy_loop.DIR_MODEL_LAST)
-        if best:
-            shutil.rmtree(output / spacy_loop.DIR_MODEL_BEST, ignore_errors=True)
-            shutil.copytree(output / spacy_loop.DIR_MODEL_LAST, output / spacy_loop.DIR_MODEL_BEST)
+            before_to_disk(nlp).to_disk(last)
+        if is_best:
+            shutil.rmtree(best, ignore_errors=True)
+            shutil.copytree(last, best)
 
     return save

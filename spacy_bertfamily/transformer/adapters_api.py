@@ -119,7 +119,7 @@ class HasAdapters:
             another backbone.
         """
         encoder = self.shim.encoder
-        found = read_adapter(encoder, str(source), format, self.shim.reference(), force)
+        found = read_adapter(encoder, source, format, self.shim.reference(), force)
         name = name or found.name
         encoder.add_adapter(name, found.settings, found.modules)
         self._warn_of_shared_weights()

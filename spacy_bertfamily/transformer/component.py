@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import srsly
 from spacy import util
@@ -25,15 +26,19 @@ from ..errors import Errors
 from ..files import write_atomically
 from ..layer_mix.states import LayerChoice, kept_layers, union_of
 from ..storage.backbone_files import write_backbone_files
+from ..storage.delta import function_digest
 from .adapters_api import HasAdapters
+from .linking import LinksNearest
 from .listener import LayerListener, ignore_gradients
 from .model import EncodeRequest, shim_of
 from .pending import PendingUpdate, WaitsForListeners
 from .shim import DELTA_FILE, EncoderShim
 
 BACKBONE_FOLDER = "backbone"
-# The listeners' attribute that says with which state of the transformer they were saved.
-STATE = "transformer_state"
+# The listeners' attribute with the digest of what the transformer computed when they were saved.
+FUNCTION = "transformer_function"
+# The same in version 0.1: the digest of the transformer's file.
+FILE = "transformer_state"
 
 DEFAULT_CONFIG = """
 [adapter_transformer]
@@ -87,7 +92,7 @@ def make_adapter_transformer(
     )
 
 
-class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
+class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transformer):
     """A pretrained transformer, frozen but for what its config names, that others listen to.
 
     Sets `doc._.trf_data`, in the form that spacy-transformers' own listeners read.
@@ -98,6 +103,9 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
     name (str): The component's name.
     save_backbone (bool): Whether to store the backbone with the pipeline.
     """
+
+    listener_type = TransformerListener
+    upstream_type = Transformer
 
     def __init__(
         self,
@@ -117,7 +125,11 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         self._pending: PendingUpdate | None = None
         # what each component mixes; listener_map loses disabled components, which may still run
         self._choices: dict[str, LayerChoice] = {}
-        self._unchecked_state: str | None = None
+        # digests of the files that this was loaded from, by attribute of the listeners
+        self._loaded: dict[str, str] = {}
+        self._checked: WeakSet[TransformerListener] = WeakSet()
+        # initialized, but not trained yet
+        self._is_new = False
         # for the training log: pieces in all windows of all updates
         self.pieces_trained = 0
 
@@ -145,6 +157,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         super().add_listener(listener, component_name)
         self._note_choices(component_name)
         if isinstance(listener, LayerListener):
+            listener.component = component_name
             listener.register = self.add_listener
             if self.shim.loaded:
                 encoder = self.shim.encoder
@@ -167,19 +180,38 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         """RETURNS (list[int]): The hidden states to keep besides the last: those that are mixed."""
         return kept_layers(union_of(self._choices.values()), self.shim.encoder.depth)
 
-    def find_listeners(self, component: Any) -> None:
-        """Connect the layers of a component that listen to this transformer.
+    def matches(self, listener: TransformerListener, previous: Any) -> bool | None:
+        """Compare what a listener was trained on with what this transformer computes.
 
-        component (Any): The component.
-        RAISES (BertFamilyError): If it was just loaded, and was saved with another state of the
-            transformer.
+        The listener has a digest of it if it was just loaded.
+
+        listener (TransformerListener): The listener.
+        previous (AdapterTransformer | None): The transformer that it was connected to last.
+        RETURNS (bool | None): Whether it is the same; None if that is not known, or if training is
+            to come.
         """
-        super().find_listeners(component)
-        if self._unchecked_state is None:
-            return
-        for listener in self.listener_map.get(getattr(component, "name", ""), []):
-            if listener.attrs.get(STATE) not in (None, self._unchecked_state):
-                raise Errors.B044(component=component.name, transformer=self.name)
+        if not self.shim.loaded:
+            return None
+        saved = {name: listener.attrs.pop(name, None) for name in (FUNCTION, FILE)}
+        if self._is_new and self.shim.encoder.trains:
+            return None
+        if previous is self:
+            if listener in self._checked or not self._loaded:
+                return None
+            self._checked.add(listener)
+        elif previous is not None and previous.shim.loaded:
+            return bool(previous.function_digest() == self.function_digest())
+        for name, digest in saved.items():
+            if digest is not None and (name == FUNCTION or name in self._loaded):
+                return digest == self._loaded.get(name) or digest == self.function_digest()
+        return None
+
+    def function_digest(self) -> str:
+        """Hash what decides about the output: weights of the backbone, trained tensors, adapters.
+
+        RETURNS (str): The SHA-256. It does not depend on the backbone's name.
+        """
+        return function_digest(self.shim.delta_bytes())
 
     # Prediction
 
@@ -208,6 +240,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         RETURNS (FullTransformerBatch): Its `doc_data` has one entry for each Doc.
         RAISES (BertFamilyError): If the pipeline was neither initialized nor loaded.
         """
+        self.finish_last_update()
         request = EncodeRequest(list(docs), self.kept_layers())
         batch: FullTransformerBatch = self.model.predict(request)
         return batch
@@ -235,6 +268,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         """
         self.model.initialize()
         self._initialize_adapters(adapters or {})
+        self._is_new = True
         if nlp is not None:
             names = [name for name, _ in nlp.pipeline]
             start = names.index(self.name) if self.name in names else 0
@@ -252,9 +286,9 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         """
         last = self.name
         for name, component in nlp.pipeline:
-            if isinstance(component, AdapterTransformer):
+            if isinstance(component, Transformer):
                 last = name
-            listeners = self.listener_map.get(name, [])
+            listeners = self._listeners_in(component)
             is_named = any(listener.upstream_name == self.name for listener in listeners)
             if is_named and last != self.name:
                 raise Errors.B074(component=name, upstream=self.name, last=last)
@@ -278,7 +312,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         losses (dict[str, float] | None): Gets the squared gradients under the component's name.
         RETURNS (dict[str, float]): The updated losses.
         """
-        self._unchecked_state = None
+        self._forget_loading()
         examples = list(examples)
         validate_examples(examples, "AdapterTransformer.update")
         losses = {} if losses is None else losses
@@ -302,12 +336,28 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
             listener.receive(batch_id, batch.doc_data, receive)
         return losses
 
+    def _forget_loading(self) -> None:
+        """Drop the digests, which do not hold any more when weights are changed."""
+        self._is_new = False
+        self._loaded = {}
+        for listener in self.listeners:
+            listener.attrs.pop(FUNCTION, None)
+
     def _finish_pending(self) -> None:
+        self._collect_gradients()
+        super()._finish_pending()
+
+    def finish_last_update(self) -> None:
+        """As `WaitsForListeners.finish_last_update`, with gradients that listeners hold back."""
+        self._collect_gradients()
+        super().finish_last_update()
+
+    def _collect_gradients(self) -> None:
+        """Make listeners that wait for gradients themselves pass on what they have."""
         if self._pending is not None:
             for listener in self.listeners:
                 if isinstance(listener, LayerListener) and listener.deliver is not None:
                     listener.deliver()
-        super()._finish_pending()
 
     # Storage
 
@@ -320,6 +370,7 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
             process leaves the old or the new one.
         exclude (Iterable[str]): Names of fields to leave out: `cfg`, `vocab`, `model`.
         """
+        self.finish_last_update()
         serialize = {
             "cfg": lambda p: srsly.write_json(p, self.cfg),
             "vocab": lambda p: self.vocab.to_disk(p),
@@ -334,8 +385,9 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         write_atomically(folder / DELTA_FILE, content)
         # The components that listen are saved after this one and carry its mark: a save that was
         # killed in between over an older pipeline is found out when it is loaded.
+        digest = function_digest(content)
         for listener in self.listeners:
-            listener.attrs[STATE] = _digest(content)
+            listener.attrs[FUNCTION] = digest
 
     def from_disk(
         self, path: str | Path, *, exclude: Iterable[str] = util.SimpleFrozenList()
@@ -363,7 +415,9 @@ class AdapterTransformer(WaitsForListeners, HasAdapters, Transformer):
         backbone = folder / BACKBONE_FOLDER
         content = file.read_bytes()
         self.shim.load_delta(content, str(file), str(backbone) if backbone.is_dir() else None)
-        self._unchecked_state = _digest(content)
+        self._is_new = False
+        self._checked.clear()
+        self._loaded = {FUNCTION: function_digest(content), FILE: _digest(content)}
         if self.shim.loaded:
             self.model.set_dim("nO", self.shim.encoder.width)
 

@@ -9,6 +9,7 @@ from spacy_transformers.layers import TransformerListener
 from spacy_transformers.layers.listener import forward as listener_forward
 from thinc.api import Model
 
+from ..errors import Errors
 from ..layer_mix.mix import Mix, connect_mix
 from ..layer_mix.states import HiddenStates, LayerChoice
 
@@ -16,6 +17,13 @@ from ..layer_mix.states import HiddenStates, LayerChoice
 def ignore_gradients(gradients: list[TransformerData]) -> list[Doc]:
     """Take gradients and do nothing: the callback where nothing of the transformer is trained."""
     return []
+
+
+class SampleDocs(list[Doc]):
+    """The Docs that a model is initialized with. A copy or a pickle of it is empty."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SampleDocs, ()
 
 
 class LayerListener(TransformerListener):
@@ -31,12 +39,17 @@ class LayerListener(TransformerListener):
     """
 
     def __init__(self, upstream_name: str, mix: Mix | None = None, grad_factor: float = 1.0):
-        Model.__init__(self, name=self.name, forward=forward, dims={"nO": None})
+        Model.__init__(self, name=self.name, forward=forward, init=init, dims={"nO": None})
         self.upstream_name = upstream_name
         self.mix = mix
         self.grad_factor = grad_factor
         # set by a component that itself waits for gradients: makes it pass on what it has
         self.deliver: Callable[[], None] | None = None
+        # the component that the listener is part of, where it is known
+        self.component = ""
+        # The Docs that the model was initialized with. Layers behind this one learn their widths
+        # from them, before any transformer has run.
+        self.sample = SampleDocs()
         # set by the transformer: connects another listener, for the component of this name
         self.register: Callable[[TransformerListener, str], None] | None = None
         self.receive(None, None, None)
@@ -51,6 +64,27 @@ class LayerListener(TransformerListener):
         """RETURNS (int): The width of the mix's output, or of hidden states without a mix."""
         return self.get_dim("nO") if self.mix is None else self.mix.get_dim("nO")
 
+    def receive(self, batch_id: Any, outputs: Any, backprop: Any) -> None:
+        """Take what the transformer computed in an update. Usually internals."""
+        self.sample = SampleDocs()
+        super().receive(batch_id, outputs, backprop)
+
+    def check_docs(self, docs: list[Doc]) -> None:
+        """Check that a transformer has run on Docs, before their data is read.
+
+        docs (list[Doc]): The Docs.
+        RAISES (BertFamilyError): If none has run on one that has tokens.
+        """
+        missing = [doc for doc in docs if len(doc) and doc._.trf_data is None]
+        known = {id(doc) for doc in self.sample}
+        if any(id(doc) not in known for doc in missing):
+            raise Errors.B202(name=self.component or self.name, upstream=self.upstream_name)
+
+    def skip_update(self) -> None:
+        """Tell the transformer that this listener has no part in the current update."""
+        if self._backprop is not None:
+            self.backprop_and_clear([])
+
     def connect(self, depth: int, width: int) -> None:
         """Tell the mix which backbone it reads.
 
@@ -62,11 +96,28 @@ class LayerListener(TransformerListener):
             connect_mix(self.mix, depth, width)
 
 
+def skip_update(model: Model[Any, Any]) -> None:
+    """Tell the transformer that a component has no part in the current update.
+
+    model (Model[Any, Any]): The component's model.
+    """
+    for node in model.walk():
+        if isinstance(node, LayerListener):
+            node.skip_update()
+
+
+def init(model: LayerListener, X: list[Doc] | None = None, Y: Any = None) -> None:
+    """Remember the Docs whose data may be missing."""
+    model.sample = SampleDocs(X or ())
+
+
 def forward(
     model: LayerListener, docs: list[Doc], is_train: bool
 ) -> tuple[list[TransformerData], Any]:
     """Pass on the data that the transformer computed for these Docs."""
     # where nothing is trained below, the mix need not compute a gradient
     takes_gradient = model._backprop not in (None, ignore_gradients)
+    if not is_train:
+        model.check_docs(docs)
     outputs, backprop = listener_forward(model, docs, is_train)
     return HiddenStates(outputs, model.grad_factor if takes_gradient else 0.0), backprop

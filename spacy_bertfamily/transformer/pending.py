@@ -1,9 +1,13 @@
 """The pending update of a component that waits for the gradients of its listeners."""
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from spacy import util
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
 from thinc.api import Model, Optimizer
@@ -34,12 +38,14 @@ class Pending(ABC):
         name: str,
     ):
         self.model = model
+        self.thread = threading.get_ident()
         self.backprop: Callable[[Any], Any] | None = backprop
         self.missing = self.n_listeners = n_listeners
         self.losses = losses
         self.name = name
         self.optimizer: Optimizer | None = None
         self.sums: list[Any] = []
+        self.has_gradients = False
 
     @abstractmethod
     def add(self, gradients: list[Any]) -> None:
@@ -57,12 +63,15 @@ class Pending(ABC):
     def receive(self, gradients: list[Any]) -> list[Any]:
         """Add one listener's gradients.
 
-        gradients (list[Any]): One for each Doc, or one for each Doc that has hidden states.
+        gradients (list[Any]): One for each Doc, or one for each Doc that has hidden states; an
+            empty list from a listener that has no part in this update.
         RETURNS (list[Any]): Nothing: the step comes later.
         """
         if self.backprop is None:
             return []  # too late: the step is over
-        self.add(gradients)
+        if gradients:
+            self.add(gradients)
+            self.has_gradients = True
         self.missing -= 1
         if not self.missing:
             self.finish()
@@ -71,7 +80,7 @@ class Pending(ABC):
     def finish(self) -> None:
         """Pass on what has come, and step if there is an optimizer."""
         backprop, self.backprop = self.backprop, None
-        if backprop is not None and not self.is_waiting:
+        if backprop is not None and self.has_gradients:
             backprop(self.total())
             if self.optimizer is not None:
                 self.model.finish_update(self.optimizer)
@@ -162,6 +171,49 @@ class WaitsForListeners:
         self.model.finish_update(sgd)
 
     def _finish_pending(self) -> None:
+        """Make the step of the last update, whose other listeners will not answer any more."""
         if self._pending is not None:
-            self._pending.finish()  # listeners of components that were not updated never answer
+            self._pending.finish()
             self._pending = None
+
+    def finish_last_update(self) -> None:
+        """Make the step of the last update before its weights are used or stored.
+
+        The step waits for all listeners, but components that were excluded from the update never
+        answer. If no listener has answered yet, the update is still going on, as in a component
+        that annotates; an update of another thread is left to that thread.
+        """
+        pending = self._pending
+        if pending is None or pending.is_waiting or pending.thread != threading.get_ident():
+            return
+        self._finish_pending()
+
+    def to_bytes(self, *, exclude: Iterable[str] = util.SimpleFrozenList()) -> bytes:
+        """Store the component in bytes.
+
+        exclude (Iterable[str]): Names of fields to leave out, such as `vocab`.
+        RETURNS (bytes): The bytes.
+        """
+        self.finish_last_update()
+        return bytes(super().to_bytes(exclude=exclude))  # type: ignore[misc]
+
+    def to_disk(
+        self, path: str | Path, *, exclude: Iterable[str] = util.SimpleFrozenList()
+    ) -> None:
+        """Store the component in a folder.
+
+        path (str | Path): The folder.
+        exclude (Iterable[str]): Names of fields to leave out, such as `vocab`.
+        """
+        self.finish_last_update()
+        super().to_disk(path, exclude=exclude)  # type: ignore[misc]
+
+    @contextmanager
+    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
+        """Use averages of the weights inside this context.
+
+        params (dict[Any, Any]): The averages by the optimizer's key.
+        """
+        self.finish_last_update()
+        with super().use_params(params):  # type: ignore[misc]
+            yield

@@ -22,9 +22,9 @@ from ..encoder.module import Encoder, make_encoder
 from ..encoder.schedule import EncoderSchedule
 from ..encoder.settings import EncoderSettings
 from ..errors import Errors
-from ..storage.adapter_state import adapter_state, restore_adapters
+from ..storage.adapter_state import record_adapters, restore_adapters
 from ..storage.backbone_files import read_backbone_files, write_backbone_files
-from ..storage.delta import NOTHING, Reference, apply_delta, delta_to_bytes, read_delta
+from ..storage.delta import EMPTY_DELTA, Reference, apply_delta, delta_to_bytes, read_delta
 from ..windows.pieces import PieceTokenizer
 from .finite import FiniteCheck
 
@@ -114,7 +114,7 @@ class EncoderShim(Shim):
         """Make an encoder from what was stored.
 
         backbone (Backbone): The backbone.
-        adapters (dict[str, Any] | None): From `adapter_state`.
+        adapters (dict[str, Any] | None): From `record_adapters`.
         tensors (dict[str, torch.Tensor]): The trained tensors.
         file (str): Where they are from, for errors.
         RETURNS (Encoder): The encoder.
@@ -163,13 +163,14 @@ class EncoderShim(Shim):
             if parameter.requires_grad and parameter.grad is not None:
                 parameters[name], gradients[name] = parameter, parameter.grad
         overflow = bool(gradients) and self.scaler.unscale(list(gradients.values()))
-        for name, parameter in parameters.items():
-            if not overflow:
-                value = cast(FloatsXd, torch2xp(parameter.data))
-                gradient = cast(FloatsXd, torch2xp(gradients[name]))
-                weights, _ = optimizer((self.id, name), value, gradient)
-                parameter.data.copy_(xp2torch(weights, device=parameter.device))
-            parameter.grad = None
+        with self.encoder.lock.write():
+            for name, parameter in parameters.items():
+                if not overflow:
+                    value = cast(FloatsXd, torch2xp(parameter.data))
+                    gradient = cast(FloatsXd, torch2xp(gradients[name]))
+                    weights, _ = optimizer((self.id, name), value, gradient)
+                    parameter.data.copy_(xp2torch(weights, device=parameter.device))
+                parameter.grad = None
         self.scaler.update()
 
     @contextlib.contextmanager
@@ -185,13 +186,23 @@ class EncoderShim(Shim):
             if _is_own(key, self.id) and key[1] in own:
                 averages[own[key[1]]] = value
         backup = {parameter: parameter.data.clone() for parameter in averages}
-        for parameter, average in averages.items():
-            parameter.data.copy_(xp2torch(average, device=parameter.device))
+        values = {
+            parameter: xp2torch(average, device=parameter.device)
+            for parameter, average in averages.items()
+        }
+        self._put(values)
         try:
             yield
         finally:
-            for parameter, trained in backup.items():
-                parameter.data.copy_(trained)
+            self._put(backup)
+
+    def _put(self, values: dict[nn.Parameter, torch.Tensor]) -> None:
+        """Overwrite parameters, while no other thread predicts."""
+        if not values:
+            return
+        with self.encoder.lock.write():
+            for parameter, value in values.items():
+                parameter.data.copy_(value)
 
     # Copies and storage
 
@@ -202,8 +213,8 @@ class EncoderShim(Shim):
         if self.loaded:
             encoder = self.encoder
             tensors = {name: tensor.detach().cpu() for name, tensor in encoder.delta().items()}
-            state = adapter_state(encoder)
-            restored = copied._restore(encoder.shared, state, tensors, DELTA_FILE)
+            record = record_adapters(encoder)
+            restored = copied._restore(encoder.shared, record, tensors, DELTA_FILE)
             copied._use(restored, self.tokenizer)
         return copied
 
@@ -228,7 +239,7 @@ class EncoderShim(Shim):
     def delta_bytes(self) -> bytes:
         """RETURNS (bytes): What was trained and the backbone's reference, as a safetensors file."""
         if self._model is None:
-            return NOTHING
+            return EMPTY_DELTA
         return delta_to_bytes(self.encoder, self.reference())
 
     def load_delta(self, content: bytes, file: str, source: str | None = None) -> None:
@@ -242,7 +253,7 @@ class EncoderShim(Shim):
         RAISES (BertFamilyError): If the backbone is missing or another one, or the delta is damaged
             or does not fit.
         """
-        if content == NOTHING:
+        if content == EMPTY_DELTA:
             return
         tensors, reference, adapters = read_delta(content, file)
         backbone = self._load_backbone(source)

@@ -4,10 +4,12 @@ from typing import Any
 
 from spacy.language import Language
 from spacy_transformers.layers import TransformerListener
+from spacy_transformers.pipeline_component import Transformer
 from thinc.api import Model
 
 from ..errors import Errors
 from .component import AdapterTransformer
+from .linking import is_named
 from .shim import EncoderShim
 
 
@@ -17,22 +19,38 @@ def upstream_name(model: Model[Any, Any]) -> str | None:
     model (Model): The model.
     RETURNS (str | None): The name, `*` for any; None if the model has no listener.
     """
-    names = [node.upstream_name for node in model.walk() if isinstance(node, TransformerListener)]
-    return names[0] if names else None
+    listener = find_listener(model)
+    return None if listener is None else listener.upstream_name
+
+
+def find_listener(model: Model[Any, Any]) -> TransformerListener | None:
+    """RETURNS (TransformerListener | None): The first listener in a model, None for none."""
+    for node in model.walk():
+        if isinstance(node, TransformerListener):
+            return node
+    return None
 
 
 def find_transformer(model: Model[Any, Any], nlp: Language | None) -> AdapterTransformer | None:
-    """Find the transformer that a model listens to.
+    """Find the transformer that a model listens to: the one that runs last before it.
 
-    model (Model): The model.
+    model (Model): The model of a component.
     nlp (Language | None): The pipeline.
-    RETURNS (AdapterTransformer | None): The transformer; None if it is not one of ours.
+    RETURNS (AdapterTransformer | None): The transformer; None if it has another name, or is not one
+        of ours.
     """
-    upstream = upstream_name(model)
+    listener = find_listener(model)
+    if listener is None:
+        return None
+    last = None
     components = [] if nlp is None else nlp.components
-    for name, component in components:
-        if isinstance(component, AdapterTransformer) and upstream in (name, "*"):
-            return component
+    for _, component in components:
+        if getattr(component, "model", None) is model:
+            break
+        if isinstance(component, Transformer):
+            last = component
+    if isinstance(last, AdapterTransformer) and is_named(listener, last.name):
+        return last
     return None
 
 

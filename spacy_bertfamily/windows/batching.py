@@ -1,56 +1,63 @@
-"""Packing windows by length, so that little is computed for padding."""
+"""Pack windows of about equal length into batches, so that little is computed for padding."""
 
 from collections.abc import Callable, Iterator, Sequence
 
-# A batch is closed once it has this many pieces and the next window would pad more than this part
-# of it. Small batches cost a launch, wide ones padding.
-FULL_ENOUGH = 1024
+# A batch is closed early once it has MIN_BATCH_PIECES pieces and the next window would make more
+# than MAX_PADDING of it padding. Below that number, launching another batch costs more than the
+# padding.
+MIN_BATCH_PIECES = 1024
 MAX_PADDING = 0.06
 
 
 def pack(
     lengths: Sequence[int],
     batch_pieces: int,
-    padded: Callable[[int], int | None] = lambda length: None,
+    padded_length: Callable[[int], int | None] = lambda length: None,
 ) -> list[list[int]]:
     """Sort windows by length and pack them into batches.
 
     lengths (Sequence[int]): The length of each window, in pieces.
     batch_pieces (int): The most padded pieces in a batch, unless a single window is longer than
         that.
-    padded (Callable[[int], int | None]): The length to which a window must be padded. Only windows
-        for which it is the same go in one batch.
-    RETURNS (list[list[int]]): Indices, the longest windows first, so that too large a setting fails
-        at once.
+    padded_length (Callable[[int], int | None]): From a window's length to the one that it must be
+        padded to; None for that of the longest window in its batch. Only windows for which it is
+        the same go in one batch.
+    RETURNS (list[list[int]]): Indices of windows, the longest first, so that a setting that needs
+        too much memory fails at once.
     """
     groups: dict[int | None, list[int]] = {}
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        groups.setdefault(padded(lengths[index]), []).append(index)
-    return [
-        batch
-        for length, group in groups.items()
-        for batch in _pack_group(group, lengths, batch_pieces, length)
-    ]
+        groups.setdefault(padded_length(lengths[index]), []).append(index)
+    batches: list[list[int]] = []
+    for fixed_length, group in groups.items():
+        batches.extend(_pack_group(group, lengths, batch_pieces, fixed_length))
+    return batches
 
 
 def _pack_group(
-    group: list[int], lengths: Sequence[int], batch_pieces: int, fixed: int | None
+    group: list[int], lengths: Sequence[int], batch_pieces: int, fixed_length: int | None
 ) -> Iterator[list[int]]:
     """Pack windows that are sorted by length.
 
-    fixed (int | None): The length to which they are all padded; None for that of the longest in the
-        batch.
+    group (list[int]): Indices of the windows.
+    lengths (Sequence[int]): The lengths of all windows.
+    batch_pieces (int): The most padded pieces in a batch.
+    fixed_length (int | None): The length to which they are all padded; None for that of the longest
+        in the batch.
+    YIELDS (list[int]): Indices of the windows of one batch.
     """
     batch: list[int] = []
     total = longest = 0
     for index in group:
-        length = fixed or lengths[index]
+        length = fixed_length or lengths[index]
         padded = longest * (len(batch) + 1)
-        too_wide = total >= FULL_ENOUGH and total + length < (1 - MAX_PADDING) * padded
-        if batch and (padded > batch_pieces or too_wide):
+        is_full = padded > batch_pieces
+        is_padding = total >= MIN_BATCH_PIECES and total + length < (1 - MAX_PADDING) * padded
+        if batch and (is_full or is_padding):
             yield batch
             batch, total = [], 0
-        longest = longest if batch else length
+        if not batch:
+            longest = length
         batch.append(index)
         total += length
     if batch:

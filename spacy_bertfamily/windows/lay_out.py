@@ -1,4 +1,13 @@
-"""A text in windows, and the place of each of its pieces in them."""
+"""Lay out a text for the backbone. All windows and layouts are made here.
+
+`lay_out` is the place to change what the backbone reads of a text:
+
+- Other ids than those of the text, such as masked pieces: replace the `ids` of a `Window`
+  (`dataclasses.replace`). Nothing else changes, because a layout refers to positions, not to ids.
+- Something that is carried from one window of a text to the next: the windows of a `LaidOutText`
+  are in the order of the text. `batching.pack` sorts windows by length, so windows that depend on
+  each other have to be given to it one after the other.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +21,9 @@ from .pieces import Pieces, PieceTokenizer
 class LaidOutText:
     """A text that is ready for the backbone.
 
-    windows (Sequence[Window]): Its windows; at least one, unless the text is left out.
-    layout (Layout | None): The places of its pieces in the windows; None if it is left out.
+    windows (Sequence[Window]): Its windows in the order of the text; at least one, unless the text
+        is left out.
+    layout (Layout | None): Where its pieces are in the windows; None if it is left out.
     """
 
     windows: Sequence[Window]
@@ -25,8 +35,7 @@ LEFT_OUT = LaidOutText((), None)
 
 
 def lay_out(pieces: Pieces, tokenizer: PieceTokenizer, max_pieces: int, stride: int) -> LaidOutText:
-    """Cut a text into windows and note where its pieces are. Every window that the encoder reads is
-    made here.
+    """Cut a text into windows and note where its pieces are.
 
     pieces (Pieces): One text, or two.
     tokenizer (PieceTokenizer): Knows the special pieces.

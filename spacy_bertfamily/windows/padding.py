@@ -1,4 +1,4 @@
-"""Windows of one batch as arrays of equal length."""
+"""Pad the windows of a batch to arrays of equal length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,34 +10,36 @@ from .cut import Window
 
 @dataclass(frozen=True)
 class PaddedWindows:
-    """Windows of one batch. All arrays are integers, `(windows, length)`.
+    """The windows of one batch. All arrays are integers, `(windows, length)`.
 
     ids (np.ndarray): Piece ids.
     mask (np.ndarray): 1 for pieces, 0 for padding.
     types (np.ndarray): Token type ids.
-    focus (np.ndarray): 1 for the pieces that all others should see.
+    global_attention_mask (np.ndarray): 1 for the pieces that all others should see.
     """
 
     ids: np.ndarray
     mask: np.ndarray
     types: np.ndarray
-    focus: np.ndarray
+    global_attention_mask: np.ndarray
 
 
 def pad_windows(windows: Sequence[Window], pad_id: int, length: int | None = None) -> PaddedWindows:
     """Pad windows to one length.
 
     windows (Sequence[Window]): The windows, at least one.
-    pad_id (int): The piece that stands for padding.
+    pad_id (int): The padding piece.
     length (int | None): The length in pieces; None for that of the longest window.
     RETURNS (PaddedWindows): The arrays.
     """
     shape = (len(windows), length or max(map(len, windows)))
     ids = np.full(shape, pad_id, dtype="int64")
-    mask, types, focus = (np.zeros(shape, dtype="int64") for _ in range(3))
+    mask = np.zeros(shape, dtype="int64")
+    types = np.zeros(shape, dtype="int64")
+    global_attention_mask = np.zeros(shape, dtype="int64")
     for row, window in enumerate(windows):
         ids[row, : len(window)] = window.ids
         mask[row, : len(window)] = 1
         types[row, : len(window)] = window.types
-        focus[row, : len(window)] = window.focus
-    return PaddedWindows(ids, mask, types, focus)
+        global_attention_mask[row, : len(window)] = window.global_attention_mask
+    return PaddedWindows(ids, mask, types, global_attention_mask)

@@ -1,6 +1,6 @@
-"""From text to wordpieces, with the place of each in the text."""
+"""Split texts into pieces, with the character offsets of each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,10 @@ from transformers import PreTrainedTokenizerBase
 
 from ..annotation.segments import Bounds, segment_bounds
 from .offsets import tokenize_slowly
+from .template import Template
+
+# The ids of a text's pieces, `(pieces,)`, and their starts and ends in it, `(pieces, 2)`.
+Encoded = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -47,63 +51,36 @@ def pair_pieces(first: Pieces, second: Pieces) -> Pieces:
     )
 
 
-@dataclass(frozen=True)
-class Template:
-    """The special pieces of a backbone: what it puts before, between and after one or two texts.
+def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[Encoded]:
+    """Split texts into pieces without special ones, whatever the texts contain.
 
-    special (tuple[tuple[int, ...], ...]): Piece ids; one text has two places for them, two texts
-        three.
-    special_types (tuple[tuple[int, ...], ...]): Their token type ids.
-    text_types (tuple[int, ...]): The token type id of each text.
+    Characters for which the vocabulary has no piece, not even an unknown one, get none.
+
+    tokenizer (PreTrainedTokenizerBase): The tokenizer.
+    texts (list[str]): The texts.
+    RETURNS (list[tuple[np.ndarray, np.ndarray]]): For each text, the piece ids, `(pieces,)`, and
+        their starts and ends in it, `(pieces, 2)`.
     """
-
-    special: tuple[tuple[int, ...], ...]
-    special_types: tuple[tuple[int, ...], ...]
-    text_types: tuple[int, ...]
-
-    @classmethod
-    def learn(cls, tokenizer: PreTrainedTokenizerBase, *probes: str) -> "Template":
-        """Read the template off what the tokenizer makes of a text, or of two."""
-        special: list[list[int]] = [[] for _ in range(len(probes) + 1)]
-        types: list[list[int]] = [[] for _ in range(len(probes) + 1)]
-        text_types = [0] * len(probes)
-        place = 0
-        for piece, type_id, text in _probe(tokenizer, probes):
-            if text is None:
-                special[place].append(piece)
-                types[place].append(type_id)
-            else:
-                place, text_types[text] = text + 1, type_id
-        return cls(tuple(map(tuple, special)), tuple(map(tuple, types)), tuple(text_types))
-
-    @property
-    def n_special(self) -> int:
-        return sum(map(len, self.special))
-
-
-def _probe(
-    tokenizer: PreTrainedTokenizerBase, probes: Sequence[str]
-) -> Iterable[tuple[int, int, int | None]]:
-    """RETURNS (Iterable[tuple[int, int, int | None]]): For each piece that a tokenizer makes of one
-    or two texts its id, its token type id, and the number of its text; None for a special piece.
-    """
-    if tokenizer.is_fast:
-        # as all texts are split: to change this of a tokenizer fails while another thread uses it
-        options = {
-            "add_special_tokens": True,
-            "split_special_tokens": True,
-            "truncation": False,
-            "padding": False,
-        }
-        encoding = tokenizer(*probes, **options).encodings[0]
-        return zip(encoding.ids, encoding.type_ids, encoding.sequence_ids)
-    texts = [[-1], [-2]][: len(probes)]  # no ids of pieces
-    ids = tokenizer.build_inputs_with_special_tokens(*texts)
-    return zip(
-        ids,
-        tokenizer.create_token_type_ids_from_sequences(*texts),
-        [-i - 1 if i < 0 else None for i in ids],
+    if not texts:
+        return []
+    if not tokenizer.is_fast:
+        return [tokenize_slowly(tokenizer, text) for text in texts]
+    batch = tokenizer(
+        texts,
+        add_special_tokens=False,
+        split_special_tokens=True,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        truncation=False,
+        padding=False,
+        verbose=False,
     )
+    encoded = []
+    for encoding in batch.encodings:
+        ids = np.asarray(encoding.ids, dtype="int64")
+        offsets = np.asarray(encoding.offsets, dtype="int64").reshape(-1, 2)
+        encoded.append((ids, offsets))
+    return encoded
 
 
 class PieceTokenizer:
@@ -116,13 +93,13 @@ class PieceTokenizer:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, causal: bool = False):
         self.tokenizer = tokenizer
         self.causal = causal
-        self.single = Template.learn(tokenizer, "a")
-        self.pair = Template.learn(tokenizer, "a", "a")
+        self.single = Template.from_tokenizer(tokenizer, "a")
+        self.pair = Template.from_tokenizer(tokenizer, "a", "a")
         self.pad_id = tokenizer.pad_token_id or 0
-        self.unknown_id, self.classifying_id = (
-            tokenizer.unk_token_id,
-            tokenizer.cls_token_id,
-        )  # slow to look up
+        # looked up once, since a tokenizer is slow to look them up
+        self.unknown_id = tokenizer.unk_token_id
+        self.classifying_id = tokenizer.cls_token_id
+        # for a window that would otherwise be empty
         self.filler = self.pad_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
         vocabulary = tokenizer.get_vocab()
         self.strings = [""] * (max(vocabulary.values()) + 1)
@@ -130,10 +107,10 @@ class PieceTokenizer:
             self.strings[piece] = string
 
     def __call__(self, docs: Sequence[Doc], separator: str | None) -> list[Pieces]:
-        """Split Docs into pieces, all texts in one call.
+        """Split Docs into pieces, all texts in one call of the tokenizer.
 
         docs (Sequence[Doc]): The Docs.
-        separator (str | None): What sets two texts apart.
+        separator (str | None): Separates two texts of a Doc.
         RETURNS (list[Pieces]): One for each Doc.
         """
         bounds: list[tuple[Bounds, ...]] = []
@@ -143,11 +120,20 @@ class PieceTokenizer:
             segments = segment_bounds(doc, separator) or ((0, len(text)),)
             bounds.append(segments)
             texts.extend(text[start:end] for start, end in segments)
-        encodings = iter(self._encode(texts))
-        return [_join([next(encodings) for _ in segments], segments) for segments in bounds]
+        encoded = iter(encode_texts(self.tokenizer, texts))
+        return [_make_pieces([next(encoded) for _ in segments], segments) for segments in bounds]
+
+    def split(self, texts: Sequence[str]) -> list[Pieces]:
+        """Split plain texts into pieces.
+
+        texts (Sequence[str]): The texts. No tokenizer can read lone surrogates.
+        RETURNS (list[Pieces]): One for each text.
+        """
+        encoded = encode_texts(self.tokenizer, list(texts))
+        return [_make_pieces([e], ((0, len(text)),)) for text, e in zip(texts, encoded)]
 
     def cls_index(self, ids: np.ndarray, special: np.ndarray) -> int:
-        """Find the piece that stands for a sequence, as [CLS] does in BERT.
+        """Find the piece that represents a sequence, as [CLS] does in BERT.
 
         ids (np.ndarray): The sequence, `(length,)`, at least one piece.
         special (np.ndarray): Which of them are special, boolean, `(length,)`.
@@ -157,53 +143,22 @@ class PieceTokenizer:
         """
         if self.causal:
             return len(ids) - 1
-        places = np.flatnonzero(special)
-        classifying = places[ids[places] == self.classifying_id]
+        positions = np.flatnonzero(special)
+        classifying = positions[ids[positions] == self.classifying_id]
         if len(classifying):
             return int(classifying[0])
-        return 0 if special[0] else int(places[-1]) if len(places) else len(ids) - 1
-
-    def split(self, texts: Sequence[str]) -> list[Pieces]:
-        """Split plain texts into pieces, whatever is in them.
-
-        texts (Sequence[str]): The texts.
-        RETURNS (list[Pieces]): One for each text.
-        """
-        return [
-            _join([encoded], ((0, len(text)),))
-            for text, encoded in zip(texts, self._encode(list(texts)))
-        ]
-
-    def _encode(self, texts: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-        if not texts:
-            return []
-        if not self.tokenizer.is_fast:
-            return [tokenize_slowly(self.tokenizer, text) for text in texts]
-        encoded = self.tokenizer(
-            texts,
-            add_special_tokens=False,
-            split_special_tokens=True,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            truncation=False,
-            padding=False,
-            verbose=False,
-        )
-        return [
-            (np.asarray(e.ids, dtype="int64"), np.asarray(e.offsets, dtype="int64").reshape(-1, 2))
-            for e in encoded.encodings
-        ]
+        if special[0]:
+            return 0
+        if len(positions):
+            return int(positions[-1])
+        return len(ids) - 1
 
 
-def _join(encoded: list[tuple[np.ndarray, np.ndarray]], segments: tuple[Bounds, ...]) -> Pieces:
+def _make_pieces(encoded: list[Encoded], segments: tuple[Bounds, ...]) -> Pieces:
+    """Put the texts of a Doc together, with offsets that count from the Doc's start."""
     ids = np.concatenate([ids for ids, _ in encoded])
     offsets = np.concatenate(
         [offsets + start for (_, offsets), (start, _) in zip(encoded, segments)]
     )
-    return Pieces(
-        ids,
-        offsets[:, 0],
-        offsets[:, 1],
-        len(encoded[0][0]) if len(encoded) == 2 else None,
-        segments,
-    )
+    n_first = len(encoded[0][0]) if len(encoded) == 2 else None
+    return Pieces(ids, offsets[:, 0], offsets[:, 1], n_first, segments)

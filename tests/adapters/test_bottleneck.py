@@ -1,33 +1,18 @@
-"""Bottleneck adapters against the formulas of their papers, written out plainly."""
+"""Compare bottleneck adapters with the formulas of their papers."""
 
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel
 
 from spacy_bertfamily.adapters import Bottleneck
 from spacy_bertfamily.model_types.spec import ModelTypeSpec, Site
 from spacy_bertfamily.model_types.table import SPECS, known_spec, register_model_type
 
-WIDTH = 32
-
-
-def make_bert():
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=50, hidden_size=WIDTH, num_hidden_layers=3, num_attention_heads=4, intermediate_size=48,
-        max_position_embeddings=16, attn_implementation="eager", initializer_range=0.2,
-    )  # fmt: skip
-    return BertModel(config, add_pooling_layer=False).eval().requires_grad_(False)
-
-
-def bottleneck(module, x):
-    hidden = torch.nn.functional.gelu(x @ module.down.weight.T + module.down.bias)
-    return (hidden @ module.up.weight.T + module.up.bias) * module.scaling
+from ..util.adapters import WIDTH, bottleneck, make_bert
 
 
 def reference_layer(layer, modules, placement, x):
-    """One BERT layer with adapters, as the papers state it."""
+    """Compute one BERT layer with adapters, as the papers define it."""
     attended = layer.attention.output.dense(layer.attention.self(x)[0])
     if placement == "houlsby":
         attended = attended + bottleneck(modules["attention"], attended)
@@ -60,7 +45,7 @@ def test_equals_the_formula(placement, scaling):
     torch.testing.assert_close(with_adapters, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_detach_gives_the_model_back_exactly():
+def test_detach_restores_the_model_exactly():
     model, ids = make_bert(), torch.arange(12).reshape(2, 6)
     before, state = (
         model(ids).last_hidden_state,
@@ -91,7 +76,7 @@ def test_number_of_parameters(settings, count):
     assert sum(p.numel() for p in modules.parameters()) == count
 
 
-def test_left_out_layers_are_the_bare_models():
+def test_layers_without_adapters_equal_the_bare_model():
     model, ids = make_bert(), torch.arange(12).reshape(2, 6)
     before = model(ids, output_hidden_states=True).hidden_states
     Bottleneck(size=5, init_scale=0.3, layers=(2,)).attach(model, SPECS["bert"])
@@ -134,7 +119,7 @@ def test_unknown_layers(layer):
         Bottleneck(layers=(layer,)).attach(make_bert(), SPECS["bert"])
 
 
-def test_a_family_can_be_registered(monkeypatch):
+def test_a_model_type_can_be_registered(monkeypatch):
     monkeypatch.delitem(SPECS, "bert")
     with pytest.raises(ValueError, match=r"B008.*'bert'.*roberta.*register_model_type"):
         known_spec("bert")

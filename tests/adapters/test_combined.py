@@ -1,4 +1,4 @@
-"""Adapters made of others: their formulas, what is trained of them, and what is refused."""
+"""Adapters made of others: formulas, what is trained, and which combinations are refused."""
 
 import shutil
 
@@ -12,9 +12,8 @@ from spacy_bertfamily.adapters.fusion import FusionModule
 from spacy_bertfamily.adapters.registry import resolve_adapter
 from spacy_bertfamily.model_types.table import SPECS
 
-from .kinds import needs_peft
-from .test_bottleneck import bottleneck, make_bert
-from .test_kinds import train, vectors
+from ..util.adapters import bottleneck, make_bert, needs_peft
+from ..util.pipelines import train, vectors
 
 IDS = torch.arange(12).reshape(2, 6)
 PFEIFFER = {
@@ -32,7 +31,7 @@ def two(placement="pfeiffer"):
 
 
 def read(norm, placement, out, middle):
-    """What an adapter reads behind the feed-forward sublayer, by its paper."""
+    """RETURNS (torch.Tensor): The input of an adapter after the feed-forward sublayer."""
     return {"houlsby": out, "pfeiffer": norm(out + middle), "parallel": middle}[placement]
 
 
@@ -54,7 +53,7 @@ def averaged(modules, key, placement, norm, out, middle):
 
 
 def fused(modules, key, placement, norm, out, middle):
-    """Pfeiffer et al. 2021, section 3.2, for each piece by itself."""
+    """Compute Pfeiffer et al. 2021, section 3.2, for each piece separately."""
     attention, x = modules.layers[f"{key}-ffn"], read(norm, placement, out, middle)
     changes = [bottleneck(modules.member(name).layers[key]["ffn"], x) for name in ("a", "b")]
     result = out.clone()
@@ -92,14 +91,23 @@ def test_equals_the_formula(kind, settings, formula, placement):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda m: Stack({"a": m}), lambda m: Average({"a": m}), lambda m: Fusion({"a": m}),
-             lambda m: Stack({"x": Average({"a": m, "no": Bottleneck(init_scale=0.0)}, (1.0, 0.0))})]
-)  # fmt: skip
+    "make",
+    [
+        lambda m: Stack({"a": m}),
+        lambda m: Average({"a": m}),
+        lambda m: Fusion({"a": m}),
+        lambda m: Stack({"x": Average({"a": m, "no": Bottleneck(init_scale=0.0)}, (1.0, 0.0))}),
+    ],
+)
 @pytest.mark.parametrize(
     "member",
-    [Bottleneck(5, init_scale=0.3), Bottleneck(5, init_scale=0.3, layers=(1,)), PAL(8, 2, init_scale=0.3)],
-)  # fmt: skip
-def test_one_alone_is_itself(make, member):
+    [
+        Bottleneck(5, init_scale=0.3),
+        Bottleneck(5, init_scale=0.3, layers=(1,)),
+        PAL(8, 2, init_scale=0.3),
+    ],
+)
+def test_a_combination_of_one_adapter_equals_that_adapter(make, member):
     outputs = []
     for settings in (member, make(member)):
         model = make_bert()
@@ -107,12 +115,11 @@ def test_one_alone_is_itself(make, member):
         settings.attach(model, SPECS["bert"])
         outputs.append(model(IDS).last_hidden_state)
     assert not torch.allclose(outputs[0], make_bert()(IDS).last_hidden_state, atol=1e-3)
-    torch.testing.assert_close(
-        *outputs, atol=1e-4, rtol=1e-4
-    )  # a fusion's V is the identity but for 1e-6
+    # a fusion's V differs from the identity by 1e-6
+    torch.testing.assert_close(*outputs, atol=1e-4, rtol=1e-4)
 
 
-def test_values_begin_at_the_identity_and_are_drawn_to_it():
+def test_fusion_values_start_at_the_identity_and_are_regularized_towards_it():
     module = FusionModule(8, 0.0, regularization=0.5)
     weight = module.value.weight
     assert torch.equal(weight.diagonal(), torch.ones(8))
@@ -137,7 +144,7 @@ def trained(make_tagger):
 
 
 @pytest.mark.parametrize("kind", ["Stack", "Average", "Fusion"])
-def test_named_adapters_are_copied_and_stay_as_they_are(trained, tmp_path, kind):
+def test_named_adapters_are_copied_and_not_changed(trained, tmp_path, kind):
     nlp, examples = trained
     transformer = nlp.get_pipe("transformer")
     encoder = transformer.shim.encoder
@@ -177,14 +184,14 @@ def saved(trained, tmp_path):
     return folders
 
 
-def test_a_config_that_names_trained_adapters(trained, saved, make_tagger, tmp_path):
+def test_a_config_can_name_trained_adapters(trained, saved, make_tagger, tmp_path):
     nlp, examples = make_tagger(initialize=False, trainable=["adapter"], adapter=FUSION)
     nlp.config["initialize"]["components"]["transformer"] = {"adapters": saved}
     nlp.initialize(lambda: examples)
     transformer = nlp.get_pipe("transformer")
     assert (transformer.adapters, transformer.active_adapter) == (["a", "ab", "default"], "default")
     train(nlp, examples)
-    nlp.initialize(lambda: examples)  # once more loads nothing anew
+    nlp.initialize(lambda: examples)  # initializing again loads nothing
     encoder = transformer.shim.encoder
     for name in ("a", "ab"):
         expected = trained[0].get_pipe("transformer").shim.encoder.modules_of(name).state_dict()
@@ -202,7 +209,7 @@ def test_a_config_that_names_trained_adapters(trained, saved, make_tagger, tmp_p
         assert np.array_equal(vectors(loaded), output)
 
 
-def test_a_config_whose_adapters_are_missing(saved, make_tagger):
+def test_a_config_that_names_missing_adapters_is_an_error(saved, make_tagger):
     nlp, examples = make_tagger(initialize=False, trainable=["adapter"], adapter=FUSION)
     with pytest.raises(ValueError, match=r"B077.*'a'.*initialize.components.NAME.adapters"):
         nlp.initialize(lambda: examples)
@@ -245,10 +252,8 @@ def test_wrong_combinations_change_nothing(trained, block, message):
 
 
 @needs_peft
-def test_peft_in_a_stack():
-    """LoRA inside the sublayers and a bottleneck behind them; but not two in one place, nor an
-    average.
-    """
+def test_lora_and_a_bottleneck_can_be_stacked():
+    """A stack of two adapters in one place, or an average with LoRA, is an error."""
     lora, bottlenecks = resolve_adapter(LORA), resolve_adapter(PFEIFFER)
     together, stack, model = make_bert(), make_bert(), make_bert()
     torch.manual_seed(4)

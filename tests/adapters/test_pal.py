@@ -1,4 +1,4 @@
-"""PALs against a plain re-statement of the paper's equations."""
+"""Compare PALs with a plain restatement of the paper's equations."""
 
 import math
 
@@ -8,16 +8,14 @@ import torch
 from spacy_bertfamily.adapters import PAL
 from spacy_bertfamily.model_types.table import SPECS
 
-from .test_bottleneck import WIDTH, make_bert
+from ..util.adapters import WIDTH, make_bert
 
 IDS = torch.arange(12).reshape(2, 6)
 MASK = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
 
 
 def attention(module, x, heads, mask):
-    """Heads and positions one by one, as in the definition of attention; there is no output
-    matrix.
-    """
+    """Compute attention head by head and position by position, without an output matrix."""
     query, key, value = (x @ m.weight.T + m.bias for m in (module.query, module.key, module.value))
     width = x.shape[-1] // heads
     result = torch.zeros_like(x)
@@ -31,7 +29,7 @@ def attention(module, x, heads, mask):
 
 
 def reference_layer(layer, module, settings, x, mask, extended):
-    """y = LN(FFN(h) + h + PAL(x))"""
+    """Compute y = LN(FFN(h) + h + PAL(x))."""
     h = layer.attention.output.LayerNorm(
         layer.attention.output.dense(layer.attention.self(x, extended)[0]) + x
     )
@@ -69,7 +67,7 @@ def test_equals_the_equations(settings):
     assert not torch.allclose(with_pals[real], bare[real], atol=1e-2)
 
 
-def test_padding_is_not_seen():
+def test_padding_does_not_change_the_result():
     model = make_bert()
     PAL(size=12, heads=3, init_scale=0.3).attach(model, SPECS["bert"])
     with torch.no_grad():
@@ -93,10 +91,10 @@ def test_number_of_parameters(settings, count):
     assert sum(p.numel() for p in modules.parameters()) == count
 
 
-def test_no_op_is_exact():
+def test_init_scale_0_is_exactly_the_identity():
     model = make_bert()
     bare = model(IDS, attention_mask=MASK).last_hidden_state
-    PAL(size=12, heads=3, no_op=True).attach(model, SPECS["bert"])
+    PAL(size=12, heads=3, init_scale=0.0).attach(model, SPECS["bert"])
     assert torch.equal(model(IDS, attention_mask=MASK).last_hidden_state, bare)
 
 
@@ -107,7 +105,8 @@ def test_no_op_is_exact():
         ({"size": 0}, r"B004.*size.*at least 1"),
         ({"heads": 0}, r"B004.*heads.*at least 1"),
         ({"activation": "magic"}, r"B004.*activation.*'magic'.*gelu"),
-        ({"init_scale": 0.0}, r"B004.*init_scale.*no_op = true"),
+        ({"init_scale": -0.1}, r"B004.*init_scale.*0 \(exactly the identity\) or more"),
+        ({"inner_init_scale": 0.0}, r"B004.*inner_init_scale.*more than 0, or null"),
         ({"dropout": 1.0}, r"B004.*dropout"),
     ],
 )

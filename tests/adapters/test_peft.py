@@ -1,4 +1,4 @@
-"""peft's methods: against peft itself, and what it is not allowed to do."""
+"""Compare peft's methods with peft itself, and check which settings are refused."""
 
 import builtins
 
@@ -10,14 +10,13 @@ from spacy_bertfamily.adapters import Peft
 from spacy_bertfamily.backbone import load_backbone
 from spacy_bertfamily.model_types.table import SPECS, known_spec
 
-from .kinds import needs_peft
-from .test_bottleneck import make_bert
+from ..util.adapters import make_bert, needs_peft
 
 IDS = torch.arange(12).reshape(2, 6)
 
 
 def shaken(parameters):
-    """Values that matter: LoRA starts as a no-op."""
+    """Give parameters random values, since LoRA starts as a no-op."""
     torch.manual_seed(1)
     for _, parameter in sorted(parameters):
         parameter.data = torch.randn(parameter.shape) * 0.3
@@ -96,7 +95,7 @@ def test_wrong_settings(method, settings, message):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_without_peft(monkeypatch):
+def test_missing_peft_is_an_error_that_names_the_extra(monkeypatch):
     find = builtins.__import__
 
     def fail(name, *args, **kwargs):
@@ -140,7 +139,7 @@ def test_prefix_equals_pefts_own_model(backbones, model_type, projection):
     "model_type",
     ["albert", "deberta-v2", "distilbert", "gpt2", "longformer", "mpnet", "nezha", "t5"],
 )
-def test_backbones_without_a_place_for_a_prefix(backbones, model_type):
+def test_backbones_that_cannot_take_a_prefix_are_refused(backbones, model_type):
     model = load_backbone(backbones(model_type)).model
     with pytest.raises(
         ValueError, match=rf"B071.*'{model_type}' take no such prefix, but only bert, big_bird"
@@ -149,15 +148,15 @@ def test_backbones_without_a_place_for_a_prefix(backbones, model_type):
 
 
 @needs_peft
-def test_a_prefix_takes_positions(make_tagger):
+def test_a_prefix_takes_positions_from_the_window(make_tagger):
     with pytest.raises(ValueError, match=r"B081.*max_pieces = 32.*33 virtual tokens.*31 or less"):
         make_tagger(
             trainable=["adapter"],
-            adapter={"@adapters": "spacy-bertfamily.PrefixTuning.v1", "tokens": 33},
+            adapter={"@adapters": "spacy-bertfamily.PrefixTuning.v2", "num_virtual_tokens": 33},
         )
     nlp, _ = make_tagger(trainable=["adapter"])
     transformer = nlp.get_pipe("transformer")
-    prefix = {"@adapters": "spacy-bertfamily.PrefixTuning.v1", "tokens": 33}
+    prefix = {"@adapters": "spacy-bertfamily.PrefixTuning.v2", "num_virtual_tokens": 33}
     with pytest.raises(ValueError, match=r"B081"):
         transformer.add_adapter(
             "both", {"@adapters": "spacy-bertfamily.Stack.v1", "adapters": {"prefix": prefix}}

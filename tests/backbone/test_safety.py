@@ -1,12 +1,11 @@
-"""Backbones from strangers: nothing runs, nothing outside the folder is read, and what is wrong is
-said.
-"""
+"""Untrusted backbones: no code runs, no other files are read, and errors name the cause."""
 
 import json
 import pickle
 import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -14,19 +13,10 @@ from safetensors.torch import save_file
 
 from spacy_bertfamily.backbone import load_backbone, read_config
 from spacy_bertfamily.backbone.safety import clean_config
+from spacy_bertfamily.errors import BertFamilyError
 
-from ..util import load_tensors
-
-
-@pytest.fixture
-def folder(tiny, tmp_path):
-    """A copy of the tiny BERT that a test may spoil."""
-    return Path(shutil.copytree(tiny, tmp_path / "backbone"))
-
-
-def change_config(folder, file="config.json", **entries):
-    path = folder / file
-    path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+from ..util.damage import MakesFile
+from ..util.files import change_json, load_tensors
 
 
 def to_bin(folder):
@@ -35,50 +25,41 @@ def to_bin(folder):
     (folder / "model.safetensors").unlink()
 
 
-class Bomb:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
+def test_bin_and_safetensors_are_the_same_backbone(tiny, tiny_copy):
+    to_bin(tiny_copy)
+    assert load_backbone(str(tiny_copy)) is load_backbone(tiny)
 
 
-def test_bin_and_safetensors_are_the_same_backbone(tiny, folder):
-    to_bin(folder)
-    assert load_backbone(str(folder)) is load_backbone(tiny)
-
-
-def test_code_in_a_bin_file_never_runs(folder, tmp_path):
-    to_bin(folder)
+def test_code_in_a_bin_file_never_runs(tiny_copy, tmp_path):
+    to_bin(tiny_copy)
     marker = tmp_path / "exploded"
-    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"weight": Bomb(marker)}))
+    (tiny_copy / "pytorch_model.bin").write_bytes(pickle.dumps({"weight": MakesFile(marker)}))
     with pytest.raises(ValueError, match=r"B025.*pytorch_model.bin"):
-        load_backbone(str(folder))
-    torch.save({"weight": Bomb(marker)}, folder / "pytorch_model.bin")
+        load_backbone(str(tiny_copy))
+    torch.save({"weight": MakesFile(marker)}, tiny_copy / "pytorch_model.bin")
     with pytest.raises(ValueError, match=r"B025.*pytorch_model.bin"):
-        load_backbone(str(folder))
+        load_backbone(str(tiny_copy))
     assert not marker.exists()
 
 
-def test_code_that_a_config_names_is_never_imported(folder, tmp_path):
+def test_code_that_a_config_names_is_never_imported(tiny_copy, tmp_path):
     marker = tmp_path / "imported"
-    (folder / "evil.py").write_text(
+    (tiny_copy / "evil.py").write_text(
         f"open({str(marker)!r}, 'w')\nclass Model: pass\nclass Tokenizer: pass\n"
     )
-    change_config(
-        folder,
+    change_json(
+        tiny_copy / "config.json",
         auto_map={"AutoModel": "evil.Model", "AutoConfig": "evil.Model"},
         _attn_implementation_internal="stranger/kernels",
         _attn_implementation="stranger/kernels",
         attn_implementation="stranger/kernels",
         trust_remote_code=True,
     )
-    change_config(
-        folder,
-        "tokenizer_config.json",
+    change_json(
+        tiny_copy / "tokenizer_config.json",
         auto_map={"AutoTokenizer": ["evil.Tokenizer", "evil.Tokenizer"]},
     )
-    backbone = load_backbone(str(folder))
+    backbone = load_backbone(str(tiny_copy))
     assert not marker.exists()
     assert "evil" not in sys.modules
     assert "auto_map" not in backbone.config.to_dict()
@@ -93,89 +74,90 @@ def test_clean_config_reaches_nested_entries():
     assert clean_config(dirty) == {"text_config": {"size": 2}, "size": 1}
 
 
-def test_quantisation_is_refused(folder):
-    change_config(folder, quantization_config={"quant_method": "stranger"})
+def test_quantisation_is_refused(tiny_copy):
+    change_json(tiny_copy / "config.json", quantization_config={"quant_method": "stranger"})
     with pytest.raises(ValueError, match=r"B026.*quantization_config"):
-        load_backbone(str(folder))
+        load_backbone(str(tiny_copy))
 
 
-def test_unknown_model_type(folder):
-    change_config(folder, model_type="evil")
+def test_an_unknown_model_type_is_an_error(tiny_copy):
+    change_json(tiny_copy / "config.json", model_type="evil")
     with pytest.raises(ValueError, match=r"B027.*'evil'"):
-        load_backbone(str(folder))
+        load_backbone(str(tiny_copy))
 
 
-def test_tokenizer_cannot_name_files_outside(folder, tmp_path):
+def test_tokenizer_cannot_name_files_outside(tiny_copy, tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nsecret\n")
-    change_config(
-        folder, "tokenizer_config.json", vocab_file=str(secret), tokenizer_file=str(secret)
+    change_json(
+        tiny_copy / "tokenizer_config.json", vocab_file=str(secret), tokenizer_file=str(secret)
     )
-    assert "secret" not in load_backbone(str(folder)).tokenizer.get_vocab()
+    assert "secret" not in load_backbone(str(tiny_copy)).tokenizer.get_vocab()
 
 
-def test_shards_cannot_name_files_outside(folder, tmp_path):
-    shutil.move(folder / "model.safetensors", tmp_path / "outside.safetensors")
+def test_shards_cannot_name_files_outside(tiny_copy, tmp_path):
+    shutil.move(tiny_copy / "model.safetensors", tmp_path / "outside.safetensors")
     index = {"weight_map": {"x": "../outside.safetensors"}}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (tiny_copy / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(ValueError, match=r"B025.*\.\./outside"):
-        load_backbone(str(folder))
+        load_backbone(str(tiny_copy))
 
 
-def test_shards(tiny, folder):
-    weights = load_tensors(folder / "model.safetensors")
+def test_a_backbone_in_shards_equals_the_one_in_one_file(tiny, tiny_copy):
+    weights = load_tensors(tiny_copy / "model.safetensors")
     names = sorted(weights)
     halves = {"one.safetensors": names[::2], "two.safetensors": names[1::2]}
     for file, part in halves.items():
-        save_file({name: weights[name] for name in part}, folder / file)
+        save_file({name: weights[name] for name in part}, tiny_copy / file)
     index = {"weight_map": {name: file for file, part in halves.items() for name in part}}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    (folder / "model.safetensors").unlink()
-    assert load_backbone(str(folder)).fingerprint == load_backbone(tiny).fingerprint
+    (tiny_copy / "model.safetensors.index.json").write_text(json.dumps(index))
+    (tiny_copy / "model.safetensors").unlink()
+    assert load_backbone(str(tiny_copy)).fingerprint == load_backbone(tiny).fingerprint
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json"])
 @pytest.mark.parametrize("spoil", ["remove", "truncate", "garbage"])
-def test_broken_files(folder, file, spoil):
-    path = folder / file
+def test_broken_files_are_an_error_that_names_them(tiny_copy, file, spoil):
+    path = tiny_copy / file
     if spoil == "remove":
         path.unlink()
         if file == "tokenizer.json":
-            (folder / "vocab.txt").unlink()
+            (tiny_copy / "vocab.txt").unlink()
     else:
         content = path.read_bytes()
         path.write_bytes(
             content[: len(content) // 2] if spoil == "truncate" else b"\x00garbage\xff" * 10
         )
     with pytest.raises(ValueError, match=r"\[B02\d\]"):
-        load_backbone(str(folder))
+        load_backbone(str(tiny_copy))
 
 
-def test_missing_and_misshapen_weights(folder):
-    weights = load_tensors(folder / "model.safetensors")
+def test_missing_and_misshapen_weights_are_an_error(tiny_copy):
+    weights = load_tensors(tiny_copy / "model.safetensors")
     name = "encoder.layer.1.attention.self.query.weight"
     save_file(
-        {key: value for key, value in weights.items() if key != name}, folder / "model.safetensors"
+        {key: value for key, value in weights.items() if key != name},
+        tiny_copy / "model.safetensors",
     )
     with pytest.raises(ValueError, match=rf"B028.*{name}"):
-        load_backbone(str(folder))
-    save_file({**weights, name: torch.zeros(3, 3)}, folder / "model.safetensors")
+        load_backbone(str(tiny_copy))
+    save_file({**weights, name: torch.zeros(3, 3)}, tiny_copy / "model.safetensors")
     with pytest.raises(ValueError, match=r"B028"):
-        load_backbone(str(folder))
+        load_backbone(str(tiny_copy))
 
 
-def test_missing_pooler_is_left_out(folder):
-    weights = load_tensors(folder / "model.safetensors")
+def test_missing_pooler_is_left_out(tiny_copy):
+    weights = load_tensors(tiny_copy / "model.safetensors")
     weights = {key: value for key, value in weights.items() if not key.startswith("pooler.")}
-    save_file(weights, folder / "model.safetensors")
-    assert load_backbone(str(folder)).model.pooler is None
+    save_file(weights, tiny_copy / "model.safetensors")
+    assert load_backbone(str(tiny_copy)).model.pooler is None
 
 
-def test_heads_of_a_checkpoint_are_ignored(tiny, folder):
-    weights = load_tensors(folder / "model.safetensors")
+def test_heads_of_a_checkpoint_are_ignored(tiny, tiny_copy):
+    weights = load_tensors(tiny_copy / "model.safetensors")
     renamed = {f"bert.{key}": value for key, value in weights.items()}
-    save_file({**renamed, "cls.predictions.bias": torch.zeros(5)}, folder / "model.safetensors")
-    assert load_backbone(str(folder)).fingerprint == load_backbone(tiny).fingerprint
+    save_file({**renamed, "cls.predictions.bias": torch.zeros(5)}, tiny_copy / "model.safetensors")
+    assert load_backbone(str(tiny_copy)).fingerprint == load_backbone(tiny).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -189,11 +171,29 @@ def test_heads_of_a_checkpoint_are_ignored(tiny, folder):
         ("spacy:../numpy", "B022"),
         ("a b c", "B030"),
         ("", "B030"),
+        ("a\0b", "B030"),
+        ("~nosuchuser/x", r"B031.*~nosuchuser/x.*home directory"),
+        ("a" * 5000, r"B031.*aaa.*name too long"),
+        ("spacy:" + "a" * 5000, r"B031.*spacy:aaa.*name too long"),
+        ("spacy:\0", r"B031.*null"),
+        ("spacy:\ud800", r"B031.*surrogates not allowed"),
+        ("module_of_code:x", r"B033.*module_of_code"),
+        (3, r"B032.*3 is of the type 'int'"),
+        (None, r"B032.*'NoneType'"),
+        (b"folder", r"B032.*'bytes'"),
     ],
+    ids=lambda value: f"{value!r:.20}",
 )
-def test_names_that_lead_nowhere(name, message):
-    with pytest.raises(ValueError, match=message):
+def test_names_that_cannot_be_resolved_are_an_error(monkeypatch, name, message):
+    monkeypatch.setitem(sys.modules, "module_of_code", ModuleType("module_of_code"))
+    with pytest.raises(BertFamilyError, match=message):
         read_config(name)
+
+
+def test_a_path_is_a_name(tiny):
+    assert load_backbone(Path(tiny)) is load_backbone(tiny)
+    with pytest.raises(BertFamilyError, match="B020"):
+        read_config(Path("/nowhere/at/all"))
 
 
 def test_package_is_found_without_importing_it(tmp_path, monkeypatch, tiny):
@@ -205,7 +205,7 @@ def test_package_is_found_without_importing_it(tmp_path, monkeypatch, tiny):
     assert "exploding_package" not in sys.modules
 
 
-def test_hub_out_of_reach_names_the_ways_out(monkeypatch):
+def test_an_unreachable_hub_is_an_error_that_names_alternatives(monkeypatch):
     import huggingface_hub
 
     def fail(*args, **kwargs):

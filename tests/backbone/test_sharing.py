@@ -1,6 +1,4 @@
-"""One backbone in memory, however many pipelines use it; and a fingerprint that tells it from
-others.
-"""
+"""Pipelines share one backbone in memory, identified by a fingerprint."""
 
 import gc
 import shutil
@@ -15,7 +13,7 @@ from spacy_bertfamily.backbone import load_backbone
 from spacy_bertfamily.backbone.fingerprint import fingerprint
 
 
-def test_loaded_twice_is_one_object(tiny, tmp_path):
+def test_loading_twice_gives_the_same_object(tiny, tmp_path):
     backbone = load_backbone(tiny)
     assert load_backbone(tiny) is backbone
     elsewhere = shutil.copytree(tiny, tmp_path / "copy")
@@ -30,7 +28,7 @@ def test_shared_models_share_tensors_but_no_modules(tiny):
     assert not modules & set(map(id, two.modules()))
 
 
-def test_precisions_do_not_mix(tiny):
+def test_each_precision_is_a_backbone_of_its_own(tiny):
     half = load_backbone(tiny, dtype=torch.bfloat16)
     assert half is not load_backbone(tiny)
     assert half.model.dtype == torch.bfloat16
@@ -38,19 +36,19 @@ def test_precisions_do_not_mix(tiny):
     assert half.fingerprint == load_backbone(tiny).fingerprint
 
 
-def test_original_weights_come_back_from_16_bits(tiny):
+def test_original_weights_can_be_read_again_for_16_bits(tiny):
     half, full = load_backbone(tiny, dtype=torch.bfloat16), load_backbone(tiny)
     assert all(torch.equal(half.weights()[name], tensor) for name, tensor in full.weights().items())
 
 
-def test_freed_with_the_last_user(backbones, tmp_path):
+def test_a_backbone_is_freed_with_its_last_user(backbones, tmp_path):
     folder = Path(shutil.copytree(backbones("electra"), tmp_path / "electra"))
     reference = weakref.ref(load_backbone(str(folder)))
     gc.collect()
     assert reference() is None
 
 
-def test_changed_file_is_read_again(tiny, tmp_path):
+def test_a_changed_file_is_read_again(tiny, tmp_path):
     folder = Path(shutil.copytree(tiny, tmp_path / "copy"))
     before = load_backbone(str(folder))
     weights = load_file(folder / "model.safetensors")
@@ -70,6 +68,6 @@ def test_changed_file_is_read_again(tiny, tmp_path):
     ],
     ids=["name", "shape", "type", "one value", "another tensor"],
 )
-def test_fingerprint_depends_on_everything(other):
+def test_the_fingerprint_depends_on_names_shapes_types_and_values(other):
     assert fingerprint({"a": torch.zeros(2, 3)}) != fingerprint(other)
     assert fingerprint({"a": torch.zeros(2, 3)}) == fingerprint({"a": torch.zeros(2, 3)})

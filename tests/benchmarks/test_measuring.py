@@ -1,14 +1,13 @@
-"""What the benchmarks measure with."""
+"""Timing, peak memory, reports and workloads of the benchmarks."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import report
-import timing
-import workloads
-from peers import vectors
 from thinc.types import Ragged
+
+from benchmarks import process_memory, report, timing, workloads
+from benchmarks.peers import vectors
 
 
 class Adder:
@@ -16,10 +15,10 @@ class Adder:
         return number + more
 
 
-def test_timed_counts_calls_and_goes_away():
+def test_time_calls_counts_calls_and_restores_the_method():
     adder = Adder()
     original = Adder.add
-    with timing.timed([Adder], "add") as of_class, timing.timed([adder], "add") as of_one:
+    with timing.time_calls([Adder], "add") as of_class, timing.time_calls([adder], "add") as of_one:
         assert adder.add(1, more=2) == 3
         assert Adder().add(4) == 4
     assert (len(of_class.cpu), len(of_one.wall)) == (2, 1)
@@ -27,21 +26,21 @@ def test_timed_counts_calls_and_goes_away():
     assert not vars(adder)
 
 
-def test_compare_takes_turns():
+def test_time_in_turn_alternates_between_the_candidates():
     calls = []
-    times = timing.compare({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
-    assert calls == ["a", "b"] * 3  # the first of each does not count
+    times = timing.time_in_turn({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
+    assert calls == ["a", "b"] * 3  # the first call of each is a warm-up
     assert [len(taken.cpu) for taken in times.values()] == [2, 2]
 
 
-def test_the_peak_begins_anew():
+def test_the_peak_can_be_reset():
     block = bytearray(64 * 2**20)
-    high = timing.peak_megabytes()
+    high = process_memory.peak_megabytes()
     del block
-    assert timing.forget_peak() < high - 32
+    assert process_memory.reset_peak() < high - 32
 
 
-def test_publish_replaces_its_own_place_only(tmp_path):
+def test_publish_replaces_only_its_own_section(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- one -->\nold\n<!-- /one -->\n<!-- two -->\n<!-- /two -->\nb\n")
     report.publish("one", r"new \1", page)
@@ -61,7 +60,7 @@ def test_workloads_are_laid_out():
         max(mixed) <= 800,
         mixed == workloads.workload_lengths("mixed", 1),
     ) == (True,) * 3
-    assert workloads.make_texts("a b c d".split(), [1, 3]) == ["a", "b c d"]
+    assert workloads.make_texts(["a", "b", "c", "d"], [1, 3]) == ["a", "b c d"]
 
 
 @pytest.mark.parametrize("curated", [False, True])

@@ -1,6 +1,4 @@
-"""The commands: what they print for people and for scripts, and how they end where something is
-wrong.
-"""
+"""The commands: their output as text and as JSON, and their errors."""
 
 import json
 
@@ -12,7 +10,11 @@ from typer.testing import CliRunner
 
 from spacy_bertfamily.cli import bertfamily_cli
 
-CONLLU = "# text = Eat ham!\n1\tEat\t_\tVERB\t_\t_\t_\t_\t_\t_\n2\tham\t_\tNOUN\t_\t_\t_\t_\t_\tSpaceAfter=No\n"
+CONLLU = (
+    "# text = Eat ham!\n"
+    "1\tEat\t_\tVERB\t_\t_\t_\t_\t_\t_\n"
+    "2\tham\t_\tNOUN\t_\t_\t_\t_\t_\tSpaceAfter=No\n"
+)
 
 
 def run(*args):
@@ -20,7 +22,7 @@ def run(*args):
 
 
 def said(result):
-    """What was printed, without line breaks."""
+    """RETURNS (str): What was printed, without line breaks."""
     return " ".join(result.output.split())
 
 
@@ -43,14 +45,14 @@ def folder(make_tagger, tmp_path):
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_help_has_an_example(path):
+def test_the_help_of_each_command_has_an_example(path):
     assert f"EXAMPLE: python -m spacy bertfamily {' '.join(path)} " in COMMANDS[path].help.replace(
         "\n", " "
     )
     assert all(parameter.help for parameter in COMMANDS[path].params if parameter.name != "ctx")
 
 
-def test_info_for_people_and_for_scripts(folder):
+def test_info_as_text_and_as_json(folder):
     about = json.loads(run("info", folder, "--json").output)["transformer"]
     assert about["type"] == "bert"
     assert len(about["fingerprint"]) == 64
@@ -67,7 +69,7 @@ def test_info_for_people_and_for_scripts(folder):
     assert "default (active)" in shown
 
 
-def test_adapters_go_from_one_pipeline_to_another(folder, tmp_path):
+def test_adapters_can_be_exported_and_imported(folder, tmp_path):
     exported = run("adapters", "export", folder, tmp_path / "adapter")
     assert exported.exit_code == 0, exported.output
     imported = run(
@@ -89,7 +91,7 @@ def test_adapters_go_from_one_pipeline_to_another(folder, tmp_path):
     assert rows[0]["parameters"] == rows[1]["parameters"] > 0
     assert rows[0]["kind"] == "spacy-bertfamily.Bottleneck.v1"
     assert "second yes" in said(run("adapters", "list", tmp_path / "both"))
-    # the imported one is a copy, so that the pipeline says the same
+    # the imported adapter is a copy, so the predictions are the same
     text = "I like green eggs"
     one, other = spacy.load(folder)(text), spacy.load(tmp_path / "both")(text)
     assert (
@@ -153,6 +155,19 @@ def test_adapters_go_from_one_pipeline_to_another(folder, tmp_path):
                 "{nlp}/meta.json",
                 "-o",
                 "{tmp}/a",
+                "--top-layers",
+                "7",
+            ],
+            "B007",
+        ),
+        (
+            [
+                "compare",
+                "ner",
+                "{nlp}/meta.json",
+                "{nlp}/meta.json",
+                "-o",
+                "{tmp}/a",
                 "--tops",
                 "7",
             ],
@@ -175,7 +190,7 @@ def test_errors_have_no_traceback(folder, tmp_path, args, message):
 @pytest.mark.parametrize(
     "command", [["train"], ["compare", "ner", "{corpus}"]], ids=lambda command: command[0]
 )
-def test_options_that_there_are_none_of(tmp_path, command):
+def test_unknown_options_are_an_error(tmp_path, command):
     (tmp_path / "file").touch()
     args = [arg.format(corpus=tmp_path / "file") for arg in command]
     result = run(*args, tmp_path / "file", "-o", tmp_path / "out", "--max-steps", "5")
@@ -186,7 +201,7 @@ def test_options_that_there_are_none_of(tmp_path, command):
     assert not (tmp_path / "out").exists()
 
 
-def test_which_of_several_transformers(make_tagger, tmp_path):
+def test_one_of_several_transformers_must_be_named(make_tagger, tmp_path):
     nlp, _ = make_tagger()
     config = nlp.get_pipe_config("transformer")
     nlp.add_pipe("adapter_transformer", name="second", config={"model": config["model"]})
@@ -199,6 +214,35 @@ def test_which_of_several_transformers(make_tagger, tmp_path):
         run("adapters", "export", tmp_path / "nlp", tmp_path / "adapter", "-t", "second").exit_code
         == 0
     )
+
+
+QUESTION = {
+    "id": "1",
+    "question": "When did Kent meet Ann?",
+    "answers": [{"text": "1911", "answer_start": 3}],
+}
+PARAGRAPH = {"context": "In 1911 Kent met Ann in Oslo.", "qas": [QUESTION]}
+SQUAD = {"data": [{"paragraphs": [PARAGRAPH]}]}
+
+
+@pytest.mark.parametrize("option", ["--entity-swaps", "--swaps"])
+def test_convert_swaps_entities_under_the_new_name_of_the_option_and_the_old(tmp_path, option):
+    (tmp_path / "a.json").write_text(json.dumps(SQUAD))
+    result = run("convert", tmp_path / "a.json", tmp_path / "a.spacy", option, "1")
+    assert "1 of the questions made, with another name or number" in said(result)
+    assert "2 of 2 questions written, 1 of them unanswerable" in said(result)
+
+
+def test_convert_warns_of_what_is_left_out_and_of_nothing_else(tmp_path):
+    """The words of a label do not decide whether a line is a warning."""
+    rows = [{"text": "a", "label": "one, skipped, left out"}, {"text": "", "label": "b"}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    args = ["--text-a", "text", "--text-b", ""]
+    result = run("convert", tmp_path / "a.jsonl", tmp_path / "a.spacy", *args)
+    warnings = [line for line in result.output.splitlines() if "\N{WARNING SIGN}" in line]
+    assert len(warnings) == 1
+    assert "1 row(s) skipped, 'text' is empty: line 2" in warnings[0]
+    assert "label one, skipped, left out: 1" in said(result)
 
 
 BIO = '{"tokens": ["Ann", "eats", "Blue", "Ham"], "tags": ["B-PER", "O", "B-FOOD", "I-FOOD"]}\n'
@@ -215,14 +259,14 @@ def test_convert_tags(tmp_path):
 
 
 @pytest.mark.parametrize(("limit", "written"), [(0, 3), (2, 2), (5, 3)])
-def test_convert_the_first_texts(tmp_path, limit, written):
+def test_convert_stops_at_the_limit(tmp_path, limit, written):
     (tmp_path / "a.conllu").write_text(3 * (CONLLU + "\n"))
     result = run("convert", tmp_path / "a.conllu", tmp_path / "a.spacy", "--limit", limit)
     assert f"{written} sentences with {2 * written} words written" in said(result)
     assert len(DocBin().from_disk(tmp_path / "a.spacy")) == written
 
 
-def test_convert_the_treebanks_own_tags_and_morphology(tmp_path):
+def test_convert_treebank_tags_and_morphology(tmp_path):
     rows = [
         "1\tEats\t_\tVERB\tVBZ\tNumber=Sing|Person=3\t_\t_\t_\t_",
         "2\tham\t_\tTHING\t_\t_\t_\t_\t_\t_",

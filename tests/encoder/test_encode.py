@@ -1,6 +1,4 @@
-"""Hidden states: equal to the bare model's, whatever they are batched with, and aligned to every
-token.
-"""
+"""Hidden states equal the bare model's, do not depend on the batch, and align with every token."""
 
 import numpy as np
 import pytest
@@ -8,13 +6,11 @@ import spacy
 import torch
 from spacy.tokens import Doc
 
-from ..util import TEXTS, encode, make_encoder, token_vectors
+from ..util.encoders import TEXTS, encode, make_encoder, token_vectors
 
 
-def test_same_as_spacy_transformers_on_the_same_windows(tiny):
-    """Equal token vectors to spacy-transformers' TransformerModel.v3, to 1e-4, where a Doc is one
-    window.
-    """
+def test_token_vectors_equal_those_of_spacy_transformers(tiny):
+    """Compare with spacy-transformers' TransformerModel.v3 to 1e-4, for Docs of one window."""
     from spacy_transformers.layers import TransformerModel
     from spacy_transformers.span_getters import configure_get_doc_spans
 
@@ -38,28 +34,33 @@ def test_long_docs_are_covered_by_windows(tiny):
     assert max(data.wordpieces.lengths) == encoder.settings.max_pieces
 
 
-def test_a_piece_takes_the_window_with_most_context(tiny):
+def test_a_piece_is_read_from_the_window_with_most_context(tiny):
     encoder, tokenizer = make_encoder(tiny)
-    doc = Doc(
-        spacy.blank("en").vocab, words=["eat"] * 60
-    )  # room 38, overlap 10: pieces 0-37 and 28-59
+    # room 38, overlap 10: pieces 0-37 and 28-59
+    doc = Doc(spacy.blank("en").vocab, words=["eat"] * 60)
     data = encode(encoder, tokenizer, [doc], [], False)[0][0]
     longest = encoder.settings.max_pieces
-    assert (
-        data.align.dataXd[32] == 33
-    )  # 5 pieces from the end of the first, 4 from the start of the second
+    # 5 pieces from the end of the first window, 4 from the start of the second
+    assert data.align.dataXd[32] == 33
     assert data.align.dataXd[33] == longest + 1 + 5
 
 
 STRANGE = {
-    "empty": "", "space": " ", "newlines": "\n\n", "one token": "x" * 100_000, "null": "a\x00b", "only null": "\x00",
-    "emoji": "😀 e\u0301 \u200d \u2067", "special": "[CLS] [MASK] </s> <s>", "byte order mark": "\ufeff",
-}  # fmt: skip
+    "empty": "",
+    "space": " ",
+    "newlines": "\n\n",
+    "one token": "x" * 100_000,
+    "null": "a\x00b",
+    "only null": "\x00",
+    "emoji": "😀 e\u0301 \u200d \u2067",
+    "special": "[CLS] [MASK] </s> <s>",
+    "byte order mark": "\ufeff",
+}
 
 
 @pytest.mark.parametrize("text", STRANGE.values(), ids=STRANGE)
 @pytest.mark.parametrize("model_type", ["bert", "roberta"])
-def test_strange_texts(backbones, model_type, text):
+def test_unusual_texts_are_aligned(backbones, model_type, text):
     encoder, tokenizer = make_encoder(backbones(model_type))
     doc = spacy.blank("en").make_doc(text)
     data = encode(encoder, tokenizer, [doc], [], False)[0][0]
@@ -78,7 +79,7 @@ def test_strange_texts(backbones, model_type, text):
         assert not special & set(ids)  # user text never becomes a special piece
 
 
-def test_only_wanted_layers_are_kept(tiny):
+def test_only_the_requested_layers_are_kept(tiny):
     encoder, tokenizer = make_encoder(tiny)
     docs = [spacy.blank("en").make_doc("I like eggs")]
     data = encode(encoder, tokenizer, docs, [1], False)[0][0]
@@ -91,10 +92,8 @@ def test_only_wanted_layers_are_kept(tiny):
     assert "hidden_states" not in encode(encoder, tokenizer, docs, [], False)[0][0].model_output
 
 
-def test_gradients_are_those_of_one_padded_batch(tiny):
-    """Packing into batches, scattering and gathering change nothing about the gradients: checked
-    against autograd.
-    """
+def test_gradients_equal_those_of_one_padded_batch(tiny):
+    """Compare with autograd through one batch without packing, scattering and gathering."""
     encoder, tokenizer = make_encoder(tiny, trainable=("all",), adapter=None, batch_pieces=40)
     encoder._thawed = []  # no dropout, so that both ways compute the same
     docs = [spacy.blank("en").make_doc(text) for text in TEXTS[:2]]

@@ -1,4 +1,4 @@
-"""Windows up to the limit of models that read long texts."""
+"""Windows of the maximum length, for model types that read long texts."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,9 @@ import spacy
 import torch
 from transformers import CONFIG_MAPPING, MODEL_MAPPING, BigBirdModel
 
-from ..tokenizers import make_tokenizer
-from ..util import MODEL_TYPES, encode, make_encoder, token_vectors
+from ..util.backbones import MODEL_TYPES
+from ..util.encoders import encode, make_encoder, token_vectors
+from ..util.tokenizers import make_tokenizer
 
 LENGTH = 512
 BLANK = spacy.blank("en")
@@ -31,7 +32,7 @@ def long_backbones(tmp_path_factory):
 
 
 @pytest.mark.parametrize("model_type", ["big_bird", "longformer"])
-def test_one_window_as_long_as_the_model_allows(long_backbones, model_type):
+def test_a_window_can_be_as_long_as_the_model_allows(long_backbones, model_type):
     settings = {"max_pieces": LENGTH, "batch_pieces": LENGTH, "adapter": None}
     encoder, tokenizer = make_encoder(long_backbones[model_type], **settings)
     doc = BLANK.make_doc(LONG)
@@ -46,8 +47,8 @@ def test_one_window_as_long_as_the_model_allows(long_backbones, model_type):
 
 
 @pytest.mark.parametrize("model_type", ["big_bird", "longformer"])
-def test_short_texts_do_not_change_long_ones(long_backbones, model_type):
-    """Nor the other way round: in one batch, one after the other, and alone they are the same."""
+def test_short_and_long_texts_do_not_change_each_other(long_backbones, model_type):
+    """Compare one batch, separate batches in both orders, and single texts."""
     settings = {"max_pieces": LENGTH, "batch_pieces": 4 * LENGTH, "adapter": None}
     encoder, tokenizer = make_encoder(long_backbones[model_type], **settings)
     docs = [BLANK.make_doc(text) for text in ("eat eggs", LONG, LONG[:700], "who wrote it ?")]
@@ -56,10 +57,8 @@ def test_short_texts_do_not_change_long_ones(long_backbones, model_type):
         np.testing.assert_allclose(token_vectors(found), expected, atol=1e-4)
 
 
-def test_big_birds_long_windows_are_sparse(long_backbones):
-    """As the bare model computes them, whatever was read before; numpy's random numbers go on as
-    they were.
-    """
+def test_long_windows_of_big_bird_use_sparse_attention(long_backbones):
+    """Compare with the bare model after other texts; numpy's random state must not change."""
     settings = {"max_pieces": LENGTH, "batch_pieces": LENGTH, "adapter": None}
     encoder, tokenizer = make_encoder(long_backbones["big_bird"], **settings)
     bare = BigBirdModel.from_pretrained(long_backbones["big_bird"]).eval()
@@ -76,10 +75,8 @@ def test_big_birds_long_windows_are_sparse(long_backbones):
     assert not np.allclose(full, sparse, atol=1e-2)
 
 
-def test_longformers_question_is_seen_by_the_whole_text(long_backbones):
-    """Its attention windows are 8 pieces wide: without global attention a question would be too far
-    away.
-    """
+def test_the_question_has_global_attention_in_longformer(long_backbones):
+    """Its local attention is 8 pieces wide, so the rest of the text is farther away."""
     encoder, tokenizer = make_encoder(
         long_backbones["longformer"], max_pieces=LENGTH, batch_pieces=LENGTH, adapter=None
     )

@@ -1,11 +1,11 @@
-"""What `trainable` names, and settings that are refused before anything is loaded."""
+"""What `trainable` selects, and settings that are refused before anything is loaded."""
 
 import pytest
 import spacy
 
 from spacy_bertfamily.adapters import Bottleneck
 
-from ..util import make_encoder
+from ..util.encoders import make_encoder
 
 
 def groups(folder, *trainable, adapter=None):
@@ -13,19 +13,19 @@ def groups(folder, *trainable, adapter=None):
     return {name for name, p in encoder.named_parameters() if p.requires_grad}, encoder
 
 
-def test_nothing(tiny):
+def test_an_empty_list_trains_nothing(tiny):
     names, encoder = groups(tiny)
     assert not names
     assert not encoder.trains
 
 
-def test_all(tiny):
+def test_all_trains_everything(tiny):
     names, encoder = groups(tiny, "all", adapter=Bottleneck(size=4))
     assert names == {name for name, _ in encoder.named_parameters()}
 
 
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "electra", "distilbert", "mpnet"])
-def test_top(backbones, model_type):
+def test_top_n_trains_the_highest_layers(backbones, model_type):
     names, encoder = groups(backbones(model_type), "top:1")
     layers = [name for name in names if ".layer." in name]
     assert all(".layer.2." in name for name in layers)
@@ -33,21 +33,21 @@ def test_top(backbones, model_type):
     assert all("pooler" in name for name in names - set(layers))
 
 
-def test_layer_norm_and_bias(tiny):
+def test_layer_norm_and_bias_train_these_only(tiny):
     names, encoder = groups(tiny, "layer_norm")
     assert names == {n for n, _ in encoder.named_parameters() if "LayerNorm" in n}
     names, encoder = groups(tiny, "bias")
     assert names == {n for n, _ in encoder.named_parameters() if n.endswith("bias")}
 
 
-def test_embeddings(tiny):
+def test_embeddings_trains_these_only(tiny):
     names, encoder = groups(tiny, "embeddings")
     assert names == {
         n for n, _ in encoder.named_parameters() if n.startswith("backbone.embeddings")
     }
 
 
-def test_combinations(tiny):
+def test_combinations_train_the_union(tiny):
     names, _ = groups(tiny, "adapter", "layer_norm", adapter=Bottleneck(size=4))
     assert names == groups(tiny, "layer_norm")[0] | {n for n in names if n.startswith("adapter.")}
     assert groups(tiny, "top:2", "bias")[0] == groups(tiny, "top:2")[0] | groups(tiny, "bias")[0]
@@ -59,19 +59,18 @@ def test_shared_layers_train_as_a_whole(backbones):
         groups(backbones("albert"), "top:2")
 
 
-def test_more_layers_than_there_are(tiny):
+def test_more_layers_than_the_backbone_has_are_an_error(tiny):
     with pytest.raises(ValueError, match=r"B007.*'top:4'.*has 3 layer"):
         groups(tiny, "top:4")
 
 
 def test_dropout_is_on_only_where_weights_are_trained(tiny):
     encoder, _ = make_encoder(tiny, trainable=("top:1", "layer_norm", "adapter"))
-    encoder.set_training(True)
-    active = {name for name, module in encoder.backbone.named_modules() if module.training}
-    assert active
-    assert all(name.startswith(("encoder.layer.2", "pooler")) for name in active)
-    assert encoder.adapter.training
-    encoder.set_training(False)
+    with encoder.in_training():
+        active = {name for name, module in encoder.backbone.named_modules() if module.training}
+        assert active
+        assert all(name.startswith(("encoder.layer.2", "pooler")) for name in active)
+        assert encoder.adapter.training
     assert not any(module.training for module in encoder.modules())
 
 
@@ -109,7 +108,9 @@ def test_wrong_settings_are_refused_at_once(model, message):
         ("bert", {"trainable": ["top:9"]}, r"B007"),
     ],
 )
-def test_settings_that_the_backbone_cannot_do(backbones, monkeypatch, model_type, model, message):
+def test_settings_that_the_backbone_does_not_support_are_an_error(
+    backbones, monkeypatch, model_type, model, message
+):
     nlp = spacy.blank("en")
     model = {"name": backbones(model_type), "max_pieces": 32, "stride": 8, **model}
     nlp.add_pipe("adapter_transformer", config={"model": model})
@@ -121,7 +122,7 @@ def test_settings_that_the_backbone_cannot_do(backbones, monkeypatch, model_type
         nlp.initialize()
 
 
-def test_longest_windows_run(backbones):
+def test_windows_of_the_maximum_length_run(backbones):
     for model_type, positions in [("bert", 64), ("roberta", 62), ("mpnet", 62)]:
         nlp = spacy.blank("en")
         model = {"name": backbones(model_type), "max_pieces": positions, "stride": 8}
@@ -131,7 +132,7 @@ def test_longest_windows_run(backbones):
         assert max(doc._.trf_data.wordpieces.lengths) == positions
 
 
-def test_adapters_need_sites(tiny, monkeypatch):
+def test_adapters_need_a_backbone_with_sites(tiny, monkeypatch):
     from spacy_bertfamily.model_types.table import SPECS
 
     monkeypatch.delitem(SPECS, "bert")

@@ -1,6 +1,4 @@
-"""Results that are kept: finished runs are not made again, whatever happened while their results
-were written.
-"""
+"""Results of experiments: finished runs are kept, whatever interrupted the writing."""
 
 import json
 import os
@@ -14,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from spacy_bertfamily.experiments.runs import Run, execute, load_results
+
+from ..util.files import ROOT
 
 RUNS = [Run("tagger", mode, 1e-3, 0) for mode in ("full", "top:1")]
 
@@ -49,12 +49,11 @@ def is_running(pid):
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
-    return (
-        "\nState:\tZ" not in status
-    )  # one that has ended stays a zombie where nothing collects it
+    # an ended process remains as a zombie until its parent waits for it
+    return "\nState:\tZ" not in status
 
 
-def test_finished_runs_are_kept_and_the_others_made(tmp_path):
+def test_finished_runs_are_not_repeated(tmp_path):
     results, made = tmp_path / "more" / "results.jsonl", []
     execute(RUNS[:1], train_one, results, 1, made.append)
     execute(RUNS, train_one, results, 1, made.append)
@@ -62,7 +61,7 @@ def test_finished_runs_are_kept_and_the_others_made(tmp_path):
     assert load_results(results) == made
 
 
-def test_a_line_that_was_being_written_when_the_process_was_killed(tmp_path):
+def test_a_line_that_was_cut_short_is_dropped_and_its_run_repeated(tmp_path):
     results, made = tmp_path / "results.jsonl", []
     execute(RUNS, train_one, results, 1, made.append)
     results.write_bytes(results.read_bytes()[:-10])
@@ -74,16 +73,16 @@ def test_a_line_that_was_being_written_when_the_process_was_killed(tmp_path):
 @pytest.mark.parametrize(
     "line", ["{", "[]", "null", json.dumps({"task": "tagger"}), '{"task": [], "mode": ""}']
 )
-def test_a_file_of_something_else(tmp_path, line):
+def test_a_file_of_another_kind_is_an_error(tmp_path, line):
     (tmp_path / "results.jsonl").write_text(f"{json.dumps(train_one(RUNS[0], 1))}\n{line}\n")
     with pytest.raises(ValueError, match="B325.*Line 2 of .*results.jsonl"):
         load_results(tmp_path / "results.jsonl")
 
 
-def test_a_run_ends_when_what_started_it_is_killed(tmp_path):
-    """It would go on to train, and then wait for good."""
+def test_a_run_ends_when_its_parent_process_is_killed(tmp_path):
+    """Otherwise it would train on and then wait forever."""
     command = f"from tests.experiments.test_runs import run_long; run_long({str(tmp_path)!r})"
-    parent = subprocess.Popen([sys.executable, "-c", command], cwd=Path(__file__).parents[2])
+    parent = subprocess.Popen([sys.executable, "-c", command], cwd=ROOT)
     started = tmp_path / "started"
     assert wait_for(lambda: started.exists() and started.read_text())
     run = int(started.read_text())

@@ -1,9 +1,6 @@
-"""`init-config`: every task in every mode gives a config that spaCy finds complete, and that
-trains.
-"""
+"""`init-config`: every task in every mode gives a complete config that trains."""
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 import spacy
@@ -19,7 +16,8 @@ from spacy_bertfamily.cli.main import bertfamily_cli
 from spacy_bertfamily.init_config.make import make_config
 from spacy_bertfamily.init_config.tasks import TASKS
 
-ROOT = Path(__file__).parents[2]
+from ..util.files import ROOT
+
 MODES = ["adapter", "full", "top:2", "frozen", "mix"]
 WORDS = ["Ann", "likes", "green", "eggs"]
 
@@ -35,12 +33,18 @@ make_configs = repo_script("make_configs")
 
 
 def words_doc(vocab, i):
-    """A Doc with every annotation of words and spans, and of texts."""
+    """RETURNS (Doc): A Doc with all annotation of tokens, spans and texts."""
     doc = Doc(
-        vocab, words=WORDS, tags=["N", "V", "J", "N"], pos=["PROPN", "VERB", "ADJ", "NOUN"],
-        morphs=["", "", "", "Number=Plur"], heads=[1, 1, 3, 1], deps=["nsubj", "ROOT", "amod", "dobj"],
-        ents=["B-PERSON", "O", "O", "O"], sent_starts=[True, False, False, False],
-    )  # fmt: skip
+        vocab,
+        words=WORDS,
+        tags=["N", "V", "J", "N"],
+        pos=["PROPN", "VERB", "ADJ", "NOUN"],
+        morphs=["", "", "", "Number=Plur"],
+        heads=[1, 1, 3, 1],
+        deps=["nsubj", "ROOT", "amod", "dobj"],
+        ents=["B-PERSON", "O", "O", "O"],
+        sent_starts=[True, False, False, False],
+    )
     doc.spans["sc"] = [Span(doc, 2, 4, label="FOOD")]
     doc.cats = {"A": float(i % 2), "B": float(1 - i % 2)}
     return doc
@@ -64,7 +68,7 @@ def examples(task):
         return [qa_doc(nlp, i) for i in range(6)]
     if task.startswith("pair"):
         return [pair_doc(nlp, i, task == "pair_regression") for i in range(6)]
-    # spaCy's parser learns no label that it has seen less than 30 times
+    # spaCy's parser ignores labels that occur fewer than 30 times
     return [words_doc(nlp.vocab, i) for i in range(32)]
 
 
@@ -92,7 +96,7 @@ def test_every_task_trains_in_every_mode(task, mode, tiny, tmp_path):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("task", TASKS)
 def test_configs_are_complete(task, mode):
-    """spaCy accepts the config as it is, without filling in anything."""
+    """Check that spaCy accepts the config without filling in anything."""
     config = Config().from_str(make_config(task, mode))
     load_model_from_config(config, auto_fill=False, validate=True)
 
@@ -112,7 +116,7 @@ def test_the_schedules_follow_the_steps(steps, evaluations, warmup, patience):
     )
 
 
-def test_the_size_of_adapters():
+def test_the_mode_can_set_the_size_of_adapters():
     sizes = [
         Config().from_str(make_config("ner", mode))["components"]["transformer"]["model"][
             "adapter"
@@ -140,13 +144,13 @@ def test_languages_have_their_tokenizers(lang, tiny):
         ({"task": "ner", "lang": "de"}, "backbone = None is not allowed: name one that reads 'de'"),
     ],
 )
-def test_what_there_is_not(options, message):
+def test_unknown_options_are_an_error_that_names_the_allowed_ones(options, message):
     with pytest.raises(ValueError, match=message):
         make_config(**options)
 
 
 @pytest.mark.parametrize("name", sorted(make_configs.CONFIGS))
-def test_the_configs_of_the_repository_are_made_by_it(name):
+def test_the_configs_of_the_repository_are_up_to_date(name):
     assert (ROOT / "configs" / f"{name}.cfg").read_text(encoding="utf8") == make_configs.make(name)
 
 
@@ -157,7 +161,7 @@ def test_all_configs_of_the_repository_are_tested():
     }
 
 
-def test_command(tmp_path):
+def test_the_command_writes_a_config_and_overwrites_only_if_forced(tmp_path):
     run = CliRunner().invoke
     target = tmp_path / "new" / "ner.cfg"
     assert (

@@ -1,6 +1,4 @@
-"""The pipelines that come with the package: they load, they are small, and they give right
-answers.
-"""
+"""The pipelines in the package load, are small, and predict correctly."""
 
 import json
 
@@ -20,8 +18,9 @@ COMPONENTS = {
     "en_minilm_pos_ner": ["token_transformer", "tagger", "morphologizer", "ner"],
 }
 TEXT = (
-    "The lighthouse at Corran Point was finished in 1874, after six years of work. Its builder, the engineer Elspeth "
-    "Muir, had to bring every stone by boat. Electric light came in 1931, and the last keeper left in 1986."
+    "The lighthouse at Corran Point was finished in 1874, after six years of work. "
+    "Its builder, the engineer Elspeth Muir, had to bring every stone by boat. "
+    "Electric light came in 1931, and the last keeper left in 1986."
 )
 PAIRS = [
     "A man is playing a guitar. [SEP] A man plays an instrument.",
@@ -41,7 +40,7 @@ def combined():
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_small_and_complete(name, pipelines):
+def test_pipelines_are_small_and_complete(name, pipelines):
     folder = find(name)
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= LIMIT
     assert pipelines[name].pipe_names == COMPONENTS[name]
@@ -50,9 +49,9 @@ def test_small_and_complete(name, pipelines):
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_no_words_of_the_training_data(name):
+def test_pipelines_do_not_contain_words_of_the_training_data(name):
     strings = json.loads((find(name) / "vocab" / "strings.json").read_text(encoding="utf8"))
-    # morphological labels are many; the corpora's words are tens of thousands
+    # the strings are labels, many of them morphological; the corpora have far more words
     assert len(strings) < 600
 
 
@@ -65,7 +64,7 @@ def test_no_words_of_the_training_data(name):
         ("How was the stone brought?", "boat"),
     ],
 )
-def test_answers(question, answer, pipelines):
+def test_questions_are_answered(question, answer, pipelines):
     (found,) = pipelines["en_minilm_qa"].get_pipe("span_qa").ask(TEXT, question)
     assert answer in found.text
     assert found.text == TEXT[found.start_char : found.end_char]
@@ -74,24 +73,24 @@ def test_answers(question, answer, pipelines):
 @pytest.mark.parametrize(
     "question", ["What is the capital of Peru?", "How much does a kettle cost?"]
 )
-def test_no_answer(question, pipelines):
+def test_questions_without_an_answer_are_not_answered(question, pipelines):
     assert pipelines["en_minilm_qa"].get_pipe("span_qa").ask(TEXT, question) == []
 
 
 @pytest.mark.parametrize(("text", "label"), [*zip(PAIRS, ["entailment", "contradiction"])])
-def test_inference(text, label, pipelines):
+def test_inference_is_classified(text, label, pipelines):
     cats = pipelines["en_minilm_nli"](text).cats
     assert max(cats, key=cats.get) == label
     assert sum(cats.values()) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_similarity(pipelines):
+def test_similar_texts_rank_first(pipelines):
     similarity = pipelines["en_minilm_similarity"].get_pipe("similarity")
     texts = ["The parcel has not arrived.", "A kettle costs nine pounds.", "The delivery is late."]
     assert {index for index, _ in similarity.rank("My parcel is late.", texts, top_k=2)} == {0, 2}
 
 
-def test_words_and_names(pipelines):
+def test_tokens_are_tagged_and_names_are_found(pipelines):
     doc = pipelines["en_minilm_pos_ner"]("She lives in London with two green parrots.")
     assert [token.pos_ for token in doc] == [
         "PRON",
@@ -109,7 +108,7 @@ def test_words_and_names(pipelines):
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("London", "location")]
 
 
-def test_the_combined_pipeline_does_what_its_parts_do(pipelines, combined):
+def test_the_combined_pipeline_predicts_what_its_parts_predict(pipelines, combined):
     assert combined.pipe_names == [
         component for components in COMPONENTS.values() for component in components
     ]
@@ -150,7 +149,7 @@ def test_the_combined_pipeline_can_be_stored(combined, tmp_path):
     assert again(PAIRS[0]).cats == pytest.approx(combined(PAIRS[0]).cats, abs=1e-5)
 
 
-def test_source_in_a_config():
+def test_components_can_be_sourced_in_a_config():
     text = (find("en_minilm_nli").parent / f"{COMBINED}.cfg").read_text(encoding="utf8")
     assert text.count("source = ") == sum(map(len, COMPONENTS.values()))
     config = spacy.blank("en").config.copy()
@@ -162,7 +161,7 @@ def test_source_in_a_config():
     assert max(cats, key=cats.get) == "entailment"
 
 
-def test_settings(pipelines):
+def test_settings_can_be_overridden_except_for_the_combined_pipeline(pipelines):
     nlp = spacy_bertfamily.load(
         "en_minilm_nli",
         config={"components": {"nli_transformer": {"model": {"precision": "bfloat16"}}}},
@@ -179,14 +178,14 @@ def test_settings(pipelines):
         spacy_bertfamily.load(COMBINED, config={"nlp": {"batch_size": 1}})
 
 
-def test_names_that_there_are_not():
+def test_unknown_names_are_an_error_that_names_the_known_ones():
     with pytest.raises(ValueError, match=r"B114.*'en_core_web_sm'.*en_minilm_qa.*en_minilm_all"):
         spacy_bertfamily.load("en_core_web_sm")
     with pytest.raises(ValueError, match=r"B114.*'en_minilm_all'"):
         find(COMBINED)
 
 
-def test_at_the_prompt(tmp_path):
+def test_the_ask_command_takes_the_name_of_a_released_pipeline(tmp_path):
     (tmp_path / "text.txt").write_text(TEXT)
     command = [
         "ask",
@@ -200,8 +199,7 @@ def test_at_the_prompt(tmp_path):
     assert "Elspeth Muir" in answer["text"]
 
 
-def test_as_a_package(tmp_path):
-    """`spacy package` makes of it what `spacy.load` and `source` know by name."""
+def test_a_released_pipeline_can_be_packaged(tmp_path):
     from spacy.cli.package import package
 
     package(find("en_minilm_nli"), tmp_path, create_sdist=False, create_wheel=False, silent=True)

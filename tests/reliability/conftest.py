@@ -7,8 +7,8 @@ import pytest
 from hypothesis import settings
 from spacy.tokens import DocBin
 
-# The same cases in each run, so that a new failure comes from a change in the code; for more and
-# other ones: pytest tests/reliability/test_properties.py --hypothesis-profile thorough
+# Each run has the same cases, so that a new failure comes from a change in the code. More cases:
+# pytest tests/reliability/test_properties.py --hypothesis-profile thorough
 settings.register_profile("repeatable", max_examples=40, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("repeatable")
@@ -16,9 +16,7 @@ settings.load_profile("repeatable")
 
 @pytest.fixture
 def spacy_train(make_tagger, tmp_path):
-    """Starts `spacy train` of a transformer and a tagger: a process, which saves after each
-    step.
-    """
+    """Start `spacy train` of a transformer and a tagger in a process that saves after each step."""
     nlp, examples = make_tagger(initialize=False)
     path = tmp_path / "train.spacy"
     DocBin(docs=[example.reference for example in examples]).to_disk(path)
@@ -42,7 +40,7 @@ def spacy_train(make_tagger, tmp_path):
             str(output),
         ]
         steps = ["--training.max_steps", str(steps), "--training.max_epochs", "0"]
-        # Where the tests run in the background, SIGINT is ignored, and so it would be in the child.
+        # A process in the background ignores SIGINT, and the child would inherit that.
         heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         return subprocess.Popen(
             [*command, *steps],

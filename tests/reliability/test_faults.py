@@ -1,5 +1,4 @@
-"""Faults: killed, interrupted, out of disk, a library that is missing. What is left is the old, the
-new, or an error.
+"""A kill, an interrupt or a full disk leaves the old state, the new one, or an error.
 
 Processes are killed and interrupted KILLS times: 6 by default, and with
 `KILLS=50 pytest tests/reliability/test_faults.py` 50 times.
@@ -28,17 +27,17 @@ from spacy_bertfamily.backbone import load_backbone
 from spacy_bertfamily.backbone.fingerprint import fingerprint
 from spacy_bertfamily.cli.plots import new_figure
 
-from ..adapters.kinds import block
-from ..conftest import TAGGED
-from ..util import load_tensors
+from ..util.adapters import block
+from ..util.files import load_tensors
+from ..util.pipelines import TAGGED, predicted_tags
 
 KILLS = int(os.environ.get("KILLS", "6"))
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "os.truncate"}
 TEXTS = [f"{'the small dog likes ' * (i % 7)}green eggs" for i in range(30)]
 
 
-def state(nlp):
-    """RETURNS (str): All that was learned: tensors, the tagger's weights and labels."""
+def hash_of(nlp):
+    """RETURNS (str): A hash of the delta, the weights of the tagger and its labels."""
     params = [
         node.get_param(name).tobytes()
         for node in nlp.get_pipe("tagger").model.walk()
@@ -52,12 +51,16 @@ def state(nlp):
     )
 
 
-def vectors(nlp):
+def piped_vectors(nlp):
+    """RETURNS (list[np.ndarray]): The last hidden states of all texts, computed by `nlp.pipe`."""
     return [np.asarray(doc._.trf_data.model_output.last_hidden_state) for doc in nlp.pipe(TEXTS)]
 
 
 def in_child(function):
-    """Run a function in a copy of this process. RETURNS (int): Its process id."""
+    """Run a function in a copy of this process.
+
+    RETURNS (int): The process id.
+    """
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -71,11 +74,14 @@ def in_child(function):
 
 
 def killed_at(function, point, delay=0.0):
-    """Run a function in a copy of this process, which dies as soon as it changes something on the
-    disk for the `point`-th time (opens a file to write, renames, removes or makes something), or so
-    many seconds later.
+    """Run a function in a copy of this process, which is killed at a change of the disk.
 
-    RETURNS (int): How often it did, if it came to its end.
+    A change opens a file for writing, or renames, removes or makes a file or folder.
+
+    function (Callable[[], Any]): The function.
+    point (int | None): The number of the change at which the process is killed; None for never.
+    delay (float): Seconds from the change to the kill.
+    RETURNS (int): The number of changes, or 0 if the process was killed.
     """
     read, write = os.pipe()
     count = 0
@@ -105,24 +111,22 @@ def killed_at(function, point, delay=0.0):
 
 
 def delay(rng):
-    """RETURNS (float): None half of the time, else some fractions of a millisecond: in the middle
-    of a file.
-    """
+    """RETURNS (float): 0 or up to 2 milliseconds, with equal probability, to kill while writing."""
     return rng.choice([0.0, rng.uniform(1e-5, 2e-3)])
 
 
 def outcome(folder, known):
-    """RETURNS (str): Which of the known pipelines is in a folder, or that it says what is wrong."""
+    """RETURNS (str): The name of the known pipeline in a folder, or "error"."""
     try:
         loaded = spacy.load(folder)
-    except Exception:  # spaCy's own files say it in many ways: EOFError, OSError, ValueError
+    except Exception:  # spaCy raises EOFError, OSError or ValueError for its own files
         return "error"
-    return known.get(state(loaded), "another model")
+    return known.get(hash_of(loaded), "another model")
 
 
 @pytest.fixture
 def old_and_new(make_tagger):
-    """Two pipelines of the same config, but with other weights and other names of the labels."""
+    """Two pipelines with the same config, but with different weights and labels."""
     old, _ = make_tagger(initialize=False, save_backbone=True)
     renamed = [
         Example.from_dict(old.make_doc(text), {"tags": [f"{tag}2" for tag in reversed(tags)]})
@@ -137,7 +141,7 @@ def old_and_new(make_tagger):
 
 def test_killed_while_saving(old_and_new, tmp_path):
     old, new = old_and_new
-    known, found, rng = {state(old): "old", state(new): "new"}, Counter(), random.Random(0)
+    known, found, rng = {hash_of(old): "old", hash_of(new): "new"}, Counter(), random.Random(0)
     old.to_disk(tmp_path / "target")
     points = killed_at(lambda: new.to_disk(tmp_path / "target"), None)
     for _ in range(KILLS):
@@ -152,7 +156,7 @@ def test_killed_while_saving(old_and_new, tmp_path):
 
 @pytest.fixture
 def make_training(make_tagger, tmp_path):
-    """Makes a pipeline that trains as `spacy train` does, and saves after each step."""
+    """Make a pipeline for a training that saves after each step."""
 
     def make(steps):
         nlp, examples = make_tagger()
@@ -172,11 +176,11 @@ def make_training(make_tagger, tmp_path):
 
 
 def test_killed_while_training(make_training, tmp_path, monkeypatch):
-    """Training repeats to the bit, so all states that may be found are known."""
+    """Training is reproducible, so all states that it can save are known."""
     known, original = {}, spacy.Language.to_disk
 
     def remember(nlp, path, **kwargs):
-        known[state(nlp)] = "a step"
+        known[hash_of(nlp)] = "a step"
         return original(nlp, path, **kwargs)
 
     initial = make_training(8).to_bytes()
@@ -199,7 +203,7 @@ def test_killed_while_training(make_training, tmp_path, monkeypatch):
             outcome(folder, known) if folder.exists() else "nothing yet" for folder in folders
         ]
         found.update(outcomes)
-        assert outcomes != ["error", "error"]  # one of the two is whole, once there was one
+        assert outcomes != ["error", "error"]  # one of the two is complete, once one was written
     print(dict(found))
     assert found.keys() <= {"a step", "error", "nothing yet"}
     assert found["a step"]
@@ -210,13 +214,13 @@ def raise_interrupt(*args):
 
 
 def interrupt(function, seconds):
-    """Call a function again and again until what Ctrl-C raises, which comes anywhere in it. It
-    comes once more where it was lost in code that cannot raise, such as the release of an object.
+    """Call a function repeatedly until a KeyboardInterrupt, which is raised anywhere in it.
+
+    The interrupt is repeated, since it is lost in code that cannot raise, such as destructors.
     """
     before = signal.signal(signal.SIGVTALRM, raise_interrupt)
-    signal.setitimer(
-        signal.ITIMER_VIRTUAL, seconds, 0.5
-    )  # of computing, however busy the machine is
+    # seconds of computing, which do not depend on the load of the machine
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 0.5)
     try:
         while True:
             function()
@@ -226,36 +230,36 @@ def interrupt(function, seconds):
 
 
 @pytest.mark.parametrize("kind", ["parallel", "pal"])
-def test_interrupted_prediction_leaves_no_trace(make_tagger, kind):
+def test_interrupted_prediction_changes_nothing(make_tagger, kind):
     nlp, _ = make_tagger(adapter=block(kind))
-    before = state(nlp)
-    expected = vectors(nlp)
+    before = hash_of(nlp)
+    expected = piped_vectors(nlp)
     rng = random.Random(0)
     for _ in range(KILLS):
-        interrupt(lambda: vectors(nlp), rng.uniform(0, 0.2))
-        for found, vector in zip(vectors(nlp), expected):
+        interrupt(lambda: piped_vectors(nlp), rng.uniform(0, 0.2))
+        for found, vector in zip(piped_vectors(nlp), expected):
             np.testing.assert_allclose(found, vector, atol=1e-6)
-    assert state(nlp) == before
+    assert hash_of(nlp) == before
 
 
-def test_interrupted_training_can_go_on(make_tagger, tmp_path):
+def test_interrupted_training_can_continue(make_tagger, tmp_path):
     nlp, examples = make_tagger()
     encoder = nlp.get_pipe("transformer").shim.encoder
     frozen = {name: p.clone() for name, p in encoder.named_parameters() if not p.requires_grad}
-    optimizer, rng, states = nlp.create_optimizer(), random.Random(0), {state(nlp)}
+    optimizer, rng, states = nlp.create_optimizer(), random.Random(0), {hash_of(nlp)}
     for _ in range(KILLS):
         interrupt(lambda: nlp.update(examples, sgd=optimizer, drop=0.1), rng.uniform(0.05, 0.2))
         nlp.to_disk(tmp_path / "saved")
         loaded = spacy.load(tmp_path / "saved")
-        assert state(loaded) == state(nlp)
-        for found, vector in zip(vectors(loaded), vectors(nlp)):
+        assert hash_of(loaded) == hash_of(nlp)
+        for found, vector in zip(piped_vectors(loaded), piped_vectors(nlp)):
             np.testing.assert_allclose(found, vector, atol=1e-6)
-        states.add(state(nlp))
-    assert len(states) > KILLS // 2  # some are interrupted before the first step
+        states.add(hash_of(nlp))
+    assert len(states) > KILLS // 2  # some interrupts come before the first step
     assert all(torch.equal(dict(encoder.named_parameters())[name], p) for name, p in frozen.items())
 
 
-def test_interrupted_spacy_train_saves_what_it_has(spacy_train, tmp_path):
+def test_interrupted_spacy_train_saves_the_pipeline(spacy_train, tmp_path):
     process = spacy_train(tmp_path / "out", steps=100_000)
     for line in process.stdout:
         if line.split()[:2] == ["2", "2"]:
@@ -264,14 +268,14 @@ def test_interrupted_spacy_train_saves_what_it_has(spacy_train, tmp_path):
     assert process.communicate()[0] is not None
     assert process.returncode != 0
     for part in ("model-last", "model-best"):
-        assert [token.tag_ for token in spacy.load(tmp_path / "out" / part)(TAGGED[0][0])]
+        assert predicted_tags(spacy.load(tmp_path / "out" / part))
 
 
 @pytest.mark.parametrize("limit", [100, 1_000, 5_000, 20_000, 60_000])
-def test_disk_full(old_and_new, tmp_path, limit):
-    """No file may become longer than this, as if the disk were full: an error, and the old pipeline
-    or an error.
-    """
+def test_disk_full_is_an_error_and_leaves_the_old_pipeline_or_an_error(
+    old_and_new, tmp_path, limit
+):
+    """The size of files is limited, and a limit has the effect of a full disk."""
     old, new = old_and_new
     old.to_disk(tmp_path)
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
@@ -284,14 +288,15 @@ def test_disk_full(old_and_new, tmp_path, limit):
 
     _, status = os.waitpid(in_child(save), 0)
     assert status == 0
-    assert outcome(tmp_path, {state(old): "old"}) in ("old", "error")
-    assert {
-        path for path in tmp_path.rglob("*") if path.is_file()
-    } == before  # no temporary file is left
+    assert outcome(tmp_path, {hash_of(old): "old"}) in ("old", "error")
+    # no temporary file is left
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_disk_full_while_the_delta_is_written(old_and_new, tmp_path, monkeypatch):
-    """The tagger's files come after it: all is as it was."""
+def test_disk_full_while_the_delta_is_written_leaves_the_old_pipeline(
+    old_and_new, tmp_path, monkeypatch
+):
+    """The tagger is stored after the delta."""
     old, new = old_and_new
     old.to_disk(tmp_path)
 
@@ -302,17 +307,16 @@ def test_disk_full_while_the_delta_is_written(old_and_new, tmp_path, monkeypatch
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
             new.get_pipe("transformer").to_disk(tmp_path / "transformer")
-    assert outcome(tmp_path, {state(old): "old"}) == "old"
+    assert outcome(tmp_path, {hash_of(old): "old"}) == "old"
 
 
 @pytest.mark.parametrize("change", ["r+b", "wb"])
 def test_files_that_change_after_loading_change_nothing(tiny, tmp_path, change):
-    """In place, or cut to nothing."""
+    """A file is overwritten in place, or truncated."""
     folder = shutil.copytree(tiny, tmp_path / "backbone")
     weights = load_tensors(folder / "model.safetensors")
-    save_file(
-        {name: tensor + 0.5 for name, tensor in weights.items()}, tmp_path / "weights"
-    )  # loaded by nobody yet
+    # other weights, so that the backbone is not in memory yet
+    save_file({name: tensor + 0.5 for name, tensor in weights.items()}, tmp_path / "weights")
     shutil.move(tmp_path / "weights", folder / "model.safetensors")
     backbone = load_backbone(str(folder))
     with (folder / "model.safetensors").open(change) as file:

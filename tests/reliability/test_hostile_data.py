@@ -1,6 +1,4 @@
-"""Data sets that were cut short, renamed, retyped or made up: each error has a reason, and no
-memory is filled.
-"""
+"""Data files that are cut short, renamed, retyped or made up are read or refused with a reason."""
 
 import gzip
 import json
@@ -16,12 +14,12 @@ from spacy_bertfamily.cli.plot_log import read_log
 from spacy_bertfamily.cli.plots import draw_log
 from spacy_bertfamily.convert.files import ALWAYS_ALLOWED
 from spacy_bertfamily.convert.pairs import PairColumns, PairReport, convert_pairs
-from spacy_bertfamily.convert.squad import Report, convert_squad
+from spacy_bertfamily.convert.squad import SquadReport, convert_squad
 from spacy_bertfamily.convert.tables import read_rows
 from spacy_bertfamily.convert.tokens import TokenReport, convert_bio, convert_conllu
 from spacy_bertfamily.tasks.qa.scorer import make_span_qa_scorer
 
-from .damage import STRANGE, damage, dump, outcomes, spoil
+from ..util.damage import STRANGE, damage, dump, outcomes, spoil
 
 CASES = 1000
 CONTEXT = "Ann wrote the book in 1920. Ben built the bridge in 1931."
@@ -54,14 +52,15 @@ TABLE = "sentence1{0}sentence2{0}label\na dog{0}an animal{0}yes\nb{0}c{0}no\n"
 
 
 def write_spoiled(path, content, retyped=None):
-    """RETURNS (Callable): Writes the file spoiled, gzipped before or after if its name says so."""
+    """RETURNS (Callable): Writes damaged data; for .gz files, compressed before or after."""
 
     def write(rng):
         data = retyped(rng) if retyped and rng.random() < 0.6 else damage(content, rng)
         if path.suffix == ".gz":
-            data = (
-                gzip.compress(data) if rng.random() < 0.7 else damage(gzip.compress(content), rng)
-            )
+            if rng.random() < 0.7:
+                data = gzip.compress(data)
+            else:
+                data = damage(gzip.compress(content), rng)
         path.write_bytes(data)
 
     return write
@@ -69,11 +68,11 @@ def write_spoiled(path, content, retyped=None):
 
 @pytest.mark.parametrize("value", [SQUAD, CMRC, FLAT], ids=["squad", "cmrc", "flat"])
 @pytest.mark.parametrize("suffix", [".json", ".json.gz"])
-def test_question_files(tmp_path, value, suffix):
+def test_damaged_question_files_are_read_or_refused(tmp_path, value, suffix):
     nlp, path = spacy.blank("en"), tmp_path / f"data{suffix}"
 
     def read():
-        docs = list(convert_squad(path, nlp, Report(), negatives=0.5, swaps=0.5))
+        docs = list(convert_squad(path, nlp, SquadReport(), negatives=0.5, swaps=0.5))
         DocBin(docs=docs).to_bytes()
         return f"{len(docs)} docs"
 
@@ -85,15 +84,13 @@ def test_question_files(tmp_path, value, suffix):
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".csv", ".tsv"])
 @pytest.mark.parametrize("mode", ["exclusive", "multilabel", "regression"])
-def test_pair_files(tmp_path, mode, suffix):
+def test_damaged_pair_files_are_read_or_refused(tmp_path, mode, suffix):
     nlp, columns = spacy.blank("en"), PairColumns("sentence1", "sentence2", "label", mode)
     path = tmp_path / f"rows{suffix}"
     as_json = "json" in suffix
-    content = (
-        b"\n".join(map(dump, ROWS))
-        if as_json
-        else TABLE.format("," if suffix == ".csv" else "\t").encode()
-    )
+    content = TABLE.format("," if suffix == ".csv" else "\t").encode()
+    if as_json:
+        content = b"\n".join(map(dump, ROWS))
 
     def read():
         report = PairReport()
@@ -117,7 +114,7 @@ TAGGED = {"tokens": ["Ann", "met", "Ben", "Lee"], "tags": ["B-PER", "O", "B-PER"
 
 
 @pytest.mark.parametrize("suffix", [".conllu", ".conllu.gz", ".jsonl", ".jsonl.gz"])
-def test_files_of_words(tmp_path, suffix):
+def test_damaged_files_of_tagged_words_are_read_or_refused(tmp_path, suffix):
     vocab, path = spacy.blank("en").vocab, tmp_path / f"words{suffix}"
     conllu = "conllu" in suffix
 
@@ -143,7 +140,7 @@ def test_files_of_words(tmp_path, suffix):
     assert read() == "2 docs"
 
 
-def test_training_logs(tmp_path):
+def test_damaged_training_logs_are_read_or_refused(tmp_path):
     path = tmp_path / "log.jsonl"
     rows = [
         {"step": step, "score": 0.5, "losses": {"tagger": 1.5}, "epoch": 0} for step in (0, 100)
@@ -164,7 +161,7 @@ def test_training_logs(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["9" * 400, "1e999", "nan"])
-def test_numbers_that_are_none(tmp_path, value):
+def test_rows_with_non_finite_numbers_are_skipped(tmp_path, value):
     path, report = tmp_path / "rows.jsonl", PairReport()
     path.write_text(f'{{"a": "x", "label": {value}}}\n'.replace("nan", "NaN"))
     rows, columns = read_rows(path), PairColumns("a", None, "label", "regression")
@@ -172,26 +169,26 @@ def test_numbers_that_are_none(tmp_path, value):
     assert report.skipped == {"'label' is not a finite number": [1]}
 
 
-def test_lines_end_where_json_says(tmp_path):
-    """Inside a JSON text, other line ends than the line feed are text."""
+def test_only_a_line_feed_ends_a_line(tmp_path):
+    """Other line ends inside JSON strings are text."""
     path = tmp_path / "data.jsonl"
     path.write_text(
         json.dumps({**FLAT, "context": f"{CONTEXT}\u2028\x85\u2029."}, ensure_ascii=False),
         encoding="utf8",
     )
-    (doc,) = convert_squad(path, spacy.blank("en"), Report())
+    (doc,) = convert_squad(path, spacy.blank("en"), SquadReport())
     assert [answer.text for answer in get_answers(doc)] == ["Ann"]
 
 
 @pytest.mark.parametrize("name", ["bomb.json.gz", "bomb.jsonl.gz", "bomb.csv.gz"])
 @pytest.mark.parametrize("filler", [b"[", b" ", b'"'])
-def test_bombs(tmp_path, name, filler):
-    """A file of 200 KB that unpacks to 200 MB is refused long before."""
+def test_gzip_bombs_are_refused(tmp_path, name, filler):
+    """A file of 200 KB that unpacks to 200 MB is refused with little memory."""
     path = tmp_path / name
     path.write_bytes(gzip.compress(filler * 2_000_000, 1) * 100)
     nlp, columns = spacy.blank("en"), PairColumns("a", None, "label")
     if ".json." in name:
-        docs = convert_squad(path, nlp, Report())
+        docs = convert_squad(path, nlp, SquadReport())
     else:
         docs = convert_pairs(read_rows(path), str(path), columns, nlp, PairReport())
     tracemalloc.start()
@@ -202,10 +199,7 @@ def test_bombs(tmp_path, name, filler):
     assert peak < 8 * ALWAYS_ALLOWED
 
 
-def test_answers_out_of_strange_docbins():
-    """Whatever a stranger put beside the answers, they can be read, and something can be scored on
-    them.
-    """
+def test_answers_in_docbins_with_strange_attributes_are_read_and_scored():
     nlp, rng = spacy.blank("en"), random.Random(0)
     doc = nlp.make_doc(f"Who wrote it? [SEP] {CONTEXT}")
     set_answers(

@@ -1,8 +1,5 @@
-"""Backbones, adapters and pipelines with damaged or made up files: refused with a reason, or what
-they were.
-"""
+"""Damaged or made up backbones, adapters and pipelines are refused, or load unchanged."""
 
-import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -13,35 +10,23 @@ import spacy
 
 from spacy_bertfamily.backbone import load_backbone
 
-from ..adapters.kinds import block, needs_peft
-from .damage import damage, outcomes, spoil_file
+from ..util.adapters import block, needs_peft
+from ..util.damage import damage, outcomes, spoil_file
+from ..util.files import change_json
+from ..util.pipelines import vectors
 
 CASES = 100
 TEXT = "the small dog likes green eggs"
 
 
-def vectors(nlp, text=TEXT):
-    return np.asarray(nlp(text)._.trf_data.model_output.last_hidden_state)
-
-
-def change_config(folder, file="config.json", **entries):
-    (folder / file).write_text(json.dumps({**json.loads((folder / file).read_text()), **entries}))
-
-
-@pytest.fixture
-def folder(tiny, tmp_path):
-    """A copy of the tiny BERT that a test may spoil."""
-    return Path(shutil.copytree(tiny, tmp_path / "backbone"))
-
-
 @pytest.mark.parametrize(
     "file", ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
 )
-def test_backbones(folder, file):
-    content, path = (folder / file).read_bytes(), folder / file
+def test_damaged_backbones_load_or_are_refused(tiny_copy, file):
+    content, path = (tiny_copy / file).read_bytes(), tiny_copy / file
 
     def read():
-        backbone = load_backbone(str(folder))
+        backbone = load_backbone(str(tiny_copy))
         assert len(backbone.fingerprint) == 64
         return "loaded"
 
@@ -51,14 +36,15 @@ def test_backbones(folder, file):
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
-def test_no_damaged_backbone_serves_a_pipeline(make_tagger, folder, tmp_path, file):
-    """The fingerprint tells. (Of config and tokenizer, what is left may mean something else, but it
-    is readable.)
+def test_no_damaged_backbone_serves_a_pipeline(make_tagger, tiny_copy, tmp_path, file):
+    """The fingerprint finds damaged weights.
+
+    A damaged config or tokenizer may have another meaning, but it is readable.
     """
-    nlp, _ = make_tagger(name=str(folder))
+    nlp, _ = make_tagger(name=str(tiny_copy))
     expected = vectors(nlp)
     nlp.to_disk(tmp_path / "saved")
-    content, path = (folder / file).read_bytes(), folder / file
+    content, path = (tiny_copy / file).read_bytes(), tiny_copy / file
 
     def read():
         loaded = spacy.load(tmp_path / "saved")
@@ -86,24 +72,30 @@ def test_no_damaged_backbone_serves_a_pipeline(make_tagger, folder, tmp_path, fi
         ({"hidden_act": 3}, r"B046.*hidden_act = 3, where others have 'gelu'"),
     ],
 )
-def test_configs_that_would_cost_memory_or_fail_later(folder, entries, message):
-    change_config(folder, **entries)
+def test_configs_of_huge_or_impossible_models_are_refused(tiny_copy, entries, message):
+    change_json(tiny_copy / "config.json", **entries)
     with pytest.raises(ValueError, match=message):
-        load_backbone(str(folder))
+        load_backbone(str(tiny_copy))
 
 
-def test_labels_and_storage_types_of_a_config_play_no_part(tiny, folder):
-    change_config(folder, num_labels=10**9, torch_dtype="evil", problem_type="evil", id2label=3)
-    assert load_backbone(str(folder)) is load_backbone(tiny)
+def test_labels_and_dtypes_in_a_config_are_ignored(tiny, tiny_copy):
+    change_json(
+        tiny_copy / "config.json",
+        num_labels=10**9,
+        torch_dtype="evil",
+        problem_type="evil",
+        id2label=3,
+    )
+    assert load_backbone(str(tiny_copy)) is load_backbone(tiny)
 
 
-def test_tokenizer_of_another_backbone(backbones, folder):
+def test_a_tokenizer_of_another_backbone_is_refused(backbones, tiny_copy):
     for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-        shutil.copy(Path(backbones("roberta")) / file, folder / file)
+        shutil.copy(Path(backbones("roberta")) / file, tiny_copy / file)
     with pytest.raises(
         ValueError, match=r"B048.*pieces up to number 2\d\d, but the weights have 256 embeddings"
     ):
-        load_backbone(str(folder))
+        load_backbone(str(tiny_copy))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +108,7 @@ def test_tokenizer_of_another_backbone(backbones, folder):
         ),
     ],
 )
-def test_adapters(make_tagger, tmp_path, kind, format, files):
+def test_damaged_adapters_load_or_are_refused(make_tagger, tmp_path, kind, format, files):
     nlp, _ = make_tagger(trainable=["adapter"], adapter=block(kind))
     transformer = nlp.get_pipe("transformer")
     transformer.save_adapter(tmp_path, format=format)
@@ -138,10 +130,8 @@ def test_adapters(make_tagger, tmp_path, kind, format, files):
 @pytest.mark.parametrize(
     "file", ["transformer/delta.safetensors", "tagger/model", "config.cfg", "meta.json"]
 )
-def test_pipelines(make_tagger, tmp_path, file):
-    """A damaged pipeline does not load, or it is the same pipeline; only a changed config may ask
-    for another one.
-    """
+def test_damaged_pipelines_predict_the_same_or_are_refused(make_tagger, tmp_path, file):
+    """A changed config is an exception: it may describe another pipeline."""
     nlp, _ = make_tagger()
     expected = vectors(nlp)
     nlp.to_disk(tmp_path)
@@ -152,7 +142,7 @@ def test_pipelines(make_tagger, tmp_path, file):
             loaded = spacy.load(tmp_path)
         except ValueError:
             raise
-        except Exception as e:  # the readers of spaCy's own files raise many kinds
+        except Exception as e:  # spaCy raises many kinds of errors for its own files
             raise ValueError(f"[B0 not ours] {type(e).__name__}") from e
         if "transformer" in loaded.pipe_names and file != "config.cfg":
             np.testing.assert_array_equal(vectors(loaded), expected)

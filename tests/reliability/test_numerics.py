@@ -1,6 +1,4 @@
-"""Numbers: those that are none are found, training repeats to the bit, and results depend on
-nothing but the text.
-"""
+"""NaN and infinity are detected, training is reproducible, and results depend only on the text."""
 
 import hashlib
 import random
@@ -15,7 +13,7 @@ from spacy.training import Example
 from spacy_bertfamily.annotation.answers import get_answers
 from spacy_bertfamily.encoder import settings
 
-from ..conftest import TAGGED
+from ..util.pipelines import TAGGED, add_transformer, predicted_tags
 
 TEXTS = [
     f"{'the small dog likes ' * (i % 9)}green eggs {'[SEP] i eat ham' * (i % 2)}" for i in range(40)
@@ -23,7 +21,7 @@ TEXTS = [
 
 
 def break_weights(nlp, value):
-    """Put a number where the transformer computes with it."""
+    """Fill the first trained tensor of the transformer with a value."""
     encoder = nlp.get_pipe("transformer").shim.encoder
     with torch.no_grad():
         next(parameter for parameter in encoder.parameters() if parameter.requires_grad).fill_(
@@ -33,7 +31,7 @@ def break_weights(nlp, value):
 
 @pytest.fixture
 def float16_anywhere(monkeypatch):
-    """float16 is for GPUs, but a CPU can compute a forward pass with it."""
+    """Allow float16 without a GPU, since a CPU can compute a forward pass in it."""
     monkeypatch.setattr(settings, "get_torch_default_device", lambda: torch.device("cuda"))
 
 
@@ -50,12 +48,12 @@ def test_float16_is_close_to_float32(make_tagger, float16_anywhere):
     )
     found, expected = np.concatenate(found, axis=None), np.concatenate(expected, axis=None)
     np.testing.assert_allclose(found, expected, atol=2e-2)
-    assert np.abs(found - expected).max() > 1e-5  # it was computed otherwise
+    assert np.abs(found - expected).max() > 1e-5  # the outputs are not those of float32
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])
-def test_numbers_that_are_none_are_told_once_with_their_doc(
+def test_non_finite_outputs_are_a_single_warning_that_names_the_doc(
     make_tagger, float16_anywhere, precision, value
 ):
     nlp, _ = make_tagger(precision=precision)
@@ -69,7 +67,7 @@ def test_numbers_that_are_none_are_told_once_with_their_doc(
         list(nlp.pipe(["Eat blue ham", "I like eggs"]))
 
 
-def test_numbers_that_are_none_are_an_error_in_training(make_tagger):
+def test_non_finite_outputs_are_an_error_in_training(make_tagger):
     nlp, examples = make_tagger()
     break_weights(nlp, float("nan"))
     with pytest.raises(
@@ -80,12 +78,11 @@ def test_numbers_that_are_none_are_an_error_in_training(make_tagger):
 
 @pytest.fixture
 def make_heads(tiny):
-    """Makes a pipeline with both of our heads."""
+    """Make a pipeline with a pair classifier and question answering."""
 
     def make(mode="exclusive"):
         nlp = spacy.blank("en")
-        model = {"name": tiny, "max_pieces": 32, "stride": 8, "batch_pieces": 256}
-        nlp.add_pipe("adapter_transformer", name="transformer", config={"model": model})
+        add_transformer(nlp, tiny)
         nlp.add_pipe("pair_classifier", config={"mode": mode})
         nlp.add_pipe("span_qa", config={"null_threshold": None})
         examples = []
@@ -107,7 +104,7 @@ def make_heads(tiny):
 @pytest.mark.parametrize(
     ("mode", "expected"), [("exclusive", {"yes": 0, "no": 0}), ("regression", {"grade": 1.5})]
 )
-def test_a_doc_without_numbers_is_unlabelled_and_unanswered(make_heads, mode, expected):
+def test_docs_with_non_finite_outputs_are_unlabelled_and_unanswered(make_heads, mode, expected):
     nlp = make_heads(mode)
     text = "who likes eggs ? [SEP] the small dog"
     assert get_answers(nlp(text))
@@ -132,7 +129,7 @@ def results(docs):
 @pytest.mark.parametrize(
     "piping", [{"batch_size": 1}, {"batch_size": 7}, {"n_process": 2, "batch_size": 11}]
 )
-def test_results_depend_on_nothing_but_the_text(make_tagger, piping):
+def test_results_depend_only_on_the_text(make_tagger, piping):
     nlp, _ = make_tagger()
     expected = results(nlp.pipe(TEXTS))
     order = random.Random(1).sample(range(len(TEXTS)), len(TEXTS))
@@ -144,7 +141,7 @@ def test_results_depend_on_nothing_but_the_text(make_tagger, piping):
 
 @pytest.mark.slow
 def test_training_repeats_to_the_bit(spacy_train, tmp_path):
-    """Two processes, with other hash seeds, and with dropout."""
+    """Compare two processes with different hash seeds, with dropout."""
     runs = [spacy_train(tmp_path / name, steps=4) for name in ("one", "two")]
     for process in runs:
         output, _ = process.communicate()
@@ -156,4 +153,4 @@ def test_training_repeats_to_the_bit(spacy_train, tmp_path):
         )
         assert one == two, file
     loaded = spacy.load(tmp_path / "one" / "model-best")
-    assert [token.tag_ for token in loaded(TAGGED[0][0])]
+    assert predicted_tags(loaded, TAGGED[0][0])

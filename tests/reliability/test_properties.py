@@ -1,4 +1,4 @@
-"""What must hold for any text, any tokenizer and any window settings."""
+"""Properties that hold for any text, tokenizer and window settings."""
 
 import numpy as np
 import pytest
@@ -15,14 +15,11 @@ from spacy_bertfamily.windows.cut import make_windows
 from spacy_bertfamily.windows.layout import make_layout
 from spacy_bertfamily.windows.pieces import PieceTokenizer
 
-from ..util import encode, make_encoder, token_vectors
+from ..util.encoders import encode, make_encoder, token_vectors
 
-# Any Unicode, and what texts are mostly made of; no surrogates, which spaCy cannot store
-WORDS = st.sampled_from(
-    "I like green eggs unable 1920 . , ? [SEP] [CLS] </s> <pad> 你好 世界 😀 é \u200b \n \t".split(
-        " "
-    )
-)
+# Any Unicode but surrogates, which spaCy cannot store, and frequent parts of texts
+FREQUENT = "I like green eggs unable 1920 . , ? [SEP] [CLS] </s> <pad> 你好 世界 😀 é"
+WORDS = st.sampled_from([*FREQUENT.split(), "\u200b", "\n", "\t"])
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 TEXTS = st.builds(
     lambda joint, parts: joint.join(parts),
@@ -37,15 +34,13 @@ install_extension()
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("model_type", MODELS)
 @given(text=TEXTS, max_pieces=st.integers(6, 40), data=st.data())
-def test_each_piece_stands_once_in_some_window(backbones, model_type, lang, text, max_pieces, data):
-    """The pieces are the text's, no window is too long, and each piece has one window that speaks
-    for it.
-    """
+def test_each_piece_has_one_max_context_window(backbones, model_type, lang, text, max_pieces, data):
+    """The pieces are those of the text, and no window is too long."""
     stride = data.draw(st.integers(0, max_pieces - 5))
     tokenizer = PieceTokenizer(load_backbone(backbones(model_type)).tokenizer)
     doc = LANGUAGES[lang].make_doc(text)
     (pieces,) = tokenizer([doc], None)
-    # the text's pieces are those of the backbone's own tokenizer, with special tokens taken as text
+    # compare with the tokenizer of the backbone, with special tokens as text
     own = tokenizer.tokenizer(
         doc.text,
         add_special_tokens=False,
@@ -58,19 +53,15 @@ def test_each_piece_stands_once_in_some_window(backbones, model_type, lang, text
     windows = make_windows(pieces, tokenizer, max_pieces, stride)
     assert all(len(window) <= max_pieces for window in windows)
     layout = make_layout(pieces, windows, tokenizer)
-    spoken = layout.index[layout.is_max_context]
-    assert sorted(spoken.tolist()) == list(range(len(pieces)))  # each piece once
+    max_context = layout.index[layout.is_max_context]
+    assert sorted(max_context.tolist()) == list(range(len(pieces)))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("model_type", MODELS)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4))
-def test_tokens_get_the_pieces_that_touch_them_whatever_the_batch(
-    backbones, model_type, lang, texts
-):
-    """Alignment leaves out no piece of a token, and vectors do not depend on what a Doc is batched
-    with.
-    """
+def test_tokens_get_the_pieces_that_overlap_them_in_any_batch(backbones, model_type, lang, texts):
+    """Alignment omits no piece, and vectors do not depend on the batch."""
     encoder, tokenizer = make_encoder(backbones(model_type))
     docs = [LANGUAGES[lang].make_doc(text) for text in texts]
     together, _ = encode(encoder, tokenizer, docs, [], False)
@@ -96,29 +87,26 @@ def test_joined_texts_split_into_the_same_texts(lang, first, second):
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @given(first=TEXTS, second=TEXTS)
-def test_texts_that_are_spelled_apart_split_at_the_separator_only(lang, first, second):
+def test_escaped_texts_split_at_the_separator_only(lang, first, second):
     parts = [escape_separator(text)[0] for text in (first, second)]
     found = split_segments(LANGUAGES[lang].make_doc(" [SEP] ".join(parts)))
     assert [span.text.strip() for span in found] == [part.strip() for part in parts]
 
 
 @given(text=TEXTS, data=st.data())
-def test_answers_have_exact_characters_and_outlive_storage(text, data):
+def test_answers_keep_their_characters_when_stored(text, data):
     doc = LANGUAGES["en"].make_doc(text)
-    inside = (
-        st.tuples(st.integers(0, max(0, len(doc.text) - 1)), st.integers(1, 9))
-        if len(doc.text)
-        else st.nothing()
-    )
-    drawn = data.draw(st.lists(inside, max_size=4)) if len(doc.text) else []
+    drawn = []
+    if doc.text:
+        inside = st.tuples(st.integers(0, len(doc.text) - 1), st.integers(1, 9))
+        drawn = data.draw(st.lists(inside, max_size=4))
     chars = [(start, min(len(doc.text), start + length)) for start, length in drawn]
     set_answers(doc, chars, [0.5] * len(chars))
     answers = get_answers(doc)
     assert [(answer.start_char, answer.end_char) for answer in answers] == chars
     assert all(answer.text == doc.text[answer.start_char : answer.end_char] for answer in answers)
-    assert all(
-        answer.text.strip() in answer.span.text for answer in answers
-    )  # a space after a token is in no token
+    # stripped, since whitespace after a token is in no token
+    assert all(answer.text.strip() in answer.span.text for answer in answers)
     for user_data in (True, False):
         stored = DocBin(docs=[doc], store_user_data=user_data).to_bytes()
         (again,) = DocBin().from_bytes(stored).get_docs(doc.vocab)

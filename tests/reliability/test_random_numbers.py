@@ -1,6 +1,4 @@
-"""The result of a training depends on its seed, and not on what else the process has done, holds,
-or keeps.
-"""
+"""A training depends on its seed, and not on what the process did before or caches."""
 
 import gc
 import random
@@ -16,32 +14,25 @@ from spacy.util import fix_random_seed
 from spacy_bertfamily.backbone import load_backbone
 from spacy_bertfamily.windows.pieces import PieceTokenizer
 
-from ..adapters.kinds import block
-from ..conftest import TAGGED
-from ..util import make_backbone
+from ..util.adapters import block
+from ..util.backbones import make_backbone
+from ..util.pipelines import TAGGED, add_transformer, delta, predicted_tags, tagged_examples
 
-UPPER = {"trainable": ["top:1"], "adapter": None}  # trained with the backbone's own dropout
+UPPER = {"trainable": ["top:1"], "adapter": None}  # trained with the dropout of the backbone
 SIZED = {"trainable": ["adapter"], "adapter": {**block("pfeiffer"), "layers": [2]}}
 
 
-def states():
+def random_states():
+    """RETURNS (tuple): The states of the random number generators of torch, numpy and Python."""
     name, keys, position, *_ = np.random.get_state()
     return torch.get_rng_state().tolist(), name, keys.tolist(), position, random.getstate()
-
-
-def trained(nlp):
-    return {
-        name: tensor.detach().clone()
-        for name, tensor in nlp.get_pipe("transformer").shim.encoder.delta().items()
-    }
 
 
 def assert_same(found, expected, atol=0.0):
     assert found.keys() == expected.keys() != set()
     for name, tensor in expected.items():
-        if not name.endswith(
-            "key.bias"
-        ):  # its gradient is rounding alone, of which Adam makes steps
+        # the gradient of this bias is a rounding error, which Adam scales to full steps
+        if not name.endswith("key.bias"):
             np.testing.assert_allclose(found[name], tensor, rtol=0, atol=atol, err_msg=name)
 
 
@@ -60,45 +51,45 @@ def without_pooler(folder):
 
 
 @pytest.mark.parametrize("model_type", ["bert", "xlnet", "t5"])
-def test_loading_a_backbone_draws_nothing(tmp_path, make_tagger, model_type):
-    """It is loaded only where the process does not hold it yet."""
+def test_loading_a_backbone_draws_no_random_numbers(tmp_path, make_tagger, model_type):
+    """A backbone is loaded only if it is not in memory."""
     name = without_pooler(make_backbone(model_type, tmp_path))
     fix_random_seed(0)
-    before = states()
+    before = random_states()
     load_backbone(name)
     make_tagger(name=name, initialize=False, adapter=None, trainable=["top:1"])
-    assert states() == before
+    assert random_states() == before
     gc.collect()
     first, _ = make_tagger(name=name)
-    assert states() != before  # adapters are drawn
+    assert random_states() != before  # adapters are initialized at random
 
 
-def test_adapters_begin_the_same_whether_the_backbone_is_known_or_not(tmp_path, make_tagger):
+def test_adapters_start_the_same_if_the_backbone_is_in_memory_or_not(tmp_path, make_tagger):
     name = without_pooler(make_backbone("bert", tmp_path))
     fix_random_seed(0)
     first, _ = make_tagger(name=name)
     fix_random_seed(0)
     second, _ = make_tagger(name=name)
-    assert_same(trained(second), trained(first))
+    assert_same(delta(second), delta(first))
 
 
-def test_saving_loading_copying_predicting_and_evaluating_draw_nothing(make_tagger, tmp_path):
+def test_saving_loading_copying_and_predicting_draw_no_random_numbers(make_tagger, tmp_path):
     nlp, examples = make_tagger()
     nlp.to_disk(tmp_path)
     fix_random_seed(0)
-    before = states()
+    before = random_states()
     nlp.get_pipe("transformer").model.copy()
     nlp.get_pipe("transformer").from_bytes(nlp.get_pipe("transformer").to_bytes())
     nlp.to_disk(tmp_path)
     nlp("I like ham")
-    assert states()[0] == before[0]
+    assert random_states()[0] == before[0]
     spacy.load(tmp_path)
     nlp.evaluate(examples)
-    assert states()[0] == before[0]
+    assert random_states()[0] == before[0]
 
 
-def train(make_tagger, between=lambda nlp: None, **model):
-    """The second batch has windows that are known already, and new ones."""
+def train_batches(make_tagger, between=lambda nlp: None, **model):
+    """Train on four batches; later ones have windows that are cached, and new ones."""
     gc.collect()
     fix_random_seed(0)
     nlp, examples = make_tagger(**{**UPPER, **model})
@@ -107,23 +98,27 @@ def train(make_tagger, between=lambda nlp: None, **model):
     for batch in (examples[:2], examples, examples[1:], examples):
         nlp.update(batch, sgd=optimizer)
         between(nlp)
-    return trained(nlp)
+    return delta(nlp)
 
 
 @pytest.mark.parametrize("batch_pieces", [16, 256])
-def test_what_is_kept_does_not_change_dropout(make_tagger, batch_pieces):
+def test_the_cache_does_not_change_dropout(make_tagger, batch_pieces):
     size = {"max_pieces": 12, "stride": 4, "batch_pieces": batch_pieces}
-    assert_same(train(make_tagger, **size), train(make_tagger, **size, cache_mb=0), atol=1e-5)
+    assert_same(
+        train_batches(make_tagger, **size),
+        train_batches(make_tagger, **size, cache_mb=0),
+        atol=1e-5,
+    )
 
 
 def test_another_pipeline_on_the_backbone_does_not_change_dropout(make_tagger):
-    alone = train(make_tagger)
+    alone = train_batches(make_tagger)
     other, _ = make_tagger(**UPPER)
-    assert_same(train(make_tagger, lambda nlp: other(TAGGED[2][0])), alone, atol=1e-5)
+    assert_same(train_batches(make_tagger, lambda nlp: other(TAGGED[2][0])), alone, atol=1e-5)
 
 
-def test_a_prediction_between_forward_and_backward_pass(make_tagger):
-    """Which spaCy makes itself, where the transformer is an annotating component."""
+def test_a_prediction_between_forward_and_backward_pass_changes_nothing(make_tagger):
+    """Annotating components make such a prediction in `nlp.update`."""
     found = {}
     for checkpointing in (False, True):
         fix_random_seed(0)
@@ -131,61 +126,55 @@ def test_a_prediction_between_forward_and_backward_pass(make_tagger):
         optimizer = optimizer_of(nlp)
         for _ in range(2):
             nlp.update(examples, sgd=optimizer, annotates=["transformer"])
-        found[checkpointing] = trained(nlp)
+        found[checkpointing] = delta(nlp)
     assert_same(found[True], found[False], atol=1e-6)
 
 
-def test_recomputed_layers_of_bigbird_see_what_is_around_them(backbones, make_tagger):
-    """Windows of both of its kinds of attention, and numpy's random numbers, which its sparse one
-    draws from.
-    """
+def test_recomputed_layers_of_big_bird_use_the_same_random_numbers(backbones, make_tagger):
+    """The windows need dense and sparse attention, which draws from numpy's random numbers."""
     long = [(" ".join(["green eggs and ham I like the small dog blue"] * 3), ["N"] * 30), *TAGGED]
     name, found = backbones("big_bird"), {}
     for checkpointing in (False, True):
         fix_random_seed(0)
         nlp, _ = make_tagger(name=name, trainable=["adapter"], cache_mb=0, max_pieces=56,
                              gradient_checkpointing=checkpointing)  # fmt: skip
-        examples = [Example.from_dict(nlp.make_doc(text), {"tags": tags}) for text, tags in long]
+        examples = tagged_examples(nlp, long)
         optimizer = optimizer_of(nlp)
-        before = states()[2:4]
+        before = random_states()[2:4]
         for _ in range(2):
             nlp.update(examples, sgd=optimizer)
-        assert states()[2:4] == before
-        found[checkpointing] = trained(nlp)
+        assert random_states()[2:4] == before
+        found[checkpointing] = delta(nlp)
     assert_same(found[True], found[False], atol=1e-6)
 
 
-def test_the_last_of_accumulated_batches_has_nothing_to_learn(tiny):
+def test_a_last_accumulated_batch_without_annotation_is_trained(tiny):
     nlp = spacy.blank("en")
-    nlp.add_pipe(
-        "adapter_transformer",
-        name="transformer",
-        config={"model": {"name": tiny, "max_pieces": 32, "stride": 8}},
-    )
+    add_transformer(nlp, tiny)
     nlp.add_pipe("pair_classifier")
     known = [
         Example.from_dict(nlp.make_doc(text), {"cats": {"a": a, "b": 1 - a}})
         for text, a in (("I like [SEP] eggs", 1), ("Eat [SEP] ham", 0))
     ]
     nlp.initialize(lambda: known)
-    optimizer, before = optimizer_of(nlp), trained(nlp)
+    optimizer, before = optimizer_of(nlp), delta(nlp)
     for batch in (known, [Example.from_dict(nlp.make_doc("green eggs [SEP] ham"), {})]):
         nlp.update(batch, sgd=False)
     for _, component in nlp.pipeline:
         component.finish_update(optimizer)
-    assert any(not torch.equal(tensor, before[name]) for name, tensor in trained(nlp).items())
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in delta(nlp).items())
     assert all(p.grad is None for p in nlp.get_pipe("transformer").shim.encoder.parameters())
 
 
-def test_predictions_in_inference_mode_beside_another_pipeline(make_tagger):
+def test_pipelines_on_one_backbone_predict_in_inference_mode(make_tagger):
     pipelines = [make_tagger(**SIZED)[0] for _ in range(2)]
     with torch.inference_mode():
-        tags = [[token.tag_ for token in nlp(TAGGED[0][0])] for nlp in pipelines]
-    assert tags == [[token.tag_ for token in nlp(TAGGED[0][0])] for nlp in pipelines]
+        tags = [predicted_tags(nlp) for nlp in pipelines]
+    assert tags == [predicted_tags(nlp) for nlp in pipelines]
 
 
-def test_a_new_pipeline_leaves_the_shared_tokenizer_as_it_is(tiny):
-    """To change it fails while another thread splits texts."""
+def test_a_new_pipeline_does_not_change_the_shared_tokenizer(tiny):
+    """A change would fail while another thread tokenizes texts."""
     backbone = load_backbone(tiny)
     PieceTokenizer(backbone.tokenizer).split(["green eggs"])
     assert backbone.tokenizer._tokenizer.encode_special_tokens

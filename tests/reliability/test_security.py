@@ -1,10 +1,7 @@
-"""What strangers could try with files, names and texts; docs/security.md lists the tests of other
-files too.
-"""
+"""Untrusted files, names and texts. docs/security.md lists tests in other files too."""
 
 import gzip
 import importlib
-import json
 import pickle
 import re
 import shutil
@@ -21,23 +18,16 @@ from spacy_bertfamily.backbone import load_backbone
 from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.windows.pieces import PieceTokenizer
 
-from ..adapters.kinds import block, needs_peft
+from ..util.adapters import block, needs_peft
+from ..util.damage import MakesFile
+from ..util.files import ROOT, change_json
 
-ROOT = Path(__file__).parents[2]
 TEXT = "the small dog likes green eggs"
-
-
-class Bomb:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
 
 
 @pytest.fixture
 def no_network(monkeypatch):
-    """Makes any attempt to reach another machine an error that nobody expects."""
+    """Raise an error that is never caught when anything connects to another machine."""
 
     def refuse(self, address, *args):
         raise AssertionError(f"network: {address}")
@@ -47,14 +37,8 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: refuse(None, args))
 
 
-@pytest.fixture
-def folder(tiny, tmp_path):
-    """A copy of the tiny BERT that a test may spoil."""
-    return Path(shutil.copytree(tiny, tmp_path / "backbone"))
-
-
 def test_no_network_unless_a_hub_id_is_named(make_tagger, tmp_path, no_network):
-    """Made, trained, saved, loaded, and its adapter exchanged."""
+    """A pipeline is made, trained, stored and loaded, and its adapter is exchanged."""
     nlp, examples = make_tagger(save_backbone=True)
     nlp.update(examples, sgd=nlp.create_optimizer())
     nlp.to_disk(tmp_path / "saved")
@@ -62,7 +46,7 @@ def test_no_network_unless_a_hub_id_is_named(make_tagger, tmp_path, no_network):
     transformer.save_adapter(tmp_path / "adapter")
     assert transformer.load_adapter(tmp_path / "adapter", name="again") == "again"
     assert spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())(TEXT)[0].tag_
-    with pytest.raises(ValueError, match=r"B023.*network"):  # the guard works
+    with pytest.raises(ValueError, match=r"B023.*network"):  # no_network has an effect
         load_backbone("stranger/no-such-model")
 
 
@@ -70,16 +54,15 @@ def test_offline_is_respected(tmp_path, monkeypatch, no_network):
     import huggingface_hub.constants as constants
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(
-        constants, "HF_HUB_OFFLINE", True
-    )  # it is read when the library is imported
+    # read when the library is imported
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ValueError, match=r"B023.*HF_HUB_OFFLINE is set"):
         load_backbone("stranger/no-such-model")
 
 
 def test_only_data_is_fetched_from_the_hub(monkeypatch, tiny):
-    """Not the repository's Python files, and pickled weights only where there are no others."""
+    """Python files are not fetched, and pickled weights only if there are no others."""
     import huggingface_hub
 
     asked = []
@@ -101,7 +84,8 @@ def test_only_data_is_fetched_from_the_hub(monkeypatch, tiny):
 def test_pickled_code_in_a_pipelines_folder_never_runs(make_tagger, tmp_path, place):
     nlp, _ = make_tagger(save_backbone=True)
     nlp.to_disk(tmp_path)
-    marker, content = tmp_path / "exploded", pickle.dumps({"weight": Bomb(tmp_path / "exploded")})
+    marker = tmp_path / "exploded"
+    content = pickle.dumps({"weight": MakesFile(marker)})
     transformer = tmp_path / "transformer"
     if place == "backbone":
         (transformer / "backbone" / "model.safetensors").unlink()
@@ -118,19 +102,16 @@ def test_pickled_code_in_a_pipelines_folder_never_runs(make_tagger, tmp_path, pl
     assert not marker.exists()
 
 
-def test_a_pipelines_backbone_is_as_little_trusted_as_any(make_tagger, tmp_path):
-    """`save_backbone`: code that its config names is not imported, and other weights are found
-    out.
-    """
+def test_the_stored_backbone_of_a_pipeline_is_not_trusted(make_tagger, tmp_path):
+    """Code that its config names is not imported, and changed weights are an error."""
     nlp, _ = make_tagger(save_backbone=True)
     nlp.to_disk(tmp_path)
     backbone = tmp_path / "transformer" / "backbone"
     (backbone / "evil.py").write_text(
         f"open({str(tmp_path / 'imported')!r}, 'w')\nclass Model: pass\n"
     )
-    config = json.loads((backbone / "config.json").read_text())
     strange = {"auto_map": {"AutoModel": "evil.Model"}, "_attn_implementation": "stranger/kernels"}
-    (backbone / "config.json").write_text(json.dumps({**config, **strange}))
+    change_json(backbone / "config.json", **strange)
     assert spacy.load(tmp_path)(TEXT)[0].tag_
     assert not (tmp_path / "imported").exists()
     assert "evil" not in sys.modules
@@ -164,16 +145,16 @@ def test_names_in_a_pipelines_bytes_stay_in_their_folder(make_tagger, tmp_path, 
 @pytest.mark.parametrize(
     "name", ["vocab.txt", "added_tokens.json", "config.json", "pytorch_model.bin"]
 )
-def test_links_to_files_elsewhere(folder, tmp_path, name):
-    """They would be copied into a pipeline that is saved with its backbone."""
+def test_links_to_files_elsewhere_are_refused(tiny_copy, tmp_path, name):
+    """Their targets would be copied into a pipeline that is stored with its backbone."""
     (tmp_path / "secret.txt").write_text("secret")
-    (folder / name).unlink(missing_ok=True)
-    (folder / name).symlink_to(tmp_path / "secret.txt")
+    (tiny_copy / name).unlink(missing_ok=True)
+    (tiny_copy / name).symlink_to(tmp_path / "secret.txt")
     with pytest.raises(ValueError, match=rf"B049.*{name}.*secret\.txt"):
-        load_backbone(str(folder))
+        load_backbone(str(tiny_copy))
 
 
-def test_links_of_the_hubs_cache(tiny, tmp_path):
+def test_links_in_the_cache_of_the_hub_are_allowed(tiny, tmp_path):
     blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "abc"
     shutil.copytree(tiny, blobs)
     snapshot.mkdir(parents=True)
@@ -206,7 +187,9 @@ def test_saving_replaces_links_instead_of_writing_through_them(make_tagger, tmp_
         ("XLORA", {"adapters": {"1": "stranger/adapter"}}),
     ],
 )
-def test_peft_settings_that_name_code_or_files(monkeypatch, no_network, method, settings):
+def test_peft_settings_that_name_code_or_files_are_refused(
+    monkeypatch, no_network, method, settings
+):
     imported = []
     original = importlib.import_module
     monkeypatch.setattr(
@@ -227,9 +210,8 @@ def test_peft_settings_that_name_code_or_files(monkeypatch, no_network, method, 
 def test_an_adapters_config_cannot_name_modules(make_tagger, tmp_path):
     nlp, _ = make_tagger(trainable=["adapter"], adapter=block("lora"))
     nlp.get_pipe("transformer").save_adapter(tmp_path, format="peft")
-    path = tmp_path / "adapter_config.json"
     strange = {"megatron_config": {"a": 1}, "megatron_core": "antigravity"}
-    path.write_text(json.dumps({**json.loads(path.read_text()), **strange}))
+    change_json(tmp_path / "adapter_config.json", **strange)
     with pytest.raises(
         ValueError, match=r"B071.*'megatron_core' can make|B071.*'megatron_config' can make"
     ):
@@ -237,7 +219,7 @@ def test_an_adapters_config_cannot_name_modules(make_tagger, tmp_path):
     assert "antigravity" not in sys.modules
 
 
-def test_settings_in_a_file_ask_for_no_more_than_it_holds(make_tagger, tmp_path):
+def test_settings_larger_than_the_tensors_of_a_file_are_refused(make_tagger, tmp_path):
     nlp, _ = make_tagger(trainable=["adapter"])
     nlp.get_pipe("transformer").save_adapter(tmp_path)
     path = tmp_path / "spacy_adapter.safetensors"
@@ -251,7 +233,7 @@ def test_settings_in_a_file_ask_for_no_more_than_it_holds(make_tagger, tmp_path)
 
 
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "mpnet"])
-def test_user_text_makes_no_special_piece(backbones, model_type):
+def test_user_text_is_never_a_special_piece(backbones, model_type):
     tokenizer = PieceTokenizer(load_backbone(backbones(model_type)).tokenizer)
     special = tokenizer.tokenizer
     forbidden = set(special.all_special_ids) - {special.unk_token_id}
@@ -268,7 +250,7 @@ def test_user_text_makes_no_special_piece(backbones, model_type):
             assert not forbidden & set(pieces.ids.tolist()), text
 
 
-def test_converting_a_bomb_ends_with_a_reason(tmp_path):
+def test_converting_a_gzip_bomb_is_an_error(tmp_path):
     path, target = tmp_path / "bomb.jsonl.gz", tmp_path / "out.spacy"
     path.write_bytes(gzip.compress(b" " * 2_000_000, 1) * 100)
     arguments = ["convert", str(path), str(target), "--text-a", "a", "--text-b", ""]
@@ -278,22 +260,20 @@ def test_converting_a_bomb_ends_with_a_reason(tmp_path):
     assert not target.exists()
 
 
-def test_nothing_is_evaluated_or_unpickled_here():
-    """The package's own code has no door for code: no eval, no pickle, no torch.load but with
-    weights_only.
-    """
-    doors = re.compile(
+def test_the_package_does_not_evaluate_or_unpickle_code():
+    """`torch.load` is called with `weights_only` only."""
+    forbidden = re.compile(
         r"\b(eval|exec|__import__|pickle\.loads?|cPickle|marshal|yaml\.load|os\.system|shell=True)\b"
     )
     for path in (ROOT / "spacy_bertfamily").rglob("*.py"):
         code = path.read_text(encoding="utf8")
-        assert not re.search(r"(?<![.\w])" + doors.pattern + r"\(", code), path
+        assert not re.search(r"(?<![.\w])" + forbidden.pattern + r"\(", code), path
         assert all("weights_only=True" in call for call in re.findall(r"torch\.load\(.*", code)), (
             path
         )
 
 
-def test_each_test_that_the_threat_model_names_exists():
+def test_the_tests_in_the_threat_model_exist():
     text = (ROOT / "docs" / "security.md").read_text(encoding="utf8")
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
     assert len(named) > 20

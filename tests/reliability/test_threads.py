@@ -1,4 +1,4 @@
-"""Many threads, and several pipelines on one backbone, get the answers that one thread gets."""
+"""Many threads, and several pipelines on one backbone, give the results of one thread."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,17 +10,14 @@ from thinc.api import Adam
 
 from spacy_bertfamily.encoder import frozen_layers
 
+from ..util.pipelines import vectors
+
 TEXTS = [f"{'the small dog likes ' * (i % 7)}green eggs {i}" for i in range(60)]
 
 
-def vectors(nlp, text):
-    return np.asarray(nlp(text)._.trf_data.model_output.last_hidden_state)
-
-
-@pytest.mark.parametrize(
-    "placement", ["houlsby", "parallel"]
-)  # the latter remembers something between two hooks
-def test_threads_share_a_pipeline(make_tagger, placement):
+# parallel adapters keep state between two hooks
+@pytest.mark.parametrize("placement", ["houlsby", "parallel"])
+def test_threads_can_share_a_pipeline(make_tagger, placement):
     adapter = {
         "@adapters": "spacy-bertfamily.Bottleneck.v1",
         "size": 4,
@@ -35,7 +32,7 @@ def test_threads_share_a_pipeline(make_tagger, placement):
                 np.testing.assert_allclose(found, vector, atol=1e-5)
 
 
-def test_pipelines_on_one_backbone_in_turn_and_at_once(make_tagger):
+def test_pipelines_on_one_backbone_do_not_change_each_other(make_tagger):
     pipelines, examples = zip(*(make_tagger() for _ in range(3)))
     for steps, nlp in enumerate(pipelines):
         for _ in range(steps):
@@ -60,9 +57,10 @@ def test_pipelines_on_one_backbone_in_turn_and_at_once(make_tagger):
     assert not wrong
 
 
-def test_a_training_is_left_alone_by_whoever_looks_at_the_layers(make_tagger, monkeypatch):
-    """A pipeline that is loaded beside one that is being trained asks what both have in common:
-    that takes dropout and gradients away while it is tried.
+def test_probing_shared_layers_waits_for_training(make_tagger, monkeypatch):
+    """A pipeline that is loaded during a training probes which layers both share.
+
+    The probe turns off dropout and gradients, so it must hold the lock of the backbone.
     """
     nlp, examples = make_tagger()
     encoder = nlp.get_pipe("transformer").shim.encoder
@@ -71,14 +69,14 @@ def test_a_training_is_left_alone_by_whoever_looks_at_the_layers(make_tagger, mo
     begun, order, probe = threading.Event(), [], frozen_layers._probe
 
     def note_probe(*args):
-        order.append("looked")
+        order.append("probed")
         return probe(*args)
 
-    def look():
+    def probe_again():
         begun.set()
         reuse._find("once more", frozen_layers.find_unchanged_layers).remove()
 
-    other = threading.Thread(target=look)
+    other = threading.Thread(target=probe_again)
 
     def note_layer(layer, args):
         if threading.current_thread() is threading.main_thread() and torch.is_grad_enabled():
@@ -86,16 +84,16 @@ def test_a_training_is_left_alone_by_whoever_looks_at_the_layers(make_tagger, mo
                 monkeypatch.setattr(frozen_layers, "_probe", note_probe)
                 other.start()
                 begun.wait()
-                other.join(0.3)  # it has to wait
+                other.join(0.3)  # it waits for the lock
             order.append(encoder.training)
 
-    reuse.frozen, reuse.unchanged  # noqa: B018  what this thread may want to know itself
+    reuse.frozen, reuse.unchanged  # noqa: B018  computed before the other thread starts
     hook = encoder.known_spec.find_layers(encoder.backbone)[-1].register_forward_pre_hook(
         note_layer
     )
     nlp.update(examples)
     other.join()
     hook.remove()
-    n_layers = len(order) - order.count("looked")
+    n_layers = len(order) - order.count("probed")
     assert order[:n_layers] == [True] * n_layers
     assert order[n_layers:]

@@ -1,4 +1,4 @@
-"""Components whose heads are exchanged with the library adapters."""
+"""Components that exchange their heads with the library adapters."""
 
 import json
 from pathlib import Path
@@ -16,31 +16,28 @@ from .pipeline_aware import PipelineAware
 
 
 class HeadFiles(PipelineAware):
-    """A component that can take over the head beside an adapter of AdapterHub, and write its own
-    for others.
-    """
+    """A component that reads and writes the heads that AdapterHub keeps beside adapters."""
 
-    model: Model
+    model: Model[Any, Any]
     head_types: ClassVar[tuple[str, ...]]
 
     def load_head(
         self, source: str | Path, *, force: bool = False, nlp: Language | None = None
     ) -> None:
-        """Take over a head that the library adapters has written, as a rule beside an adapter. The
-        component need not be initialized; if it is, its head is replaced. On any error nothing is
-        changed.
+        """Load a head that the library adapters has written, usually beside an adapter.
+
+        The component need not be initialized; if it is, its head is replaced. On any error nothing
+        is changed.
 
         source (str | Path): A folder, or a hub id.
         force (bool): Accept a head for another backbone, if its tensors fit.
-        nlp (Language | None): The pipeline that holds this component, needed only where that is not
-            the one it was made for.
-        RAISES (ValueError): If it is incomplete, not plain data, does not fit, is for another
-            backbone, or something that the component as it is configured does not compute.
+        nlp (Language | None): The pipeline that holds this component. It is needed only if that is
+            not the one the component was made for.
+        RAISES (BertFamilyError): If the head is incomplete, is not plain data, does not fit, is for
+            another backbone, or computes something else than the component is configured for.
         """
-        shim = require_shim(self.model, self.bound("load_head", nlp), self.name)
-        head = read_head(
-            self.name, str(source), self.head_types, shim.encoder, shim.reference(), force
-        )
+        shim = require_shim(self.model, self.require_pipeline("load_head", nlp), self.name)
+        head = read_head(self.name, source, self.head_types, shim.encoder, shim.reference(), force)
         wrong = self._wrong_settings(self.settings_for(head))
         if wrong:
             reason = f"it is another computation. Make the component with {wrong}"
@@ -50,16 +47,17 @@ class HeadFiles(PipelineAware):
     def save_head(
         self, folder: str | Path, *, name: str | None = None, nlp: Language | None = None
     ) -> None:
-        """Write the head for the library adapters, which looks for it beside an adapter of the same
-        name.
+        """Write the head for the library adapters.
 
-        folder (str | Path): Made if it is not there.
-        name (str | None): Its name; None for that of the transformer's active adapter, or else the
-            component's.
+        The library looks for it beside an adapter of the same name.
+
+        folder (str | Path): The folder, made if it does not exist.
+        name (str | None): The head's name. It defaults to that of the transformer's active adapter,
+            or else to the component's.
         nlp (Language | None): As in `load_head`.
-        RAISES (ValueError): If the library has no such head.
+        RAISES (BertFamilyError): If the library has no such head.
         """
-        shim = require_shim(self.model, self.bound("save_head", nlp), self.name)
+        shim = require_shim(self.model, self.require_pipeline("save_head", nlp), self.name)
         if not all(layer.has_param("W") for layer in self.head_layers()):
             raise Errors.B091(name=self.name, reason="it has no weights yet")
         head = self.get_head(shim)
@@ -70,44 +68,57 @@ class HeadFiles(PipelineAware):
         write_head(self.name, Path(folder), name, head, shim.encoder, shim.reference())
 
     def _wrong_settings(self, needed: dict[str, Any]) -> str:
+        """RETURNS (str): The needed settings that differ from the component's; empty if none."""
         given = self.head_settings()
-        return ", ".join(
-            f"{key} = {json.dumps(needed[key])}" for key in needed if given[key] != needed[key]
-        )
+        wrong = [key for key in needed if given[key] != needed[key]]
+        return ", ".join(f"{key} = {json.dumps(needed[key])}" for key in wrong)
 
-    def head_layers(self) -> list[Model]:
-        """RETURNS (list[Model]): The layers of the head, the output's last."""
+    def head_layers(self) -> list[Model[Any, Any]]:
+        """RETURNS (list[Model]): The layers of the head, the output layer last."""
         raise NotImplementedError
 
     def head_settings(self) -> dict[str, Any]:
-        """RETURNS (dict[str, Any]): The settings that say what the head computes, as they are."""
+        """RETURNS (dict[str, Any]): The component's settings that say what the head computes."""
         raise NotImplementedError
 
     def settings_for(self, head: Head) -> dict[str, Any]:
-        """RETURNS (dict[str, Any]): What they have to be to compute a head of the library."""
+        """RETURNS (dict[str, Any]): The settings with which a component computes that head."""
         raise NotImplementedError
 
     def get_head(self, shim: EncoderShim) -> Head:
-        """RETURNS (Head): The head of the component. RAISES (ValueError): If it is more than a file
-        of heads holds.
+        """Read the component's head.
+
+        shim (EncoderShim): The transformer's.
+        RETURNS (Head): The head.
+        RAISES (BertFamilyError): If no file of a head can hold it.
         """
         raise NotImplementedError
 
     def put_head(self, head: Head, shim: EncoderShim, source: str) -> None:
-        """Use a head that fits the settings. RAISES (ValueError): If it does not fit the component
-        otherwise.
+        """Replace the component's head by one that fits the settings.
+
+        head (Head): The head.
+        shim (EncoderShim): The transformer's.
+        source (str): Where the head was read, for errors.
+        RAISES (BertFamilyError): If the head does not fit the component in another way.
         """
         raise NotImplementedError
 
 
-def get_linear(layer: Model) -> tuple[np.ndarray, np.ndarray]:
+def get_linear(layer: Model[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
     """RETURNS (tuple[np.ndarray, np.ndarray]): Weights and bias of a layer."""
-    W, b = (layer.ops.to_numpy(layer.get_param(param)) for param in ("W", "b"))
+    W: np.ndarray = layer.ops.to_numpy(layer.get_param("W"))
+    b: np.ndarray = layer.ops.to_numpy(layer.get_param("b"))
     return W, b
 
 
-def put_linear(layer: Model, W: Any, b: Any) -> None:
-    """Set weights and bias of a layer, whether or not it is initialized."""
+def put_linear(layer: Model[Any, Any], W: Any, b: Any) -> None:
+    """Set weights and bias of a layer, whether or not it is initialized.
+
+    layer (Model): The layer.
+    W (np.ndarray): The weights, `(nO, nI)`.
+    b (np.ndarray): The bias, `(nO,)`.
+    """
     for dim, size in zip(("nO", "nI"), W.shape):
         layer.set_dim(dim, size)
     layer.set_param("W", layer.ops.asarray2f(W))

@@ -1,7 +1,7 @@
-"""Components that make Docs of their own, and need a pipeline for that."""
+"""Components that make Docs themselves, and need a pipeline to do so."""
 
 import weakref
-from typing import Any
+from typing import Any, cast
 
 from spacy.language import Language
 
@@ -9,8 +9,7 @@ from ...errors import Errors
 
 
 class WeakPipeline:
-    """The pipeline that a component was made for, without keeping it alive; a copy or a pickle of
-    it knows none.
+    """A weak reference to a pipeline, or to none. A copy or a pickle of it refers to none.
 
     nlp (Language | None): The pipeline.
     """
@@ -19,32 +18,45 @@ class WeakPipeline:
         self._reference = None if nlp is None else weakref.ref(nlp)
 
     def __call__(self) -> Language | None:
-        return None if self._reference is None else self._reference()
+        """RETURNS (Language | None): The pipeline, if there is one and it is alive."""
+        if self._reference is None:
+            return None
+        return self._reference()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return WeakPipeline, ()
 
 
 class PipelineAware:
-    """A component that knows the pipeline it was made for. It knows it weakly, because the pipeline
-    holds it.
+    """A component that knows the pipeline it was made for.
+
+    The reference is weak, because the pipeline holds the component.
     """
 
     name: str
+    _nlp: WeakPipeline = WeakPipeline()
 
-    def bind(self, nlp: Language | None) -> None:
-        """Remember the pipeline that makes Docs, where a method is not given one."""
+    def attach_pipeline(self, nlp: Language | None) -> None:
+        """Set the pipeline that `require_pipeline` falls back on.
+
+        nlp (Language | None): The pipeline; None for no pipeline.
+        """
         self._nlp = WeakPipeline(nlp)
 
-    def bound(self, method: str, nlp: Language | None = None) -> Language:
-        """Find the pipeline that makes Docs.
+    def require_pipeline(self, method: str, nlp: Language | None = None) -> Language:
+        """Find the pipeline that makes Docs for a method.
 
-        method (str): The method that needs it, for the error.
-        nlp (Language | None): The pipeline that the method was given.
-        RETURNS (Language): That, or else the one that this component was made for.
-        RAISES (ValueError): If there is none, or if it does not hold this component.
+        method (str): The name of the method, for the error.
+        nlp (Language | None): The pipeline that the method was given; None for the attached one.
+        RETURNS (Language): The pipeline.
+        RAISES (BertFamilyError): If there is no pipeline, or if it does not hold this component.
         """
-        nlp = self._nlp() if nlp is None else nlp
-        if nlp is None or not any(component is self for _, component in nlp.components):
+        if nlp is None:
+            nlp = self._nlp()
+        if nlp is None or not self._is_in(nlp):
             raise Errors.B110(name=self.name, method=method)
         return nlp
+
+    def _is_in(self, nlp: Language) -> bool:
+        own = cast(object, self)
+        return any(component is own for _, component in nlp.components)

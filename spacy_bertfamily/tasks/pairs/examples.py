@@ -1,4 +1,4 @@
-"""The pair classifier's training data: checked before it is used, as arrays afterwards."""
+"""The pair classifier's training data: checked, and read as arrays."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,18 +10,19 @@ from spacy.training import Example
 
 from ...annotation.segments import DEFAULT_SEPARATOR, SEGMENTS_KEY, segment_bounds
 from ...errors import Error, Errors
+from ..base.texts import shorten
 
-MODES = ("exclusive", "multilabel", "regression")
 ALLOWED_CATS = {
     "exclusive": "exactly one label of each annotated example is 1, the others are 0 or left out",
     "multilabel": "each value is 0 or 1",
     "regression": "there is exactly one label, and its value is a finite number",
 }
+SHOWN_CHARS = 80
 
 
 @dataclass(frozen=True)
 class ExampleChecker:
-    """Raises errors that say which example is wrong.
+    """Checks examples, and raises errors that say which example is wrong.
 
     name (str): The component's name.
     mode (str): The component's mode.
@@ -35,17 +36,24 @@ class ExampleChecker:
     labels: Sequence[str] | None = None
 
     def check(self, examples: Iterable[Example]) -> list[Example]:
-        """RETURNS (list[Example]): The examples. RAISES (ValueError): On the first whose annotation
-        is wrong.
+        """Check the annotation of examples.
+
+        examples (Iterable[Example]): The examples.
+        RETURNS (list[Example]): The same examples.
+        RAISES (BertFamilyError): At the first whose annotation is wrong.
         """
         examples = list(examples)
         for index, example in enumerate(examples):
-            self._check_cats(index, example)
+            self._check_labels(index, example)
+            self._check_values(index, example)
         return examples
 
     def check_pairs(self, examples: Sequence[Example]) -> None:
-        """RAISES (ValueError): If some annotated examples are pairs and others are not, or if texts
-        are set apart elsewhere than in the annotation.
+        """Check that all annotated examples are pairs, or none, and that they split as annotated.
+
+        examples (Sequence[Example]): The examples.
+        RAISES (BertFamilyError): If some are pairs and others are not, or if a text splits at
+            another place than the annotation says.
         """
         for index, example in enumerate(examples):
             self._check_segments(index, example)
@@ -55,81 +63,85 @@ class ExampleChecker:
             index, doc = singles[0]
             self._fail(Errors.B101, index, doc, separator=self.separator or DEFAULT_SEPARATOR)
 
-    def _check_cats(self, index: int, example: Example) -> None:
-        cats = example.reference.cats
-        for label in cats:
-            if self.labels is not None and label not in self.labels:
-                self._fail(
-                    Errors.B103,
-                    index,
-                    example.reference,
-                    label=label,
-                    labels=", ".join(self.labels) or "none",
-                )
-        values = list(cats.values())
-        if not values:
+    def _check_labels(self, index: int, example: Example) -> None:
+        if self.labels is None:
             return
+        for label in example.reference.cats:
+            if label not in self.labels:
+                labels = ", ".join(self.labels) or "none"
+                self._fail(Errors.B103, index, example.reference, label=label, labels=labels)
+
+    def _check_values(self, index: int, example: Example) -> None:
+        cats = example.reference.cats
+        if not cats or self._allows(list(cats.values())):
+            return
+        allowed = ALLOWED_CATS[self.mode]
+        self._fail(
+            Errors.B104, index, example.reference, cats=cats, mode=self.mode, allowed=allowed
+        )
+
+    def _allows(self, values: list[float]) -> bool:
+        """RETURNS (bool): Whether the mode allows the values of one Doc."""
         if self.mode == "regression":
-            ok = len(values) == 1 and math.isfinite(values[0])
-        else:
-            ok = all(value in (0, 1) for value in values) and (
-                self.mode == "multilabel" or sum(values) == 1
-            )
-        if not ok:
-            self._fail(
-                Errors.B104,
-                index,
-                example.reference,
-                cats=cats,
-                mode=self.mode,
-                allowed=ALLOWED_CATS[self.mode],
-            )
+            return len(values) == 1 and math.isfinite(values[0])
+        if not all(value in (0, 1) for value in values):
+            return False
+        return self.mode == "multilabel" or sum(values) == 1
 
     def _check_segments(self, index: int, example: Example) -> None:
-        reference, predicted = example.reference, example.predicted
-        if SEGMENTS_KEY not in reference.spans:
+        if SEGMENTS_KEY not in example.reference.spans:
             return
-        texts = _segment_texts(reference, self.separator), _segment_texts(predicted, self.separator)
-        if texts[0] is not None and texts[0] != texts[1]:
-            shown = [f"the texts {pair}" if pair else "no second text" for pair in texts]
-            self._fail(Errors.B102, index, reference, reference=shown[0], predicted=shown[1])
+        annotated = _segment_texts(example.reference, self.separator)
+        predicted = _segment_texts(example.predicted, self.separator)
+        if annotated is None or annotated == predicted:
+            return
+        self._fail(
+            Errors.B102,
+            index,
+            example.reference,
+            reference=_show_segments(annotated),
+            predicted=_show_segments(predicted),
+        )
 
     def _fail(self, error: Error, index: int, doc: Doc, **values: object) -> None:
-        raise error(name=self.name, index=index, text=shorten(doc.text), **values)
+        raise error(name=self.name, index=index, text=shorten(doc.text, SHOWN_CHARS), **values)
 
 
 def _segment_texts(doc: Doc, separator: str | None) -> tuple[str, ...] | None:
     bounds = segment_bounds(doc, separator)
-    return None if bounds is None else tuple(shorten(doc.text[start:end]) for start, end in bounds)
+    if bounds is None:
+        return None
+    return tuple(shorten(doc.text[start:end], SHOWN_CHARS) for start, end in bounds)
 
 
-def shorten(text: str) -> str:
-    """RETURNS (str): A text, cut for a message."""
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def _show_segments(texts: tuple[str, ...] | None) -> str:
+    return f"the texts {texts}" if texts else "no second text"
 
 
 def is_annotated(example: Example) -> bool:
-    """RETURNS (bool): Whether there is something to learn from."""
+    """RETURNS (bool): Whether an example has both tokens and labels."""
     return len(example.predicted) > 0 and bool(example.reference.cats)
 
 
-def targets(
+def read_targets(
     examples: Sequence[Example], labels: Sequence[str], mode: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read the annotation.
+    """Read the annotation as arrays.
 
-    RETURNS (tuple[np.ndarray, np.ndarray]): Values and a mask, `(examples, labels)`. The mask is 0
-        where nothing is annotated: in the rows of Docs without tokens or without annotation, and
-        for `multilabel` where a label is left out. For the other modes a label that is left out is
-        0.
+    The mask is 0 where nothing is annotated: in the rows of Docs without tokens or without
+    annotation, and with `multilabel` where a label is left out. With the other modes, the target of
+    a label that is left out is 0.
+
+    examples (Sequence[Example]): The examples.
+    labels (Sequence[str]): The component's labels.
+    mode (str): The component's mode.
+    RETURNS (tuple[np.ndarray, np.ndarray]): Targets and mask, `(examples, labels)`.
     """
-    values, mask = (
-        np.zeros((len(examples), len(labels)), "float32"),
-        np.zeros((len(examples), len(labels)), "float32"),
-    )
+    targets = np.zeros((len(examples), len(labels)), "float32")
+    mask = np.zeros((len(examples), len(labels)), "float32")
     for row, example in enumerate(examples):
         if is_annotated(example):
             cats = example.reference.cats
-            values[row] = [cats.get(label, 0.0) for label in labels]
+            targets[row] = [cats.get(label, 0.0) for label in labels]
             mask[row] = [label in cats or mode != "multilabel" for label in labels]
-    return values, mask
+    return targets, mask

@@ -1,4 +1,4 @@
-"""From windows to logits: the head of BERT's and RoBERTa's classifiers."""
+"""The pair classifier's head: from windows to logits, as in BERT's and RoBERTa's classifiers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,38 +11,42 @@ from thinc.types import Floats2d, Ragged
 from .pooling import pool_windows
 
 OnVectors = Model[Floats2d, Floats2d]
+# The value of the setting `pooling` that puts BERT's pooler behind the first piece.
+BERT_POOLER = "pooler"
 INIT_STD = 0.02  # of BERT's and RoBERTa's heads
 
 
 def build_pair_head(
     pooling: str, hidden_size: int | None, dropout: float
 ) -> Model[list[TransformerData], Floats2d]:
-    """Build the head: pooling, [pooler], dropout, [hidden layer, dropout], output; then the mean
-    over a Doc's windows.
+    """Build the head.
 
-    With `pooler` it is the head of `BertForSequenceClassification`, with `cls` and a hidden layer
-    as wide as the backbone that of `RobertaForSequenceClassification`.
+    Its layers are: pooling, [pooler], dropout, [hidden layer, dropout], output; then the mean over
+    a Doc's windows. With `pooler` it is the head of `BertForSequenceClassification`, with `cls` and
+    a hidden layer as wide as the backbone that of `RobertaForSequenceClassification`.
 
-    pooling (str): `cls`, `mean`, `max`, `segments`, or `pooler`: as `cls`, through a dense layer
-        with tanh. That layer is found by `model.get_ref("pooler")`, so that the backbone's own
-        weights can be put there.
+    pooling (str): One of `POOLINGS`, or `pooler`: `cls`, followed by a dense layer with tanh. That
+        layer is the ref `pooler`, in which the backbone's own weights can be put.
     hidden_size (int | None): Units of a hidden layer with tanh; None for no hidden layer.
     dropout (float): The initial dropout rate.
-    RETURNS (Model[list[TransformerData], Floats2d]): One row of logits for each Doc; zeros for one
-        without tokens.
+    RETURNS (Model[list[TransformerData], Floats2d]): One row of logits for each Doc; zeros for a
+        Doc without tokens. Its refs are `pooler`, `hidden` and `output`.
     """
-    dense: list[OnVectors] = []
-    pooler = tanh_dense() if pooling == "pooler" else None
-    if pooler is not None:
-        dense.append(pooler)
-    hidden = None if hidden_size is None else tanh_dense(hidden_size)
-    if hidden is not None:
-        dense += [Dropout(dropout), hidden]
+    layers: list[OnVectors] = []
+    pooler = None
+    if pooling == BERT_POOLER:
+        pooling = "cls"
+        pooler = tanh_dense()
+        layers.append(pooler)
+    hidden = None
+    if hidden_size is not None:
+        hidden = tanh_dense(hidden_size)
+        layers += [Dropout(dropout), hidden]
     output: OnVectors = Linear(init_W=normal_init)
-    dense += [Dropout(dropout), output]
-    on_windows: Model[Ragged, Ragged] = with_array(chain(*dense))
+    layers += [Dropout(dropout), output]
+    on_windows: Model[Ragged, Ragged] = with_array(chain(*layers))
     head: Model[list[TransformerData], Floats2d] = chain(
-        pool_windows("cls" if pooling == "pooler" else pooling), on_windows, reduce_mean()
+        pool_windows(pooling), on_windows, reduce_mean()
     )
     head.set_ref("pooler", pooler)
     head.set_ref("hidden", hidden)
@@ -55,6 +59,7 @@ def tanh_dense(nO: int | None = None) -> OnVectors:
 
     nO (int | None): Its units; None for as many as the input is wide.
     RETURNS (Model[Floats2d, Floats2d]): The layer.
+    *Shape:* parameters `W` `(nO, nI)`, `b` `(nO,)`.
     """
     return Model(
         "tanh_dense",
@@ -90,6 +95,6 @@ def _tanh_init(model: OnVectors, X: Floats2d | None = None, Y: Any = None) -> No
 
 
 def normal_init(ops: Ops, shape: tuple[int, ...]) -> Floats2d:
-    """RETURNS (Floats2d): Weights as BERT draws those of its heads."""
+    """RETURNS (Floats2d): Weights drawn as those of BERT's heads."""
     weights: Any = numpy.random.normal(0.0, INIT_STD, shape)
     return ops.asarray2f(weights)

@@ -1,11 +1,11 @@
-"""The pair classifier's labels: whether something can be learned about them, and how much each
-counts.
-"""
+"""The pair classifier's labels, and what their annotation determines: weights, mean and scale."""
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from spacy.pipeline.trainable_pipe import TrainablePipe
 
 from ...errors import Errors, Warnings
 
@@ -13,33 +13,96 @@ ClassWeights = dict[str, float] | str | None
 ALLOWED_LABELS = {"exclusive": "at least two labels", "regression": "exactly one label"}
 
 
-def check_labels(
-    name: str, mode: str, labels: Sequence[str], values: np.ndarray, mask: np.ndarray, given: bool
-) -> None:
-    """Check that there is something to learn.
+class PairLabels(TrainablePipe):  # type: ignore[misc]
+    """The labels of the pair classifier, as spaCy's components have them."""
 
-    name, mode, labels: The component's.
-    values, mask (np.ndarray): The annotation, `(examples, labels)`.
-    given (bool): Whether the labels are from the config: then some may be missing in this data.
-    RAISES (ValueError): If there is nothing, or if the labels do not fit the mode. Warns of labels
-        that do not vary.
+    cfg: dict[str, Any]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """RETURNS (tuple[str, ...]): The labels; one for regression."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """RETURNS (list[str]): The labels, as `spacy init labels` stores them."""
+        return list(self.labels)
+
+    def add_label(self, label: str) -> int:
+        """Add a label, before the component is initialized.
+
+        label (str): The label.
+        RETURNS (int): 0 if it is there already, else 1.
+        """
+        if label in self.labels:
+            return 0
+        self._allow_extra_label()
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        return 1
+
+
+def check_labels(
+    name: str, mode: str, labels: Sequence[str], targets: np.ndarray, mask: np.ndarray, given: bool
+) -> None:
+    """Check that there is something to learn, and warn of labels that do not vary.
+
+    name (str): The component's name.
+    mode (str): The component's mode.
+    labels (Sequence[str]): The component's labels.
+    targets, mask (np.ndarray): The annotation, `(examples, labels)`.
+    given (bool): Whether the labels are from the config. Then some may be missing in these data.
+    RAISES (BertFamilyError): If there is nothing to learn, or the labels do not fit the mode.
     """
     if not mask.any():
         raise Errors.B107(name=name)
     names = ", ".join(labels)
     if (mode == "exclusive" and len(labels) < 2) or (mode == "regression" and len(labels) != 1):
         raise Errors.B105(name=name, labels=names, mode=mode, allowed=ALLOWED_LABELS[mode])
-    known = np.where(mask > 0, values, np.nan)[mask.any(axis=1)]
-    same = [
-        label
-        for label, column in zip(labels, known.T)
-        if len(set(column[~np.isnan(column)].tolist())) < 2
-    ]
-    if mode == "exclusive" and len(same) == len(labels) and not given:
+    known = np.where(mask > 0, targets, np.nan)[mask.any(axis=1)]
+    constant = [label for label, column in zip(labels, known.T) if _is_constant(column)]
+    if mode == "exclusive" and len(constant) == len(labels) and not given:
         only = labels[int(known[0].argmax())]
         raise Errors.B106(name=name, n=len(known), label=only, labels=names)
-    if same:
-        warnings.warn(Warnings.W101.format(name=name, labels=", ".join(same)), stacklevel=3)
+    if constant:
+        warnings.warn(Warnings.W101.format(name=name, labels=", ".join(constant)), stacklevel=3)
+
+
+def _is_constant(column: np.ndarray) -> bool:
+    """RETURNS (bool): Whether all values but NaN are the same."""
+    return len(set(column[~np.isnan(column)].tolist())) < 2
+
+
+def learn_settings(
+    name: str,
+    mode: str,
+    labels: Sequence[str],
+    class_weights: ClassWeights,
+    targets: np.ndarray,
+    mask: np.ndarray,
+) -> dict[str, Any]:
+    """Compute what the training data determine.
+
+    name (str): The component's name.
+    mode (str): The component's mode.
+    labels (Sequence[str]): The component's labels.
+    class_weights (dict[str, float] | str | None): The setting.
+    targets, mask (np.ndarray): The annotation, `(examples, labels)`.
+    RETURNS (dict[str, Any]): `weights` by label; with `regression` also `mean` and `scale` of the
+        numbers.
+    RAISES (BertFamilyError): If the setting is not allowed.
+    """
+    weights = label_weights(name, mode, labels, class_weights, targets, mask)
+    if mode != "regression":
+        return {"weights": weights}
+    # The head learns standardized numbers: with a learning rate for fine-tuning it would take long
+    # to reach a mean of 80.
+    numbers = targets[mask > 0].astype("float64")
+    return {
+        "weights": weights,
+        "mean": float(numbers.mean()),
+        "scale": float(numbers.std()) or 1.0,
+    }
 
 
 def label_weights(
@@ -47,38 +110,48 @@ def label_weights(
     mode: str,
     labels: Sequence[str],
     given: ClassWeights,
-    values: np.ndarray,
+    targets: np.ndarray,
     mask: np.ndarray,
 ) -> dict[str, float]:
-    """RETURNS (dict[str, float]): Weights by label, as given or balanced; 1 for those left out.
-    RAISES (ValueError): If what is given is not allowed.
+    """Compute the weights of labels in the loss.
+
+    name (str): The component's name.
+    mode (str): The component's mode.
+    labels (Sequence[str]): The component's labels.
+    given (dict[str, float] | str | None): The setting `class_weights`.
+    targets, mask (np.ndarray): The annotation, `(examples, labels)`.
+    RETURNS (dict[str, float]): Weights by label. A label that is left out has the weight 1.
+    RAISES (BertFamilyError): If the setting is not allowed.
     """
     if given is None:
         return {}
     if mode != "regression" and given == "balanced":
-        return balanced_weights(values, mask, labels, mode)
-    if (
-        mode == "regression"
-        or isinstance(given, str)
-        or not all(k in labels and w > 0 for k, w in given.items())
-    ):
+        return balanced_weights(targets, mask, labels, mode)
+    if mode == "regression" or isinstance(given, str):
+        raise Errors.B108(name=name, given=given, labels=", ".join(labels))
+    if not all(label in labels and weight > 0 for label, weight in given.items()):
         raise Errors.B108(name=name, given=given, labels=", ".join(labels))
     return dict(given)
 
 
 def balanced_weights(
-    values: np.ndarray, mask: np.ndarray, labels: Sequence[str], mode: str
+    targets: np.ndarray, mask: np.ndarray, labels: Sequence[str], mode: str
 ) -> dict[str, float]:
-    """Weigh rare labels up. `exclusive`: so that each label has the same weight in all, and the
-    mean is 1; `multilabel`: so that the examples where a label holds weigh as much as those where
-    it does not.
+    """Compute weights that make rare labels count as much as frequent ones.
 
+    With `exclusive` all labels have the same weight in sum, and the mean weight of an example is 1.
+    With `multilabel` the examples where a label holds weigh as much as those where it does not.
+
+    targets, mask (np.ndarray): The annotation, `(examples, labels)`.
+    labels (Sequence[str]): The component's labels.
+    mode (str): `exclusive` or `multilabel`.
     RETURNS (dict[str, float]): Weights by label; 1 for a label that never occurs.
     """
-    positives = (values * mask).sum(axis=0)
+    positives = (targets * mask).sum(axis=0)
     if mode == "exclusive":
-        weights = len(values[mask.any(axis=1)]) / (len(labels) * np.maximum(positives, 1))
+        n_annotated = len(targets[mask.any(axis=1)])
+        weights = n_annotated / (len(labels) * np.maximum(positives, 1))
     else:
         weights = (mask.sum(axis=0) - positives) / np.maximum(positives, 1)
-    usable = (positives > 0) & (weights > 0)
-    return {label: float(w) if ok else 1.0 for label, w, ok in zip(labels, weights, usable)}
+    weights = np.where((positives > 0) & (weights > 0), weights, 1.0)
+    return {label: float(weight) for label, weight in zip(labels, weights)}

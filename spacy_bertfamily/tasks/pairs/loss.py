@@ -1,4 +1,4 @@
-"""What the pair classifier's logits mean, and how far they are from the truth."""
+"""The losses and the output functions of the pair classifier, by mode."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,15 +6,18 @@ from typing import Any
 from thinc.api import Ops
 from thinc.types import Floats2d
 
-Array = Any  # numpy or cupy; thinc's types know too few of their arguments
-Loss = Callable[[Ops, Array, Array, Array, Array], tuple[float, Floats2d]]
+Array = Any  # numpy or cupy; thinc's types do not cover all of their arguments
+LossAndGradient = tuple[float, Floats2d]
+Loss = Callable[[Ops, Array, Array, Array, Array], LossAndGradient]
 
-# Each loss takes logits, truths and mask, all (docs, labels), and weights (labels,); the mask is 0
-# where nothing is annotated. Each is a mean, so that a learning rate fits any batch size.
+# Each loss takes logits, targets and mask, all (docs, labels), and weights, (labels,). The mask is
+# 0 where nothing is annotated. Each loss is a mean, so that a learning rate fits any batch size.
 
 
-def _exclusive(ops: Ops, logits: Array, targets: Array, mask: Array, weights: Array) -> tuple:
-    """Cross-entropy; each Doc counts with the weight of its label."""
+def _exclusive(
+    ops: Ops, logits: Array, targets: Array, mask: Array, weights: Array
+) -> LossAndGradient:
+    """Compute the cross-entropy; each Doc counts with the weight of its label."""
     xp = ops.xp
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_probs = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
@@ -24,8 +27,10 @@ def _exclusive(ops: Ops, logits: Array, targets: Array, mask: Array, weights: Ar
     return float(loss), (xp.exp(log_probs) - targets) * factors / total
 
 
-def _multilabel(ops: Ops, logits: Array, targets: Array, mask: Array, weights: Array) -> tuple:
-    """Binary cross-entropy; where a label holds it counts with the label's weight."""
+def _multilabel(
+    ops: Ops, logits: Array, targets: Array, mask: Array, weights: Array
+) -> LossAndGradient:
+    """Compute the binary cross-entropy; a label that holds counts with its weight."""
     xp = ops.xp
     factors = xp.where(targets > 0, weights, 1.0) * mask
     total = xp.maximum(mask.sum(), 1.0)
@@ -35,8 +40,10 @@ def _multilabel(ops: Ops, logits: Array, targets: Array, mask: Array, weights: A
     return float((losses * factors).sum() / total), d_logits.astype("float32")
 
 
-def _regression(ops: Ops, logits: Array, targets: Array, mask: Array, weights: Array) -> tuple:
-    """Mean squared error."""
+def _regression(
+    ops: Ops, logits: Array, targets: Array, mask: Array, weights: Array
+) -> LossAndGradient:
+    """Compute the mean squared error."""
     total = ops.xp.maximum(mask.sum(), 1.0)
     difference = (logits - targets) * mask
     return float((difference**2).sum() / total), 2 * difference / total

@@ -1,4 +1,4 @@
-"""Registered scorers."""
+"""The registered scorer of the pair classifier."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -26,17 +26,19 @@ def pair_classifier_score(
     threshold: float = 0.5,
     **kwargs: Any,
 ) -> Scores:
-    """Score `doc.cats`. Examples without any of the labels are not annotated, and left out.
+    """Score `doc.cats`.
+
+    Examples without any of the labels are not annotated, and are left out. Without annotated
+    examples all scores are None.
 
     examples (Iterable[Example]): The examples.
     labels (Sequence[str]): The component's labels; others are ignored.
     mode (str): `exclusive`, `multilabel` or `regression`.
-    threshold (float): From which score on a label holds; for `multilabel`.
-    RETURNS (dict[str, Any]): What spaCy's `Scorer.score_cats` gives, and `cats_acc` (all labels of
-        a Doc right) and `cats_mcc` (Matthews' correlation, over single decisions for `multilabel`).
-        For `regression`: `cats_pearson`, `cats_spearman`, and `cats_score`, which is the latter. A
-        correlation that is not defined, since all values are the same, is 0. All are None where
-        nothing is annotated.
+    threshold (float): With `multilabel`, the least score with which a label counts as predicted.
+    RETURNS (dict[str, Any]): What spaCy's `Scorer.score_cats` returns, `cats_acc` (the share of
+        Docs with all labels right) and `cats_mcc` (Matthews' correlation, with `multilabel` over
+        single decisions). With `regression`: `cats_pearson`, `cats_spearman`, and `cats_score`,
+        which is the latter. A correlation is 0 if all values are the same.
     """
     annotated = [
         example for example in examples if any(label in example.reference.cats for label in labels)
@@ -44,33 +46,37 @@ def pair_classifier_score(
     if mode == "regression":
         return _score_regression(annotated, labels)
     multi_label = mode == "multilabel"
-    scores = Scorer.score_cats(
+    scores: Scores = Scorer.score_cats(
         annotated, "cats", labels=labels, multi_label=multi_label, threshold=threshold, **kwargs
     )
     scores.update(cats_acc=None, cats_mcc=None)
     if not annotated:
         return scores
-    gold, predicted = (
-        _values(annotated, labels, "reference"),
-        _values(annotated, labels, "predicted"),
-    )
+    gold = _values(annotated, labels, "reference")
+    predicted = _values(annotated, labels, "predicted")
     if multi_label:
-        known = ~np.isnan(gold)
-        right = ((gold > 0) == (predicted >= threshold)) | ~known
-        gold_classes, predicted_classes = (
-            (gold > 0)[known].astype(int),
-            (predicted >= threshold)[known].astype(int),
-        )
+        scores.update(_score_multilabel(gold, predicted, threshold))
     else:
-        gold_classes, predicted_classes = (
-            np.nan_to_num(gold).argmax(axis=1),
-            np.nan_to_num(predicted).argmax(axis=1),
-        )
-        right = (gold_classes == predicted_classes)[:, None]
-    scores.update(
-        cats_acc=float(right.all(axis=1).mean()), cats_mcc=matthews(gold_classes, predicted_classes)
-    )
+        scores.update(_score_exclusive(gold, predicted))
     return scores
+
+
+def _score_exclusive(gold: np.ndarray, predicted: np.ndarray) -> Scores:
+    gold_classes = np.nan_to_num(gold).argmax(axis=1)
+    predicted_classes = np.nan_to_num(predicted).argmax(axis=1)
+    accuracy = (gold_classes == predicted_classes).mean()
+    return {"cats_acc": float(accuracy), "cats_mcc": matthews(gold_classes, predicted_classes)}
+
+
+def _score_multilabel(gold: np.ndarray, predicted: np.ndarray, threshold: float) -> Scores:
+    is_known = ~np.isnan(gold)
+    gold_decisions = gold > 0
+    predicted_decisions = predicted >= threshold
+    is_right = (gold_decisions == predicted_decisions) | ~is_known
+    correlation = matthews(
+        gold_decisions[is_known].astype(int), predicted_decisions[is_known].astype(int)
+    )
+    return {"cats_acc": float(is_right.all(axis=1).mean()), "cats_mcc": correlation}
 
 
 def _score_regression(examples: list[Example], labels: Sequence[str]) -> Scores:
@@ -78,8 +84,8 @@ def _score_regression(examples: list[Example], labels: Sequence[str]) -> Scores:
     scores: Scores = {"cats_score_desc": "Spearman", **dict.fromkeys(keys)}
     if not examples:
         return scores
-    gold, predicted = (_values(examples, labels, side)[:, 0] for side in ("reference", "predicted"))
-    predicted = np.nan_to_num(predicted)
+    gold = _values(examples, labels, "reference")[:, 0]
+    predicted = np.nan_to_num(_values(examples, labels, "predicted")[:, 0])
     pearson = spearman = 0.0
     if np.ptp(gold) and np.ptp(predicted):
         pearson = float(stats.pearsonr(gold, predicted).statistic)
@@ -88,18 +94,24 @@ def _score_regression(examples: list[Example], labels: Sequence[str]) -> Scores:
 
 
 def _values(examples: list[Example], labels: Sequence[str], side: str) -> np.ndarray:
-    """RETURNS (np.ndarray): The values of `doc.cats`, `(examples, labels)`, NaN where there is
-    none.
+    """Read `doc.cats` as an array.
+
+    examples (list[Example]): The examples.
+    labels (Sequence[str]): The labels.
+    side (str): `reference` or `predicted`.
+    RETURNS (np.ndarray): The values, `(examples, labels)`; NaN where a Doc has none.
     """
-    return np.array(
-        [[getattr(eg, side).cats.get(label, np.nan) for label in labels] for eg in examples],
-        dtype="float64",
-    )
+    rows = []
+    for example in examples:
+        cats = getattr(example, side).cats
+        rows.append([cats.get(label, np.nan) for label in labels])
+    return np.array(rows, dtype="float64")
 
 
 def matthews(gold: np.ndarray, predicted: np.ndarray) -> float:
-    """Matthews' correlation coefficient for any number of classes (Gorodkin 2004,
-    https://doi.org/10.1016/j.compbiolchem.2004.09.006).
+    """Compute Matthews' correlation coefficient for any number of classes.
+
+    The formula is that of Gorodkin 2004, https://doi.org/10.1016/j.compbiolchem.2004.09.006.
 
     gold, predicted (np.ndarray): Class numbers, `(n,)`.
     RETURNS (float): From -1 to 1; 0 if all of either are the same.
@@ -110,4 +122,6 @@ def matthews(gold: np.ndarray, predicted: np.ndarray) -> float:
     n, right = confusion.sum(), np.trace(confusion)
     golds, predictions = confusion.sum(axis=1), confusion.sum(axis=0)
     product = (n**2 - (golds**2).sum()) * (n**2 - (predictions**2).sum())
-    return float((right * n - golds @ predictions) / np.sqrt(product)) if product else 0.0
+    if not product:
+        return 0.0
+    return float((right * n - golds @ predictions) / np.sqrt(product))

@@ -1,6 +1,4 @@
-"""From a text's best spans to its answers: probabilities, the decision for 'no answer',
-overlaps.
-"""
+"""From a text's best spans to its answers: probabilities, 'no answer', and overlaps."""
 
 from typing import Any, NamedTuple
 
@@ -8,6 +6,7 @@ import numpy as np
 
 from ...annotation.answers import Chars
 from .decode import NBest
+from .settings import QASettings
 
 
 class Prediction(NamedTuple):
@@ -16,9 +15,9 @@ class Prediction(NamedTuple):
     chars (list[tuple[int, int]]): The answers, best first; none if there is no answer.
     scores (list[float]): Their probabilities.
     null (float): The probability of 'no answer'.
-    null_diff (float): How far the score of 'no answer' is above the best span's: what
-        `null_threshold` decides on.
-    best (tuple[int, int] | None): The best span, also where it was decided against it.
+    null_diff (float): The score of 'no answer' minus that of the best span. `null_threshold` is
+        compared with it.
+    best (tuple[int, int] | None): The best span, even if the text has no answer.
     """
 
     chars: list[Chars]
@@ -28,9 +27,7 @@ class Prediction(NamedTuple):
     best: Chars | None
 
     def attrs(self) -> dict[str, Any]:
-        """RETURNS (dict[str, Any]): What is stored beside the answers, so that a threshold can be
-        sought later.
-        """
+        """RETURNS (dict[str, Any]): What is stored with the answers, to tune a threshold later."""
         return {
             "null_score": self.null,
             "null_diff": self.null_diff,
@@ -42,14 +39,32 @@ UNANSWERED = Prediction([], [], 1.0, float("inf"), None)
 
 
 def probabilities(scores: np.ndarray, null: float, temperature: float) -> tuple[np.ndarray, float]:
-    """RETURNS (tuple[np.ndarray, float]): The softmax of the scores, divided by the temperature,
-    over the best spans of the whole text and 'no answer'. One distribution for each text, however
-    many windows it has: so the numbers can be compared across windows and texts.
+    """Make probabilities of the scores of a text's best spans and of 'no answer'.
+
+    There is one distribution for each text, however many windows it has, so that probabilities can
+    be compared across windows and texts.
+
+    scores (np.ndarray): The scores of the spans, `(spans,)`.
+    null (float): The score of 'no answer'.
+    temperature (float): Divides the scores before the softmax.
+    RETURNS (tuple[np.ndarray, float]): The probabilities of the spans, and that of 'no answer'.
     """
     values = np.append(scores, null) / temperature
     exps = np.exp(values - values.max())
     exps /= exps.sum()
     return exps[:-1], float(exps[-1])
+
+
+def choose_answers(found: NBest, text: str, settings: QASettings) -> Prediction:
+    """Decide on a text's answers with a component's settings; see `choose`."""
+    return choose(
+        found,
+        text,
+        temperature=settings.temperature,
+        null_threshold=settings.null_threshold,
+        top_k=settings.top_k,
+        allow_overlap=settings.allow_overlap,
+    )
 
 
 def choose(
@@ -68,8 +83,8 @@ def choose(
     temperature (float): Divides the scores.
     null_threshold (float | None): There is no answer if the score of 'no answer' is more than this
         above the best span's; None always answers.
-    top_k (int): How many answers there may be.
-    allow_overlap (bool): Whether they may overlap; otherwise the better one stays.
+    top_k (int): The most answers to return.
+    allow_overlap (bool): Whether they may overlap. If not, the better one stays.
     RETURNS (Prediction): The answers.
     """
     if not len(found.scores) or np.isnan(found.null):
@@ -83,23 +98,28 @@ def choose(
         for span, prob in zip(spans, probs.tolist()):
             if len(chars) == top_k:
                 break
-            if span not in chars and (
-                allow_overlap or not any(_overlap(span, other) for other in chars)
-            ):
+            if _fits_beside(span, chars, allow_overlap):
                 chars.append(span)
                 scores.append(prob)
     return Prediction(chars, scores, null, null_diff, spans[0])
 
 
+def _fits_beside(span: Chars, chosen: list[Chars], allow_overlap: bool) -> bool:
+    """RETURNS (bool): Whether a span can be chosen beside others."""
+    if span in chosen:
+        return False
+    return allow_overlap or not any(_overlap(span, other) for other in chosen)
+
+
+def _overlap(a: Chars, b: Chars) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
+
+
 def _strip(text: str, start: int, end: int) -> Chars:
-    """Some vocabularies put the whitespace before a word into its piece."""
+    """Remove whitespace from a span: some vocabularies put that before a word into its piece."""
     piece = text[start:end]
     stripped = piece.strip()
     if not stripped:
         return start, end
     start += len(piece) - len(piece.lstrip())
     return start, start + len(stripped)
-
-
-def _overlap(a: Chars, b: Chars) -> bool:
-    return a[0] < b[1] and b[0] < a[1]

@@ -11,17 +11,17 @@ from transformers.modeling_outputs import ModelOutput
 
 from ...errors import Errors
 from ...transformer.model import has_states
-from ...windows.layout import Layout
+from ...windows.layout import Layout, layout_of
 
 INIT_SCALE = 0.02
 
 
 class WindowLogits(NamedTuple):
-    """One Doc's scores.
+    """The scores of one Doc.
 
     logits (Floats3d): For each piece of each window, 'starts here' and 'ends here', `(windows,
         longest window, 2)`.
-    layout (Layout | None): Where the pieces are; None if the transformer did not say.
+    layout (Layout | None): Where the pieces are; None if the transformer's output has no layout.
     """
 
     logits: Floats3d
@@ -29,12 +29,13 @@ class WindowLogits(NamedTuple):
 
 
 QAHead = Model[list[TransformerData], list[WindowLogits]]
+BackpropDoc = Callable[[Floats3d], TransformerData]
 
 
 def build_qa_head(dropout: float = 0.0) -> QAHead:
     """Build the head.
 
-    dropout (float): Of its input, in training. The original has none.
+    dropout (float): Dropout of its input in training. The original has none.
     RETURNS (Model[list[TransformerData], list[WindowLogits]]): Its backprop takes a
         `list[Floats3d]` of gradients.
     *Shape:* parameters `W` `(2, width)`, `b` `(2,)`.
@@ -50,6 +51,7 @@ def build_qa_head(dropout: float = 0.0) -> QAHead:
 
 
 def init(model: QAHead, X: list[TransformerData] | None = None, Y: Any = None) -> None:
+    """Draw the weights as BERT does."""
     if X:
         model.set_dim("nI", X[0].model_output["last_hidden_state"].shape[-1])
     W = np.random.normal(scale=INIT_SCALE, size=(2, model.get_dim("nI"))).astype("float32")
@@ -58,48 +60,48 @@ def init(model: QAHead, X: list[TransformerData] | None = None, Y: Any = None) -
 
 
 def forward(
-    model: QAHead, data: list[TransformerData], is_train: bool
+    model: QAHead, batch: list[TransformerData], is_train: bool
 ) -> tuple[list[WindowLogits], Callable[[list[Floats3d]], list[TransformerData]]]:
-    W, b = cast(Floats2d, model.get_param("W")), cast(Floats1d, model.get_param("b"))
+    """Score the pieces of each Doc."""
     rate = model.attrs["input_dropout"] if is_train else 0.0
-    inputs: list[Floats2d | None] = []
-    masks: list[Floats3d | None] = []
-    outputs: list[WindowLogits] = []
-    for doc_data in data:
-        if not has_states(doc_data):
-            inputs.append(None)
-            masks.append(None)
-            outputs.append(WindowLogits(model.ops.alloc3f(0, 0, 2), None))
-            continue
-        states = cast(
-            Floats3d, doc_data.model_output["last_hidden_state"]
-        )  # (windows, longest window, width)
-        if states.shape[2] != W.shape[1]:
-            raise Errors.B208(given=states.shape[2], expected=W.shape[1])
-        mask = cast(Floats3d, model.ops.get_dropout_mask(states.shape, rate)) if rate else None
-        X = model.ops.reshape2f(states if mask is None else states * mask, -1, W.shape[1])
-        logits = model.ops.gemm(X, W, trans2=True) + b  # (windows * longest window, 2)
-        inputs.append(X)
-        masks.append(mask)
-        layout = getattr(doc_data.wordpieces, "layout", None)
-        outputs.append(
-            WindowLogits(model.ops.reshape3f(logits, states.shape[0], states.shape[1], 2), layout)
-        )
+    scored = [_score_doc(model, data, rate) for data in batch]
 
     def backprop(d_logits: list[Floats3d]) -> list[TransformerData]:
-        d_data = []
-        for X, mask, d_doc in zip(inputs, masks, d_logits):
-            d_data.append(TransformerData.empty())
-            if X is not None:
-                d_flat = model.ops.reshape2f(model.ops.asarray3f(d_doc), -1, 2)
-                model.inc_grad("W", model.ops.gemm(d_flat, X, trans1=True))
-                model.inc_grad("b", d_flat.sum(axis=0))
-                d_states = model.ops.reshape3f(
-                    model.ops.gemm(d_flat, W), d_doc.shape[0], d_doc.shape[1], W.shape[1]
-                )
-                d_data[-1].model_output = ModelOutput(
-                    last_hidden_state=d_states if mask is None else d_states * mask
-                )
-        return d_data
+        return [backprop_doc(d_doc) for (_, backprop_doc), d_doc in zip(scored, d_logits)]
 
-    return outputs, backprop
+    return [output for output, _ in scored], backprop
+
+
+def _score_doc(
+    model: QAHead, data: TransformerData, rate: float
+) -> tuple[WindowLogits, BackpropDoc]:
+    ops = model.ops
+    if not has_states(data):
+        return WindowLogits(ops.alloc3f(0, 0, 2), None), _no_gradient
+    W = cast(Floats2d, model.get_param("W"))
+    b = cast(Floats1d, model.get_param("b"))
+    states = cast(Floats3d, data.model_output["last_hidden_state"])  # (windows, pieces, width)
+    n_windows, n_pieces, width = states.shape
+    if width != W.shape[1]:
+        raise Errors.B208(given=width, expected=W.shape[1])
+    mask: Any = ops.get_dropout_mask(states.shape, rate) if rate else None
+    X = ops.reshape2f(states if mask is None else states * mask, -1, width)
+    logits = ops.gemm(X, W, trans2=True) + b  # (windows * pieces, 2)
+
+    def backprop(d_logits: Floats3d) -> TransformerData:
+        d_flat = ops.reshape2f(ops.asarray3f(d_logits), -1, 2)
+        model.inc_grad("W", ops.gemm(d_flat, X, trans1=True))
+        model.inc_grad("b", d_flat.sum(axis=0))
+        d_states = ops.reshape3f(ops.gemm(d_flat, W), n_windows, n_pieces, width)
+        if mask is not None:
+            d_states = d_states * mask
+        gradient = TransformerData.empty()
+        gradient.model_output = ModelOutput(last_hidden_state=d_states)
+        return gradient
+
+    output = WindowLogits(ops.reshape3f(logits, n_windows, n_pieces, 2), layout_of(data))
+    return output, backprop
+
+
+def _no_gradient(d_logits: Floats3d) -> TransformerData:
+    return TransformerData.empty()

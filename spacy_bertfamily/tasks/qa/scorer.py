@@ -1,4 +1,4 @@
-"""The scorer of `span_qa`."""
+"""The registered scorer of `span_qa`."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -12,9 +12,13 @@ from ...errors import Errors
 from .metrics import METRICS, Metric, best_threshold, score_answer
 
 Scorer = Callable[..., dict[str, Any]]
+# Stands for infinity in sums.
+HUGE = 1e9
 
 
 class _Row(NamedTuple):
+    """The scores of one question: of its answer, and of its best span."""
+
     answerable: bool
     exact: float
     f1: float
@@ -25,12 +29,12 @@ class _Row(NamedTuple):
 
 @registry.scorers("spacy-bertfamily.span_qa_scorer.v1")
 def make_span_qa_scorer(definition: str = "squad") -> Scorer:
-    """Scores of answers: exact match and F1.
+    """Make a scorer of exact match and F1.
 
     definition (str): `squad`: words, without articles and punctuation; `cmrc`: characters, for
         Chinese.
     RETURNS (Callable): The scorer.
-    RAISES (ValueError): On an unknown definition.
+    RAISES (BertFamilyError): If the definition is unknown.
     """
     if definition not in METRICS:
         allowed = f"one of {', '.join(METRICS)}"
@@ -48,21 +52,27 @@ def score_answers(examples: Iterable[Example], metric: Metric) -> dict[str, Any]
     examples (Iterable[Example]): Those whose reference has no `doc.spans["answers"]` are left out.
     metric (Metric): The definition of exact match and F1.
     RETURNS (dict[str, Any]): From 0 to 1: `qa_em` and `qa_f1`; the same for questions with an
-        answer (`qa_has_ans_…`) and without (`qa_no_ans_…`); what the best `null_threshold` would
-        reach (`qa_best_em`, `qa_best_f1`), and for F1 that threshold (`qa_best_threshold`). None
-        where there is nothing to score.
+        answer (`qa_has_ans_…`) and without (`qa_no_ans_…`); the scores with the best
+        `null_threshold` (`qa_best_em`, `qa_best_f1`), and that threshold for F1
+        (`qa_best_threshold`). A score is None if there is nothing to score.
     """
     rows = [_score(eg, metric) for eg in examples if ANSWERS_KEY in eg.reference.spans]
-    scores: dict[str, Any] = {}
-    for prefix, chosen in (
-        ("qa_", rows),
-        ("qa_has_ans_", [row for row in rows if row.answerable]),
-        ("qa_no_ans_", [row for row in rows if not row.answerable]),
-    ):
-        scores[prefix + "em"] = float(np.mean([row.exact for row in chosen])) if chosen else None
-        scores[prefix + "f1"] = float(np.mean([row.f1 for row in chosen])) if chosen else None
+    scores = {
+        **_means("qa_", rows),
+        **_means("qa_has_ans_", [row for row in rows if row.answerable]),
+        **_means("qa_no_ans_", [row for row in rows if not row.answerable]),
+    }
     scores.update(_best(rows))
     return scores
+
+
+def _means(prefix: str, rows: list[_Row]) -> dict[str, float | None]:
+    if not rows:
+        return {f"{prefix}em": None, f"{prefix}f1": None}
+    return {
+        f"{prefix}em": float(np.mean([row.exact for row in rows])),
+        f"{prefix}f1": float(np.mean([row.f1 for row in rows])),
+    }
 
 
 def _score(example: Example, metric: Metric) -> _Row:
@@ -73,17 +83,18 @@ def _score(example: Example, metric: Metric) -> _Row:
     exact, f1 = score_answer(metric, chosen[0] if chosen else "", golds)
     attrs = predicted.spans[ANSWERS_KEY].attrs if ANSWERS_KEY in predicted.spans else {}
     best = attrs.get("best")
-    best_exact, best_f1 = score_answer(metric, text[best[0] : best[1]] if best else "", golds)
+    best_text = text[best[0] : best[1]] if best else ""
+    best_exact, best_f1 = score_answer(metric, best_text, golds)
     return _Row(bool(golds), exact, f1, attrs.get("null_diff"), best_exact, best_f1)
 
 
 def _best(rows: list[_Row]) -> dict[str, float | None]:
+    """RETURNS (dict[str, float | None]): The scores with the best thresholds."""
     diffs = [row.null_diff for row in rows]
     if not rows or any(diff is None for diff in diffs):
         return {"qa_best_em": None, "qa_best_f1": None, "qa_best_threshold": None}
-    # what cannot be answered stays unanswered at any threshold; keep its infinite difference out of
-    # the sums
-    finite = [float(diff) if np.isfinite(diff) else 1e9 for diff in diffs if diff is not None]
+    # A Doc that cannot be answered has an infinite difference, and no answer at any threshold.
+    finite = [float(diff) if np.isfinite(diff) else HUGE for diff in diffs if diff is not None]
     answerable = [row.answerable for row in rows]
     exact = best_threshold(finite, [row.best_exact for row in rows], answerable)
     f1 = best_threshold(finite, [row.best_f1 for row in rows], answerable)

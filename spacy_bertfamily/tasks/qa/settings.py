@@ -1,4 +1,4 @@
-"""The settings of `span_qa`, checked."""
+"""The settings of `span_qa`: their defaults, and their check."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,45 @@ from ...errors import Errors
 
 TRAIN_ON = ("first", "all")
 
+DEFAULT_CONFIG = """
+[span_qa]
+n_best = 20
+max_answer_length = 30
+top_k = 1
+null_threshold = 0.0
+temperature = 1.0
+allow_overlap = false
+train_on = "first"
+negative_rate = 1.0
+
+[span_qa.model]
+@architectures = "spacy-bertfamily.SpanQA.v1"
+
+[span_qa.model.tok2vec]
+@architectures = "spacy-bertfamily.TransformerListener.v1"
+upstream = "*"
+
+[span_qa.scorer]
+@scorers = "spacy-bertfamily.span_qa_scorer.v1"
+definition = "squad"
+"""
+
+SCORE_WEIGHTS = {
+    "qa_f1": 1.0,
+    "qa_em": 0.0,
+    "qa_has_ans_f1": None,
+    "qa_has_ans_em": None,
+    "qa_no_ans_f1": None,
+    "qa_no_ans_em": None,
+    "qa_best_f1": None,
+    "qa_best_em": None,
+    "qa_best_threshold": None,
+}
+
 
 @dataclass(frozen=True)
 class QASettings:
-    """What `span_qa` was given; see `make_span_qa` for the meaning of each."""
+    """The settings of `span_qa`; `make_span_qa` describes each."""
 
     n_best: int = 20
     max_answer_length: int = 30

@@ -1,0 +1,1 @@
+"""Measures of parity, quality, speed and memory; README.md lists the scripts."""

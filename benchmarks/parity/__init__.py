@@ -1,0 +1,1 @@
+"""Scripts that compare results with those of other libraries."""

@@ -1,0 +1,137 @@
+"""Make a backbone's encoder, from a config alone or with weights."""
+
+import copy
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import nn
+from transformers import MODEL_MAPPING, PretrainedConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from ..errors import Errors
+from ..model_types.spec import ModelTypeSpec
+from ..model_types.table import spec_for
+from .consistency import check_size
+
+# transformers' `from_pretrained` patches torch.nn.init and nn.Module for the whole process while it
+# runs. Hold this lock to call it, and to make modules that no other thread's loading may spoil.
+LOADING_LOCK = threading.RLock()
+
+
+def make_model(config: PretrainedConfig) -> nn.Module:
+    """RETURNS (nn.Module): The plain encoder of a config, with new weights."""
+    with LOADING_LOCK:
+        return _encoder_of(_model_class(config)(copy.deepcopy(config)))
+
+
+def build_model(
+    name: str, config: PretrainedConfig, weights: dict[str, torch.Tensor]
+) -> PreTrainedModel:
+    """Make the plain encoder of a config from the weights of a checkpoint.
+
+    name (str): The backbone's name, for errors.
+    config (PretrainedConfig): The config.
+    weights (dict[str, torch.Tensor]): The weights, of any head too, which is ignored.
+    RETURNS (PreTrainedModel): The encoder in float32, frozen, in evaluation mode.
+    RAISES (BertFamilyError): If the weights do not fit the config.
+    """
+    spec = spec_for(config.model_type)
+    weights = _with_embeddings(weights, spec)
+    # from_pretrained draws weights that the files lack, and they are dropped. fork_rng keeps that
+    # from changing the random numbers of a training.
+    with LOADING_LOCK, torch.random.fork_rng():
+        check_size(name, config, weights, lambda: make_model(config))
+        model, info = _from_weights(name, config, weights)
+    missing_keys: list[str] = info["missing_keys"]
+    lacks_pooler = any(key.startswith("pooler.") for key in missing_keys)
+    missing = [k for k in missing_keys if not k.startswith("pooler.") and _is_kept(k, spec)]
+    if missing or info["mismatched_keys"]:
+        raise Errors.B028(
+            name=name,
+            missing=missing,
+            mismatched=info["mismatched_keys"],
+            model_type=config.model_type,
+        )
+    if lacks_pooler:
+        model.pooler = cast(Any, None)  # its weights would be random
+    model.config.use_cache = False  # keys and values are cached only to generate text
+    encoder: PreTrainedModel = _encoder_of(model).requires_grad_(False).eval()
+    return encoder
+
+
+def _from_weights(
+    name: str, config: PretrainedConfig, weights: dict[str, torch.Tensor]
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """RETURNS (tuple[PreTrainedModel, dict[str, Any]]): The model, and what was not loaded."""
+    try:
+        with _only_errors_logged():  # heads that are not used, and what is missing
+            model, info = _model_class(config).from_pretrained(
+                None,
+                config=config,
+                state_dict=weights,
+                torch_dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except RuntimeError as e:
+        reason = str(e).splitlines()[-1]
+        raise Errors.B028(
+            name=name, missing="unknown", mismatched=reason, model_type=config.model_type
+        ) from e
+    return model, info
+
+
+@contextmanager
+def _only_errors_logged() -> Iterator[None]:
+    """Keep transformers from logging warnings."""
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+
+
+def _model_class(config: PretrainedConfig) -> type[PreTrainedModel]:
+    """RETURNS (type[PreTrainedModel]): The plain encoder of a config, without any head."""
+    found: Any = MODEL_MAPPING[type(config)]
+    if isinstance(found, tuple):
+        found = found[0]
+    return cast(type[PreTrainedModel], found)
+
+
+def _encoder_of(model: PreTrainedModel) -> PreTrainedModel:
+    path = spec_for(model.config.model_type).encoder_path
+    if path is None:
+        return model
+    return cast(PreTrainedModel, model.get_submodule(path))
+
+
+def _is_kept(key: str, spec: ModelTypeSpec) -> bool:
+    """RETURNS (bool): Whether a tensor belongs to the part of the model that is the encoder."""
+    if spec.encoder_path is None:
+        return True
+    return key.startswith((f"{spec.encoder_path}.", f"{spec.embeddings_path}."))
+
+
+def _with_embeddings(
+    weights: dict[str, torch.Tensor], spec: ModelTypeSpec
+) -> dict[str, torch.Tensor]:
+    """Put an encoder's embeddings where the whole model looks for them.
+
+    A backbone that was stored with a pipeline holds only the encoder of a model.
+
+    weights (dict[str, torch.Tensor]): The weights.
+    spec (ModelTypeSpec): The model type.
+    RETURNS (dict[str, torch.Tensor]): The weights, with those of the model's embeddings added if
+        they are missing.
+    """
+    if spec.encoder_path is None:
+        return weights
+    in_encoder = f"{spec.encoder_path}.{spec.embeddings[0]}.weight"
+    in_model = f"{spec.embeddings_path}.weight"
+    if in_encoder not in weights or any(key.endswith(in_model) for key in weights):
+        return weights
+    return {**weights, in_model: weights[in_encoder]}

@@ -1,0 +1,86 @@
+"""Make a backbone's tokenizer from the content of its files."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from transformers import (
+    TOKENIZER_MAPPING,
+    AutoTokenizer,
+    BertTokenizerFast,
+    PretrainedConfig,
+    PreTrainedTokenizerBase,
+)
+
+from ..errors import Errors
+
+
+def build_tokenizer(
+    name: str, config: PretrainedConfig, files: Mapping[str, bytes]
+) -> PreTrainedTokenizerBase:
+    """Make a tokenizer.
+
+    name (str): The backbone's name, for the error.
+    config (PretrainedConfig): The backbone's config.
+    files (Mapping[str, bytes]): The content of the tokenizer's files by name, from
+        `read_tokenizer_files`.
+    RETURNS (PreTrainedTokenizerBase): The tokenizer, the fast one if there is one.
+    RAISES (BertFamilyError): If the files cannot be read.
+    """
+    kwargs: dict[str, Any] = {
+        "use_fast": True,
+        "trust_remote_code": False,
+        "local_files_only": True,
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for file_name, content in files.items():
+            (folder / file_name).write_bytes(content)
+        model_type = json.dumps({"model_type": config.model_type})
+        (folder / "config.json").write_text(model_type, encoding="utf8")
+        try:
+            tokenizer_class = BertTokenizerFast if _is_wordpiece(config, files) else AutoTokenizer
+            tokenizer = tokenizer_class.from_pretrained(temporary, **kwargs)
+        except Exception as e:  # whatever a broken tokenizer file leads to
+            raise Errors.B024(folder=name, missing=f"readable tokenizer ({e})") from e
+    return cast(PreTrainedTokenizerBase, tokenizer)
+
+
+def _is_wordpiece(config: PretrainedConfig, files: Mapping[str, bytes]) -> bool:
+    """Detect a WordPiece vocabulary where the model type usually has another (Chinese ALBERTs).
+
+    RETURNS (bool): Whether there is a vocab.txt, but no file of the model type's usual tokenizer,
+        and no file says which tokenizer it is.
+    """
+    settings = json.loads(files.get("tokenizer_config.json", b"{}"))
+    if "vocab.txt" not in files or settings.get("tokenizer_class"):
+        return False
+    usual_files: set[str] = set()
+    for tokenizer_class in TOKENIZER_MAPPING.get(type(config), ()):
+        if tokenizer_class is not None:
+            usual_files.update(tokenizer_class.vocab_files_names.values())
+    return not usual_files & set(files)
+
+
+def read_piece_table(
+    tokenizer: PreTrainedTokenizerBase, vocabulary: Mapping[str, int], content: bytes
+) -> torch.Tensor:
+    """Read an input that a model looks up for each piece, such as its glyph's id.
+
+    tokenizer (PreTrainedTokenizerBase): The tokenizer.
+    vocabulary (Mapping[str, int]): Its piece ids by piece.
+    content (bytes): A JSON object with a number by piece.
+    RETURNS (torch.Tensor): The number by piece id, `(vocabulary,)`. Special pieces, and pieces that
+        are not in the object, have that of the unknown piece.
+    """
+    special = set(tokenizer.all_special_ids)
+    numbers: dict[str, int] = json.loads(content)
+    unknown = numbers.get(tokenizer.unk_token, 0)
+    table = torch.zeros(max(vocabulary.values()) + 1, dtype=torch.long)
+    for piece, piece_id in vocabulary.items():
+        is_special = piece_id in special
+        table[piece_id] = unknown if is_special else numbers.get(piece, unknown)
+    return table

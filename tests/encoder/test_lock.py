@@ -1,0 +1,99 @@
+"""Predictions of several threads share the lock, changes have it alone."""
+
+import threading
+import time
+
+import pytest
+
+from spacy_bertfamily.encoder.lock import ReadWriteLock
+
+TIMEOUT = 20
+
+
+def start(function):
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_readers_share_it():
+    lock, both = ReadWriteLock(), threading.Barrier(2, timeout=TIMEOUT)
+
+    def read():
+        with lock.read():
+            both.wait()  # fails unless both are inside
+
+    threads = [start(read) for _ in range(2)]
+    for thread in threads:
+        thread.join(TIMEOUT)
+    assert not both.broken
+
+
+@pytest.mark.parametrize("holder", ["read", "write"])
+@pytest.mark.parametrize("other", ["read", "write"])
+def test_a_writer_is_alone(holder, other):
+    lock, order, inside = ReadWriteLock(), [], threading.Event()
+
+    def hold():
+        with getattr(lock, holder)():
+            inside.set()
+            time.sleep(0.1)
+            order.append("holder")
+
+    def take():
+        inside.wait(TIMEOUT)
+        with getattr(lock, other)():
+            order.append("other")
+
+    threads = [start(hold), start(take)]
+    for thread in threads:
+        thread.join(TIMEOUT)
+    shared = holder == other == "read"
+    assert order == (["other", "holder"] if shared else ["holder", "other"])
+
+
+def test_a_thread_takes_it_again():
+    lock = ReadWriteLock()
+    with lock.write(), lock.write(), lock.read():
+        pass
+    with lock.read(), lock.read():
+        pass
+    with lock.write():
+        pass
+
+
+def test_it_is_free_after_an_error():
+    lock = ReadWriteLock()
+    for take in (lock.read, lock.write):
+        with pytest.raises(KeyboardInterrupt), take():
+            raise KeyboardInterrupt
+    done = []
+
+    def write():
+        with lock.write():
+            done.append(True)
+
+    start(write).join(TIMEOUT)
+    assert done
+
+
+def test_writers_are_not_starved():
+    """Readers that come while a writer waits come after it."""
+    lock, stop, done = ReadWriteLock(), threading.Event(), threading.Event()
+
+    def read():
+        while not stop.is_set():
+            with lock.read():
+                time.sleep(0.001)
+
+    def write():
+        with lock.write():
+            done.set()
+
+    readers = [start(read) for _ in range(3)]
+    time.sleep(0.05)
+    start(write)
+    assert done.wait(TIMEOUT)
+    stop.set()
+    for reader in readers:
+        reader.join(TIMEOUT)

@@ -1,0 +1,1 @@
+"""Helpers of the tests, each in the module that is named after its subject."""

@@ -1,0 +1,25 @@
+"""A handful of questions about one text."""
+
+from spacy.training import Example
+
+from spacy_bertfamily.annotation.answers import set_answers
+
+PARTS = [
+    ("who wrote the book ?", "ann", "wrote"),
+    ("who built the bridge ?", "ben", "built"),
+    ("who sold the boat ?", "carl", "sold"),
+]
+CONTEXT = (
+    "the long story about the old town . ann wrote the book in 1920 . "
+    "ben built the bridge in 1931 . carl sold the boat ."
+)
+
+
+def make_example(nlp, question, context, *answers):
+    """RETURNS (Example): A question and its answers, which are texts in the context."""
+    text = f"{question} [SEP] {context}"
+    reference = nlp.make_doc(text)
+    begin = len(question) + 7
+    starts = [begin + context.index(answer) for answer in answers]
+    set_answers(reference, [(start, start + len(answer)) for start, answer in zip(starts, answers)])
+    return Example(nlp.make_doc(text), reference)
