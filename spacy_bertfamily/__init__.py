@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .tasks.pairs.component import PairClassifier
     from .tasks.qa.calibrate import Calibration
     from .tasks.qa.component import SpanQA
+    from .transformer.combine import combine
     from .transformer.component import AdapterTransformer
     from .transformer.listener import LayerListener
     from .transformer.model import attach_mix
@@ -57,6 +58,7 @@ __all__ = [
     "__version__",
     "after",
     "attach_mix",
+    "combine",
     "convert_squad",
     "join_segments",
     "layer_weights",
@@ -92,6 +94,7 @@ _PUBLIC = {
     "WeightedLayerPooler": "pooler.component",
     "after": "patching.hooks",
     "attach_mix": "transformer.model",
+    "combine": "transformer.combine",
     "convert_squad": "convert.squad",
     "join_segments": "annotation.segments",
     "layer_weights": "layer_mix.weights",

@@ -114,14 +114,14 @@ class Errors:
         "{type!r}. Give a local folder, a hub id, or, for a backbone, 'package:folder'."
     )
     B033 = Error(
-        "The backbone {name!r} names {package!r}, which was not imported from an installed package: "
-        "it is a script, or a module that was made by code. Give the name of an installed package, "
-        "or set 'name' to a local folder."
+        "The backbone {name!r} names {package!r}, which was not imported from an installed "
+        "package: it is a script, or a module that was made by code. Give the name of an "
+        "installed package, or set 'name' to a local folder."
     )
     B034 = Error(
         "The tokenizer of the backbone {name!r} fails on text that is not in its vocabulary: "
-        "{reason}. It needs an unknown piece, like '[UNK]': one that is in the vocabulary, and that "
-        "tokenizer.json names as the model's 'unk_token' (a Unigram model has 'unk_id')."
+        "{reason}. It needs an unknown piece, like '[UNK]': one that is in the vocabulary, and "
+        "that tokenizer.json names as the model's 'unk_token' (a Unigram model has 'unk_id')."
     )
     B043 = Error(
         "The backbone of {name!r} cannot be saved with the pipeline: its original weights are no "

@@ -1,7 +1,7 @@
 """Write files so that a killed process leaves the old content or the new, never a mixture."""
 
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 
@@ -11,14 +11,25 @@ def write_atomically(path: Path, content: bytes) -> None:
     path (Path): The file; its folder exists.
     content (bytes): The new content.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = temporary_path(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it private
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def temporary_path(path: Path) -> Path:
+    """Choose a name for something that is written beside its place and then moved there.
+
+    Unlike what `tempfile` makes, what is written under this name can be read by others as the
+    process's umask says.
+
+    path (Path): The place.
+    RETURNS (Path): A hidden name in the same folder that nothing has yet.
+    """
+    return path.parent / f".{path.name}.{uuid.uuid4().hex}"

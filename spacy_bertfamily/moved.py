@@ -28,7 +28,7 @@ MODULES = {
     "encoder.align": "windows.align",
     "encoder.attention": "patching.bfloat16_attention",
     "encoder.batching": "windows.batching",
-    "encoder.common": "encoder.shared_cache",
+    "encoder.common": "encoder.reuse",
     "encoder.delta": "storage.delta",
     "encoder.layout": "windows.layout",
     "encoder.linear": "patching.onednn",

@@ -90,7 +90,9 @@ def compare_adapters() -> float:
     RETURNS (float): The largest difference.
     """
     worst = 0.0
-    print("| backbone | config | theirs, loaded here | ours, loaded there | effect |")
+    print(
+        "| backbone | config | theirs, loaded here | ours, loaded there | effect of the adapter |"
+    )
     print("| --- | --- | --- | --- | --- |")
     for model_type in MODEL_TYPES:
         for config in CONFIGS:

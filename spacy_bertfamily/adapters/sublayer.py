@@ -121,13 +121,15 @@ def count_calls(
 
     def count(layer: nn.Module, args: Any) -> None:
         # A new dict each time, since layers that are computed again in the backward pass need the
-        # counts of their forward pass.
-        counts.value = {**counts.value, layer: counts.value.get(layer, -1) + 1}
+        # counts of their forward pass. By id, since a slot whose value holds the layer, whose hook
+        # holds the slot, would keep the model alive.
+        key = id(layer)
+        counts.value = {**counts.value, key: counts.value.get(key, -1) + 1}
 
     observe(lambda: model.register_forward_pre_hook(start))
     for layer in layers:
         observe(partial(layer.register_forward_pre_hook, count))
-    return lambda layer: int(counts.value[layer])
+    return lambda layer: int(counts.value[id(layer)])
 
 
 def transpose(h: torch.Tensor, axes: Axes) -> torch.Tensor:

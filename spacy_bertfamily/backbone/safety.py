@@ -110,6 +110,19 @@ def check_links(folder: Path) -> None:
                 raise Errors.B049(file=str(path), target=str(target))
 
 
+def check_permission(path: Path) -> None:
+    """Check that a file may be read.
+
+    path (Path): The file, which exists.
+    RAISES (BertFamilyError): If its permissions do not allow it.
+    """
+    try:
+        path.open("rb").close()
+    except PermissionError as e:
+        reason = "its permissions do not allow this user to read it"
+        raise Errors.B025(file=str(path), reason=reason) from e
+
+
 def read_tokenizer_files(folder: Path) -> dict[str, bytes]:
     """Read a tokenizer's files, without the entries that name code or other files.
 
@@ -119,6 +132,7 @@ def read_tokenizer_files(folder: Path) -> dict[str, bytes]:
     files = {}
     for name in TOKENIZER_FILES:
         if (folder / name).is_file():
+            check_permission(folder / name)
             files[name] = (folder / name).read_bytes()
     if "tokenizer_config.json" in files:
         config = clean_config(read_json(folder / "tokenizer_config.json"))
@@ -167,6 +181,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     RETURNS (dict[str, torch.Tensor]): The tensors by name.
     RAISES (BertFamilyError): If it is broken or holds anything else than tensors.
     """
+    check_permission(path)
     try:
         if path.suffix == ".safetensors":
             # Copies: the tensors of load_file are mapped from the file, and change, or crash the

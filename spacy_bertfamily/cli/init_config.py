@@ -35,6 +35,12 @@ def init_config_command(
     steps: int = typer.Option(
         2000, "--steps", "-s", help="Number of updates; the schedules depend on it", min=1
     ),
+    transformer_name: str = typer.Option(
+        "transformer",
+        "--transformer-name",
+        "-n",
+        help="Name of the transformer; with different ones, pipelines can be put together",
+    ),
     force: bool = typer.Option(False, "--force", "-F", help="Overwrite an existing file"),
 ) -> None:
     """Write a complete, commented config for a task and a training mode.
@@ -50,7 +56,7 @@ def init_config_command(
 
     path = "config.cfg" if str(target) == "-" else target.as_posix()
     with exit_on_error("Cannot make a config"):
-        config = make_config(task, mode, lang, backbone, path, steps)
+        config = make_config(task, mode, lang, backbone, path, steps, transformer_name)
     if str(target) == "-":
         print(config, end="")
         return

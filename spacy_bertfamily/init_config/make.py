@@ -1,6 +1,7 @@
 """Write the text of a config for a task and a training mode."""
 
 import json
+import re
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from spacy.util import get_lang_class
@@ -23,6 +24,7 @@ def make_config(
     backbone: str | None = None,
     path: str = "config.cfg",
     steps: int = STEPS,
+    transformer_name: str = "transformer",
 ) -> str:
     """Write a config for `spacy train`.
 
@@ -33,13 +35,18 @@ def make_config(
         one.
     path (str): The file that it will be written to, for the command in its first lines.
     steps (int): Updates. The warm-up, ten evaluations and the patience depend on it.
+    transformer_name (str): The transformer's name in the pipeline. With names of their own,
+        pipelines can be put together by `source`.
     RETURNS (str): The config, with comments.
-    RAISES (BertFamilyError): On an unknown task, mode or language, or a language without a
-        backbone.
+    RAISES (BertFamilyError): On an unknown task, mode or language, a language without a
+        backbone, or a transformer's name that is not allowed.
     """
     if task not in TASKS:
         raise Errors.B004(setting="task", value=task, allowed=f"one of {', '.join(TASKS)}")
     row = TASKS[task]
+    if not re.fullmatch(r"\w+", transformer_name) or transformer_name == row.factory:
+        allowed = f"letters, digits and '_', and not {row.factory!r}"
+        raise Errors.B004(setting="transformer_name", value=transformer_name, allowed=allowed)
     training_mode = find_mode(mode)
     tokenizer = _default_tokenizer(lang)
     if backbone is None and lang not in ("en", "zh"):
@@ -48,7 +55,7 @@ def make_config(
     return _environment().get_template("config.cfg").render(
         task=row, mode=training_mode, lang=lang, backbone=name, path=path, steps=steps,
         is_default=name == MINILM, is_named=backbone is not None, tokenizer=tokenizer,
-        rate=training_mode.rate or row.full_rate, **row.settings,
+        rate=training_mode.rate or row.full_rate, transformer=transformer_name, **row.settings,
     )  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """The component `weighted_layer_pooler`, which mixes hidden states once for several others."""
 
+import hashlib
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from spacy.language import Language
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
@@ -11,7 +13,8 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..errors import Errors
-from ..transformer.listener import LayerListener
+from ..transformer.linking import LinksNearest, last_upstream
+from ..transformer.listener import LayerListener, name_component
 from ..transformer.pending import PendingVectors, WaitsForListeners
 
 DEFAULT_CONFIG = """
@@ -52,7 +55,7 @@ def make_weighted_layer_pooler(
     return WeightedLayerPooler(nlp.vocab, model, name=name)
 
 
-class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
+class WeightedLayerPooler(LinksNearest, WaitsForListeners, Tok2Vec):
     """Mix the hidden states of the transformer before it, and pool them to a vector for each token.
 
     It sets `doc.tensor`, and serves the `spacy.Tok2VecListener.v1` of the components after it.
@@ -62,6 +65,9 @@ class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
     name (str): The component's name.
     """
 
+    listener_type = Tok2VecListener
+    upstream_type = Tok2Vec
+
     def __init__(
         self,
         vocab: Vocab,
@@ -70,6 +76,9 @@ class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
     ) -> None:
         super().__init__(vocab, model, name)
         self._pending: PendingVectors | None = None
+        # initialized, but not trained yet
+        self._is_new = False
+        name_component(model, name)
 
     def initialize(
         self, get_examples: Callable[[], Iterable[Example]], *, nlp: Language | None = None
@@ -85,6 +94,7 @@ class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
             if not node.has_dim("nO"):
                 raise Errors.B308(name=self.name, upstream=node.upstream_name)
         super().initialize(get_examples, nlp=nlp)
+        self._is_new = True
         width = self.model.get_dim("nO")
         for component, listeners in self.listener_map.items():
             for listener in listeners:
@@ -111,6 +121,7 @@ class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
         losses (dict[str, float] | None): Gets the squared gradients under the component's name.
         RETURNS (dict[str, float]): The updated losses.
         """
+        self._is_new = False
         examples = list(examples)
         validate_examples(examples, "WeightedLayerPooler.update")
         losses = {} if losses is None else losses
@@ -139,6 +150,33 @@ class WeightedLayerPooler(WaitsForListeners, Tok2Vec):
         self.finish_last_update()
         vectors: list[Floats2d] = super().predict(docs)
         return vectors
+
+    def matches(self, listener: Any, previous: Any) -> bool | None:
+        """Compare the pooler that a listener was connected to last with this one.
+
+        listener (Tok2VecListener): The listener.
+        previous (WeightedLayerPooler | None): The pooler that it was connected to last.
+        RETURNS (bool | None): Whether they compute the same; None if that is not known, or if
+            training is to come.
+        """
+        if previous is None or previous is self or self._is_new:
+            return None
+        if not self.model.has_dim("nO") or not previous.model.has_dim("nO"):
+            return None
+        return bool(previous.function_digest() == self.function_digest())
+
+    def function_digest(self) -> str:
+        """RETURNS (str): The SHA-256 of the layer weights and of what the transformer computes."""
+        digest = hashlib.sha256()
+        for node in self.model.walk():
+            for name in node.param_names:
+                if node.has_param(name):
+                    digest.update(node.ops.to_numpy(node.get_param(name)).tobytes())
+        for listener in self._layer_listeners():
+            transformer = last_upstream(listener)
+            if transformer is not None:
+                digest.update(transformer.function_digest().encode())
+        return digest.hexdigest()
 
     def _layer_listeners(self) -> list[LayerListener]:
         return [node for node in self.model.walk() if isinstance(node, LayerListener)]

@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from safetensors.torch import save_file
 
 from ..backbone import Backbone
+from ..files import temporary_path
 
 
 def write_backbone_files(backbone: Backbone, folder: Path) -> None:
@@ -19,14 +19,16 @@ def write_backbone_files(backbone: Backbone, folder: Path) -> None:
     weights = {}
     for name, tensor in backbone.weights().items():
         weights[name] = tensor.detach().cpu().contiguous()
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    temporary = temporary_path(folder)
     try:
+        temporary.mkdir()
         for name, content in backbone.tokenizer_files.items():
             (temporary / name).write_bytes(content)
         save_file(weights, temporary / "model.safetensors", metadata={"format": "pt"})
         config = backbone.config.to_json_string(use_diff=False)
         (temporary / "config.json").write_text(config, encoding="utf8")
-        os.chmod(temporary, 0o755)  # mkdtemp makes it private
+        # safetensors makes its file private
+        shutil.copymode(temporary / "config.json", temporary / "model.safetensors")
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(temporary, folder)

@@ -180,7 +180,7 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
         """RETURNS (list[int]): The hidden states to keep besides the last: those that are mixed."""
         return kept_layers(union_of(self._choices.values()), self.shim.encoder.depth)
 
-    def matches(self, listener: TransformerListener, previous: Any) -> bool | None:
+    def matches(self, listener: Any, previous: Any) -> bool | None:
         """Compare what a listener was trained on with what this transformer computes.
 
         The listener has a digest of it if it was just loaded.
@@ -203,7 +203,7 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
             return bool(previous.function_digest() == self.function_digest())
         for name, digest in saved.items():
             if digest is not None and (name == FUNCTION or name in self._loaded):
-                return digest == self._loaded.get(name) or digest == self.function_digest()
+                return digest in (self._loaded.get(name), self.function_digest())
         return None
 
     def function_digest(self) -> str:

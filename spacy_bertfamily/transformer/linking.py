@@ -1,9 +1,8 @@
 """Connect listeners to the component before them whose output they read."""
 
 import weakref
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from thinc.api import Model
 
@@ -34,7 +33,7 @@ def is_named(listener: Any, name: str) -> bool:
     return listener.upstream_name in ("*", name) or name in listener.attrs.get(NAMES, ())
 
 
-class LinksNearest(ABC):
+class LinksNearest:
     """A component that listeners read, if no other one of its kind stands between.
 
     In prediction a listener reads what a Doc holds: the output of the component that ran last. So
@@ -45,7 +44,7 @@ class LinksNearest(ABC):
 
     # the layers that are connected, and the kind of component that they read
     listener_type: ClassVar[type[Model[Any, Any]]]
-    upstream_type: ClassVar[type]
+    upstream_type: ClassVar[type[Any]]
 
     name: str
     _listener_map: dict[str, list[Any]]
@@ -63,19 +62,15 @@ class LinksNearest(ABC):
         self._listener_map = listeners
         self._next = None
 
-    @abstractmethod
-    def add_listener(self, listener: Any, component_name: str) -> None:
-        """Add a listener for a downstream component."""
-
-    @abstractmethod
-    def matches(self, listener: Model[Any, Any], previous: Any) -> bool | None:
+    def matches(self, listener: Any, previous: Any) -> bool | None:
         """Compare what a listener was trained on with what this component computes.
 
-        listener (Model): The listener.
+        listener (TransformerListener | Tok2VecListener): The listener.
         previous (Any): The component that it was connected to last, None for none.
         RETURNS (bool | None): Whether it is the same; None if that is not known, or if training is
             to come.
         """
+        raise NotImplementedError
 
     def find_listeners(self, component: Any) -> None:
         """Connect the layers of a component that read this one.
@@ -105,7 +100,7 @@ class LinksNearest(ABC):
             raise Errors.B054(component=component, trained=trained, name=self.name)
         if matches or previous is self or is_named(listener, self.name):
             self._note_name(listener)
-            self.add_listener(listener, component)
+            cast(Any, self).add_listener(listener, component)
             _UPSTREAMS[listener] = weakref.ref(self)
 
     def _note_name(self, listener: Any) -> None:

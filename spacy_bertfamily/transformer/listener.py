@@ -96,6 +96,17 @@ class LayerListener(TransformerListener):
             connect_mix(self.mix, depth, width)
 
 
+def name_component(model: Model[Any, Any], name: str) -> None:
+    """Tell the listeners of a component its name, for errors.
+
+    model (Model[Any, Any]): The component's model.
+    name (str): Its name.
+    """
+    for node in model.walk():
+        if isinstance(node, LayerListener):
+            node.component = name
+
+
 def skip_update(model: Model[Any, Any]) -> None:
     """Tell the transformer that a component has no part in the current update.
 

@@ -3,7 +3,6 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +176,7 @@ class WaitsForListeners:
             self._pending = None
 
     def finish_last_update(self) -> None:
-        """Make the step of the last update before its weights are used or stored.
+        """Make the last update's step before its weights are used or stored. Usually internals.
 
         The step waits for all listeners, but components that were excluded from the update never
         answer. If no listener has answered yet, the update is still going on, as in a component
@@ -208,12 +207,12 @@ class WaitsForListeners:
         self.finish_last_update()
         super().to_disk(path, exclude=exclude)  # type: ignore[misc]
 
-    @contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
-        """Use averages of the weights inside this context.
+        """Use averages of the weights between two steps of this generator. Usually internals.
 
         params (dict[Any, Any]): The averages by the optimizer's key.
+        YIELDS (None): Once, with the averages in place.
         """
         self.finish_last_update()
-        with super().use_params(params):  # type: ignore[misc]
+        with self.model.use_params(params):
             yield

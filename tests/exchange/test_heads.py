@@ -94,7 +94,7 @@ def test_round_trip(make, tmp_path, factory, labels, config):
 
 
 def test_files_are_those_of_adapterhub(saved):
-    """Compare with adapters 1.2.0; benchmarks/parity/adapterhub.py uses the library itself."""
+    """Compare with adapters 1.2.0; benchmarks/parity/adapterhub_heads.py uses the library."""
     content = json.loads((saved / CONFIG).read_text())
     assert {**content, "model_name": ""} == {
         "config": {

@@ -1,4 +1,4 @@
-"""Memory under load, on a small scale; benchmarks/load.py runs 100,000 Docs and 10 MB."""
+"""Memory under load, on a small scale; benchmarks/memory/streams.py runs 100,000 Docs and 10 MB."""
 
 import multiprocessing
 import resource

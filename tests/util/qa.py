@@ -13,6 +13,7 @@ CONTEXT = (
     "the long story about the old town . ann wrote the book in 1920 . "
     "ben built the bridge in 1931 . carl sold the boat ."
 )
+LONG = " ".join([CONTEXT] * 6)
 
 
 def make_example(nlp, question, context, *answers):
@@ -23,3 +24,13 @@ def make_example(nlp, question, context, *answers):
     starts = [begin + context.index(answer) for answer in answers]
     set_answers(reference, [(start, start + len(answer)) for start, answer in zip(starts, answers)])
     return Example(nlp.make_doc(text), reference)
+
+
+def answers_of(doc):
+    """RETURNS (list[tuple]): Text, start, end and score of each answer on a Doc."""
+    return [answer[:4] for answer in doc._.answers]
+
+
+def text_of(question, context=CONTEXT):
+    """RETURNS (str): A question and a context in one text."""
+    return f"{question} [SEP] {context}"

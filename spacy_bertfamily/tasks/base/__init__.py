@@ -6,6 +6,7 @@ head to a `spacy-bertfamily.TransformerListener.v1` with `chain_head`. tests/plu
 an example.
 """
 
+from ...transformer.listener import name_component, skip_update
 from ...transformer.model import has_states
 from ...transformer.upstream import find_shim, require_shim
 from ...windows.layout import Layout, layout_of
@@ -21,8 +22,10 @@ __all__ = [
     "find_surrogate",
     "has_states",
     "layout_of",
+    "name_component",
     "require_loaded_shim",
     "require_shim",
     "shorten",
+    "skip_update",
     "token_vectors",
 ]

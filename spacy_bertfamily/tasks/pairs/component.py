@@ -12,7 +12,7 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ...annotation.segments import DEFAULT_SEPARATOR
-from ...transformer.listener import skip_update
+from ...transformer.listener import name_component, skip_update
 from ...transformer.upstream import find_shim
 from .examples import ExampleChecker, is_annotated, read_targets
 from .head_files import PairHeadFiles
@@ -97,6 +97,7 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
         self.vocab = vocab
         self.model = model
         self.name = name
+        name_component(model, name)
         self.scorer = scorer
         self.class_weights = class_weights
         self.cfg = make_cfg(mode, threshold)

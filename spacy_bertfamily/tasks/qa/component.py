@@ -14,6 +14,7 @@ from thinc.types import Floats3d
 
 from ...annotation.answers import ANSWERS_KEY, accepted_texts, install_extension
 from ...errors import Errors
+from ...transformer.listener import name_component
 from ...transformer.upstream import find_transformer, require_shim
 from ..base.model import require_loaded_shim
 from .calibrate import Calibration, calibrate
@@ -110,6 +111,7 @@ class SpanQA(QAHeadFiles, QATextMethods, TrainablePipe):  # type: ignore[misc]
         self.vocab = vocab
         self.model = model
         self.name = name
+        name_component(model, name)
         self.scorer = scorer
         self.configured = settings
         # The settings that were calibrated. They are stored with the component and override the

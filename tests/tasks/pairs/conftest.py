@@ -2,7 +2,7 @@ import pytest
 import spacy
 from spacy.training import Example
 
-from ...util.pairs import PAIRS, cats
+from ...util.pairs import PAIRS, cats, train_pairs
 from ...util.pipelines import add_transformer
 
 
@@ -41,3 +41,11 @@ def make_examples():
         return [Example.from_dict(nlp.make_doc(text), {"cats": values}) for text, values in data]
 
     return make
+
+
+@pytest.fixture
+def trained(make_pipeline, make_examples):
+    """A pipeline with adapters that was trained for three steps."""
+    nlp = make_pipeline(trainable=("adapter",), max_pieces=24, model={"pooling": "pooler"})
+    train_pairs(nlp, make_examples(nlp), steps=3)
+    return nlp
