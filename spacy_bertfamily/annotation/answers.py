@@ -1,5 +1,6 @@
 """Answers in a Doc: a span group with exact character offsets beside it."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
@@ -20,7 +21,8 @@ class Answer(NamedTuple):
 
     text (str): `doc.text[start_char:end_char]`.
     start_char, end_char (int): Its offsets in `doc.text`.
-    score (float): Its probability; 1.0 for a gold answer.
+    score (float): Its probability; 1.0 for a gold answer of `set_answers`; NaN where it is not
+        known, as after `Doc.from_json`, which loses it.
     span (Span): The tokens that cover it.
     """
 
@@ -125,7 +127,8 @@ def get_answers(doc: Doc) -> list[Answer]:
     group = doc.spans[ANSWERS_KEY]
     scores = group.attrs.get(SCORES)
     if not isinstance(scores, (list, tuple)) or len(scores) != len(chars):
-        scores = [1.0] * len(chars)
+        is_gold = scores is None and CHARS in group.attrs
+        scores = [1.0 if is_gold else math.nan] * len(chars)
     text = doc.text
     return [
         Answer(text[start:end], start, end, score, span)

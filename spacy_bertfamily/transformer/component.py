@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import srsly
 from spacy import util
@@ -62,6 +61,10 @@ separator = "[SEP]"
 size = 64
 placement = "houlsby"
 """
+
+
+# When spaCy imports this module for its entry point: a process may read Docs without a component.
+install_extensions()
 
 
 @Language.factory(
@@ -127,7 +130,8 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
         self._choices: dict[str, LayerChoice] = {}
         # digests of the files that this was loaded from, by attribute of the listeners
         self._loaded: dict[str, str] = {}
-        self._checked: WeakSet[TransformerListener] = WeakSet()
+        # ids of the listeners that were compared since then
+        self._checked: set[int] = set()
         # initialized, but not trained yet
         self._is_new = False
         # for the training log: pieces in all windows of all updates
@@ -196,9 +200,9 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
         if self._is_new and self.shim.encoder.trains:
             return None
         if previous is self:
-            if listener in self._checked or not self._loaded:
+            if listener.id in self._checked or not self._loaded:
                 return None
-            self._checked.add(listener)
+            self._checked.add(listener.id)
         elif previous is not None and previous.shim.loaded:
             return bool(previous.function_digest() == self.function_digest())
         for name, digest in saved.items():

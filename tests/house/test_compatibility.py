@@ -57,6 +57,16 @@ def test_the_pipeline_is_stored_and_loaded_again(folder):
     assert load_tensors(Path("again") / DELTA).keys() == load_tensors("pipeline" / DELTA).keys()
 
 
+def test_parts_of_two_pipelines_are_still_an_error(folder):
+    """Version 0.1 stored the digest of the transformer's file with the listeners."""
+    nlp = spacy.load("pipeline")
+    nlp.get_pipe("transformer").set_adapter(None)
+    nlp.to_disk("changed")
+    shutil.copy("changed" / DELTA, "pipeline" / DELTA)
+    with pytest.raises(ValueError, match=r"B044.*'transformer'"):
+        spacy.load("pipeline")
+
+
 def test_the_pipeline_has_its_adapters(folder):
     transformer = spacy.load("pipeline").get_pipe("transformer")
     assert transformer.adapters == ["default", "other"]

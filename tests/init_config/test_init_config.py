@@ -186,3 +186,27 @@ def test_the_command_writes_a_config_and_overwrites_only_if_forced(tmp_path):
     assert wrong.exit_code == 1
     assert "poetry" in wrong.stdout
     assert not (tmp_path / "x.cfg").exists()
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("mode", ["adapter", "mix"])
+def test_the_transformer_can_have_another_name(task, mode):
+    text = make_config(task, mode, transformer_name="my_bert")
+    config = Config().from_str(text, interpolate=False)
+    assert config["nlp"]["pipeline"] == ["my_bert", TASKS[task].factory]
+    block = config["components"][TASKS[task].factory]["model"]
+    assert block["tok2vec"]["upstream"] == "my_bert"
+    assert text.replace("my_bert", "transformer") == make_config(task, mode)
+
+
+@pytest.mark.parametrize("name", ["", "my bert", "a.b", "ner"])
+def test_a_transformer_needs_a_name_of_its_own(name):
+    with pytest.raises(ValueError, match=r"B004.*transformer_name"):
+        make_config("ner", transformer_name=name)
+
+
+def test_the_command_takes_the_name_of_the_transformer():
+    options = ["init-config", "-", "--task", "qa", "--transformer-name", "qa_transformer"]
+    result = CliRunner().invoke(bertfamily_cli, options)
+    assert result.exit_code == 0, result.output
+    assert '["qa_transformer","span_qa"]' in result.output

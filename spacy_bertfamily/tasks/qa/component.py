@@ -32,6 +32,10 @@ QAModel = Model[list[Doc], list[WindowLogits]]
 CALIBRATION_BATCH = 64
 
 
+# When spaCy imports this module for its entry point: a process may read Docs without a component.
+install_extension()
+
+
 @Language.factory(
     "span_qa",
     assigns=["doc._.answers", "doc.spans"],
@@ -107,7 +111,6 @@ class SpanQA(QAHeadFiles, QATextMethods, TrainablePipe):  # type: ignore[misc]
         settings: QASettings = QASettings(),
         scorer: Scorer | None = make_span_qa_scorer(),
     ):
-        install_extension()
         self.vocab = vocab
         self.model = model
         self.name = name

@@ -1,6 +1,7 @@
 """The registered scorer of `span_qa`."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,11 +40,20 @@ def make_span_qa_scorer(definition: str = "squad") -> Scorer:
     if definition not in METRICS:
         allowed = f"one of {', '.join(METRICS)}"
         raise Errors.B004(setting="definition", value=definition, allowed=allowed)
+    # not a closure, which would keep pipelines from being pickled
+    return partial(score_by_definition, definition=definition)
 
-    def scorer(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        return score_answers(examples, METRICS[definition])
 
-    return scorer
+def score_by_definition(
+    examples: Iterable[Example], *, definition: str, **kwargs: Any
+) -> dict[str, Any]:
+    """Score answers by the name of a definition.
+
+    examples (Iterable[Example]): The examples.
+    definition (str): As in `make_span_qa_scorer`.
+    RETURNS (dict[str, Any]): As `score_answers`.
+    """
+    return score_answers(examples, METRICS[definition])
 
 
 def score_answers(examples: Iterable[Example], metric: Metric) -> dict[str, Any]:
