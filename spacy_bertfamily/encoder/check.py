@@ -4,6 +4,7 @@ import torch
 from transformers import PretrainedConfig
 
 from ..backbone import make_model
+from ..backbone.model import LOADING_LOCK
 from ..model_types.table import known_spec
 from .settings import EncoderSettings
 from .trainable import trained_names
@@ -21,7 +22,7 @@ def check_structure(config: PretrainedConfig, settings: EncoderSettings) -> None
     RAISES (BertFamilyError): On `top:N` with too large an N, on unknown layers, and on adapters or
         gradient checkpointing for a model type that the table lacks.
     """
-    with torch.device("meta"):
+    with LOADING_LOCK, torch.device("meta"):
         model = make_model(config)
         trained_names(model, settings, config.model_type)
         if settings.adapter is not None and not settings.adapter.names:

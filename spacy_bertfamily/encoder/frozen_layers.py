@@ -5,12 +5,13 @@ Their output can be kept; the forward pass then resumes above them.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..patching.hooks import ForwardOverride, ThreadLocalSlot
+from ..patching.hooks import ForwardOverride, ThreadLocalSlot, install_all
 from .module import Encoder
 
 PROBED = (2, 8)  # windows, pieces
@@ -45,10 +46,10 @@ class FrozenLayers:
         self.form = form
         # in each thread: what the layers return, and how many of them do so
         self._skipping = ThreadLocalSlot()
-        self._overrides = [
-            ForwardOverride(layer, self._guard(depth, layer.forward))
+        self._overrides = install_all(
+            partial(ForwardOverride, layer, self._guard(depth, layer.forward))
             for depth, layer in enumerate(layers)
-        ]
+        )
 
     def _guard(self, depth: int, forward: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -59,8 +60,7 @@ class FrozenLayers:
 
     def remove(self) -> None:
         """Give the layers their own forward functions back."""
-        while self._overrides:
-            self._overrides.pop().remove()
+        self._overrides.remove()
 
     @contextlib.contextmanager
     def skip(self, state: torch.Tensor, number: int | None = None) -> Iterator[None]:

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..adapters import DEFAULT, Adapter, AdapterModules, NamedAdapters
 from ..backbone import Backbone
+from ..backbone.model import LOADING_LOCK
 from ..errors import Errors
 from ..model_types import ModelTypeSpec, known_spec, spec_for
 from ..patching.bfloat16_attention import ProductAttention
@@ -123,7 +124,8 @@ class Encoder(NamedAdapters):
         RAISES (BertFamilyError): If the adapter does not fit the backbone or the windows.
         """
         self.settings.check_adapter(settings, self.shared.config)
-        with self.lock.write():
+        # loading a backbone in another thread patches how torch makes modules
+        with self.lock.write(), LOADING_LOCK:
             modules = super().make_adapter(settings, spec)
         _accelerate(modules, self.settings, self.device)
         return modules

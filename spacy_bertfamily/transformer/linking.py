@@ -1,18 +1,23 @@
 """Connect listeners to the component before them whose output they read."""
 
+import warnings
 import weakref
 from collections.abc import Iterator
 from typing import Any, ClassVar, cast
 
 from thinc.api import Model
 
-from ..errors import Errors
+from ..errors import Errors, Warnings
 
 # The attribute of a listener with all names that its upstream component has had. It is stored with
 # the listening component, whose config may still have the first of them.
 NAMES = "upstream_names"
 # By listener: the component that it was connected to last.
 _UPSTREAMS: "weakref.WeakKeyDictionary[Model[Any, Any], weakref.ref[Any]]" = (
+    weakref.WeakKeyDictionary()
+)
+# By listener: the components that stood before the one that it reads, in the same pipeline.
+_EARLIER: "weakref.WeakKeyDictionary[Model[Any, Any], weakref.WeakSet[Any]]" = (
     weakref.WeakKeyDictionary()
 )
 
@@ -97,6 +102,11 @@ class LinksNearest:
             if previous is self:
                 raise Errors.B044(component=component, transformer=self.name)
             trained = listener.upstream_name if previous is None else previous.name
+            if self in _EARLIER.get(listener, ()):
+                # the component between the two was removed or disabled: its reader may follow
+                values = {"component": component, "trained": trained, "name": self.name}
+                warnings.warn(Warnings.W054.format(**values), stacklevel=2)
+                return
             raise Errors.B054(component=component, trained=trained, name=self.name)
         if matches or previous is self or is_named(listener, self.name):
             self._note_name(listener)
@@ -117,9 +127,10 @@ class LinksNearest:
 
         RAISES (BertFamilyError): If the component was connected to this one.
         """
-        if is_ours:
-            return
         for listener in self._listeners_in(component):
+            _EARLIER.setdefault(listener, weakref.WeakSet()).add(self)
+            if is_ours:
+                continue
             if last_upstream(listener) is self:
                 raise Errors.B074(component=component.name, upstream=self.name, last=last)
 

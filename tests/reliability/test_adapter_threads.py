@@ -5,6 +5,8 @@ import threading
 import numpy as np
 import pytest
 
+from spacy_bertfamily.backbone.model import LOADING_LOCK
+
 from ..util.adapters import block
 from ..util.pipelines import TAGGED
 
@@ -80,3 +82,15 @@ def test_training_with_dropout_does_not_show(make_tagger):
     found = predict_during(nlp, lambda i: nlp.update(examples, sgd=False), [before])
     assert found
     assert all(found)
+
+
+def test_adapters_are_made_while_nobody_loads(nlp):
+    """`from_pretrained` patches for all threads how torch makes modules."""
+    transformer = nlp.get_pipe("transformer")
+    thread = threading.Thread(target=transformer.add_adapter, args=("other", block("houlsby")))
+    with LOADING_LOCK:
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+    thread.join()
+    assert transformer.adapters == ["default", "other"]
