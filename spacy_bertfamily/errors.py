@@ -580,8 +580,8 @@ class Warnings:
     # The transformer component
     W054 = Message(
         "The transformer {trained!r}, which the component {component!r} read in its training, is "
-        "no longer before it, and {name!r}, which is, computes something else. The component is not "
-        "connected: remove or disable it as well, or enable its transformer again."
+        "no longer before it, and {name!r}, which is, computes something else. The component is "
+        "not connected: remove or disable it as well, or enable its transformer again."
     )
     W061 = Message(
         "The transformer {name!r} has several adapters, but 'trainable' also names {others}: what "

@@ -26,18 +26,18 @@ def make(tiny):
         transformer = {"name": tiny, "max_pieces": 32, "stride": 8, "batch_pieces": 256}
         nlp.add_pipe("adapter_transformer", name="transformer", config={"model": transformer})
         nlp.add_pipe("toy_tagger", config={"model": model})
-        return nlp, [make_example(nlp, text, marked) for text, marked in MARKED.items()]
+        return nlp, [marked_example(nlp, text, marked) for text, marked in MARKED.items()]
 
     return make
 
 
-def make_example(nlp, text, marked):
+def marked_example(nlp, text, marked):
     reference = nlp.make_doc(text)
     reference.spans["marked"] = [reference[i : i + 1] for i in marked]
     return Example(nlp.make_doc(text), reference)
 
 
-def train(nlp, examples, steps=80):
+def train_tagger(nlp, examples, steps=80):
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     return [nlp.update(examples, sgd=optimizer, losses={})["toy_tagger"] for _ in range(steps)]
@@ -51,7 +51,7 @@ def found(nlp, texts=tuple(MARKED)):
 @pytest.mark.parametrize("model", [{}, {"mix": MIX}])
 def test_it_learns_and_outlives_storage(make, tmp_path, model):
     nlp, examples = make(**model)
-    losses = train(nlp, examples)
+    losses = train_tagger(nlp, examples)
     assert losses[-1] < 0.1 < losses[0]
     assert found(nlp) == list(MARKED.values())
     nlp.to_disk(tmp_path)
@@ -78,20 +78,20 @@ def test_only_the_adapter_of_the_transformer_is_trained(make):
 
 def test_a_copy_of_the_transformer_can_replace_its_listener(make, tmp_path):
     nlp, examples = make()
-    train(nlp, examples)
+    train_tagger(nlp, examples)
     nlp.replace_listeners("transformer", "toy_tagger", ["model.tok2vec"])
     nlp.remove_pipe("transformer")
     assert found(nlp) == list(MARKED.values())
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
     assert found(loaded) == list(MARKED.values())
-    losses = train(spacy.util.load_model_from_config(nlp.config, auto_fill=True), examples)
+    losses = train_tagger(spacy.util.load_model_from_config(nlp.config, auto_fill=True), examples)
     assert losses[-1] < losses[0]
 
 
 def test_docs_without_tokens_and_long_docs_pass(make):
     nlp, examples = make()
-    train(nlp, [*examples, make_example(nlp, "", [])], steps=3)
+    train_tagger(nlp, [*examples, marked_example(nlp, "", [])], steps=3)
     texts = ["", "Eat ham " * 40, "", " "]
     assert len(found(nlp, texts)) == 4
     assert found(nlp, ["", ""]) == [[], []]
