@@ -44,6 +44,8 @@ class ReadWriteLock:
         me = threading.get_ident()
         with self._condition:
             if self._writer != me:
+                if self._readers[me]:
+                    raise RuntimeError("a thread that reads cannot write: it would wait for itself")
                 self._waiting_writers += 1
                 try:
                     self._condition.wait_for(self._is_free_to_write)

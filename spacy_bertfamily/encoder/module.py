@@ -102,8 +102,19 @@ class Encoder(NamedAdapters):
 
     def new_adapter(self, name: str, settings: Adapter, spec: ModelTypeSpec) -> None:
         """As `NamedAdapters.new_adapter`. Predictions of other threads wait."""
-        with self.lock.write():
+        # first the lock that a load in another thread may hold for long: predictions go on
+        with LOADING_LOCK, self.lock.write():
             super().new_adapter(name, settings, spec)
+
+    def add_adapter(self, name: str, settings: Adapter, modules: AdapterModules) -> None:
+        """As `NamedAdapters.add_adapter`. Predictions of other threads wait."""
+        with self.lock.write():
+            super().add_adapter(name, settings, modules)
+
+    def delete_adapter(self, name: str) -> None:
+        """As `NamedAdapters.delete_adapter`. Predictions of other threads wait."""
+        with self.lock.write():
+            super().delete_adapter(name)
 
     def set_adapter(self, name: str | None) -> None:
         """As `NamedAdapters.set_adapter`. Predictions of other threads see one of both adapters."""
@@ -125,7 +136,7 @@ class Encoder(NamedAdapters):
         """
         self.settings.check_adapter(settings, self.shared.config)
         # loading a backbone in another thread patches how torch makes modules
-        with self.lock.write(), LOADING_LOCK:
+        with LOADING_LOCK, self.lock.write():
             modules = super().make_adapter(settings, spec)
         _accelerate(modules, self.settings, self.device)
         return modules
@@ -191,7 +202,8 @@ class Encoder(NamedAdapters):
     @property
     def trains(self) -> bool:
         """RETURNS (bool): Whether anything is trainable at all."""
-        return any(p.requires_grad for p in self.parameters())
+        with self.lock.read():
+            return any(p.requires_grad for p in self.parameters())
 
     def delta(self) -> dict[str, torch.Tensor]:
         """Find what a pipeline must store.

@@ -1,5 +1,6 @@
 """Reuse of hidden states, in later epochs and by other encoders on the same backbone."""
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -81,6 +82,7 @@ class SharedPrefixCache:
         self.states = StateCache(SHARED_BYTES, recent=True)
         # what each encoder was last asked for
         self._requests: WeakKeyDictionary[StateReuse, tuple[int, ...]] = WeakKeyDictionary()
+        self._lock = threading.Lock()
 
     @classmethod
     def of(cls, backbone: Backbone) -> "SharedPrefixCache":
@@ -92,7 +94,8 @@ class SharedPrefixCache:
 
         reuse (StateReuse): What is kept of the encoder.
         """
-        self._requests[reuse] = ()
+        with self._lock:
+            self._requests[reuse] = ()
 
     def request(self, reuse: "StateReuse", layers: Sequence[int]) -> None:
         """Note the hidden states that an encoder has to give, so that others keep them for it.
@@ -100,7 +103,8 @@ class SharedPrefixCache:
         reuse (StateReuse): What is kept of the encoder.
         layers (Sequence[int]): The numbers of the hidden states.
         """
-        self._requests[reuse] = tuple(layers)
+        with self._lock:
+            self._requests[reuse] = tuple(layers)
 
     def number(self) -> int:
         """Find the hidden state up to which encoders have their layers in common.
@@ -108,7 +112,9 @@ class SharedPrefixCache:
         RETURNS (int): The number of the hidden state beneath the lowest layer in which any encoder
             differs from the backbone; 0 if no two encoders share their lowest layers.
         """
-        users = [reuse for reuse in list(self._requests) if reuse.encoder.settings.cache_mb]
+        with self._lock:
+            all_users = list(self._requests)
+        users = [reuse for reuse in all_users if reuse.encoder.settings.cache_mb]
         if len(users) < 2:
             return 0
         numbers = [reuse.unchanged.number for reuse in users if reuse.unchanged.number]
@@ -120,7 +126,8 @@ class SharedPrefixCache:
         number (int): The hidden state up to which encoders have their layers in common.
         RETURNS (tuple[int, ...]): That one, and those beneath it that an encoder has to give.
         """
-        requests = list(self._requests.values())
+        with self._lock:
+            requests = list(self._requests.values())
         return up_to(number, [layer for layers in requests for layer in layers])
 
 
@@ -155,14 +162,17 @@ class StateReuse:
 
     def _find(self, which: str, find: Callable[[Encoder], FrozenLayers]) -> FrozenLayers:
         self._check_version()
-        if which not in self._layers:
+        found = self._layers.get(which)
+        if found is None:
             # probing switches gradients, without dropout: nobody else may train or predict
             with self.encoder.lock.write(), torch.inference_mode(False):
-                if which not in self._layers:
-                    self._layers[which] = find(self.encoder)
-        return self._layers[which]
+                found = self._layers.get(which)
+                if found is None:
+                    found = self._layers[which] = find(self.encoder)
+        return found
 
     def _check_version(self) -> None:
+        self.encoder.check_process()  # other encoders on the backbone ask, too
         if self._version != self.encoder.version:
             with self.encoder.lock.write():
                 if self._version != self.encoder.version:
@@ -192,10 +202,13 @@ class StateReuse:
         number = self.shared.number()
         if is_train and self.frozen.number:
             return self._plan_training(layers, number)
-        if 0 < number <= self.unchanged.number:
-            needed, kept = up_to(number, layers), self.shared.kept(number)
-            return CachePlan(self.unchanged, number, needed, kept, (self.shared.states,))
-        return NO_CACHE
+        if not number:
+            return NO_CACHE
+        unchanged = self.unchanged
+        if number > unchanged.number:
+            return NO_CACHE
+        needed, kept = up_to(number, layers), self.shared.kept(number)
+        return CachePlan(unchanged, number, needed, kept, (self.shared.states,))
 
     def _plan_training(self, layers: Sequence[int], shared_number: int) -> CachePlan:
         frozen = self.frozen

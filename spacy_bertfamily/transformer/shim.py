@@ -159,7 +159,9 @@ class EncoderShim(Shim):
         """
         gradients: dict[str, torch.Tensor] = {}
         parameters: dict[str, nn.Parameter] = {}
-        for name, parameter in self.encoder.named_parameters():
+        with self.encoder.lock.read():
+            named = list(self.encoder.named_parameters())
+        for name, parameter in named:
             if parameter.requires_grad and parameter.grad is not None:
                 parameters[name], gradients[name] = parameter, parameter.grad
         overflow = bool(gradients) and self.scaler.unscale(list(gradients.values()))
