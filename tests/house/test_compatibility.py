@@ -13,6 +13,7 @@ import spacy
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config, load_model_from_config
 
+from spacy_bertfamily.errors import BertFamilyError
 from spacy_bertfamily.model_types import SPECS, ModelTypeSpec, Site
 from spacy_bertfamily.moved import ADAPTERS, FOLDERS, MODULES
 from spacy_bertfamily.training.loop import train
@@ -21,6 +22,8 @@ from ..util.files import ROOT, load_tensors
 
 DATA = ROOT / "tests" / "data" / "v0_1"
 EXPECTED = json.loads((DATA / "expected.json").read_text(encoding="utf8"))
+# the version of spaCy
+WRITTEN_WITH = "3.8.18"
 DELTA = Path("transformer") / "delta.safetensors"
 
 
@@ -146,7 +149,13 @@ def test_an_interrupted_training_resumes(folder):
     run_training(folder / "today", max_steps=4)
     today = trained_weights(folder / "today" / checkpoint)
     whole = run_training(folder / "today_whole")
-    resumed = run_training(folder / "stopped", resume=True)
+    try:
+        resumed = run_training(folder / "stopped", resume=True)
+    except BertFamilyError as e:
+        # another version of spaCy fills the [training] block with other settings
+        if e.code != "B316" or spacy.__version__ == WRITTEN_WITH:
+            raise
+        pytest.skip("a training resumes with the version of spaCy that began it")
     assert not are_equal(resumed, stored)
     if not are_equal(today, stored, 1e-4):
         pytest.skip("this platform trains to other weights than the one that wrote the files")
