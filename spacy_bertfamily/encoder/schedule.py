@@ -103,12 +103,13 @@ class EncoderSchedule:
         """Plan what is looked up, and keep the encoder as it is meanwhile.
 
         layers (Sequence[int]): The hidden states that are wanted.
-        is_train (bool): Whether the encoder is being trained, which needs the lock for itself.
+        is_train (bool): Whether the encoder is being trained. If anything is trainable, each batch
+            takes the lock for itself.
         cache (bool): Whether states may be looked up and kept.
         YIELDS (CachePlan): The plan.
         """
         encoder = self.encoder
-        if is_train:
+        if is_train and encoder.trains:
             yield self.reuse.plan(layers, is_train) if cache else NO_CACHE
             return
         while True:
