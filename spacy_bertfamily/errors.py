@@ -123,6 +123,11 @@ class Errors:
         "{reason}. It needs an unknown piece, like '[UNK]': one that is in the vocabulary, and "
         "that tokenizer.json names as the model's 'unk_token' (a Unigram model has 'unk_id')."
     )
+    B036 = Error(
+        "The tokenizer of the backbone {name!r} gives wrong characters for its pieces: those of "
+        "{said!r} are said to be {claimed!r}, so that labels and answers would lose letters. Use "
+        "another tokenizer.json for the same vocabulary, or another backbone."
+    )
     B043 = Error(
         "The backbone of {name!r} cannot be saved with the pipeline: its original weights are no "
         "longer at {folder!r}. Load the pipeline with precision = 'float32', or set save_backbone "

@@ -15,7 +15,7 @@ from .locate import locate
 from .model import LOADING_LOCK, build_model, make_model
 from .safety import check_links, clean_config, read_json, read_tokenizer_files, read_weights
 from .shared import Backbone, tensors_of
-from .tokenizer import build_tokenizer
+from .tokenizer import build_tokenizer, correct_offsets
 
 __all__ = ["Backbone", "load_backbone", "make_model", "read_config"]
 
@@ -83,6 +83,7 @@ def _load_files(
     model = build_model(name, config, read_weights(folder))
     check_pieces(name, model, tokenizer)
     check_unknown(name, tokenizer)
+    correct_offsets(name, tokenizer)
     loaded = Backbone(name, folder, model, tokenizer, files, fingerprint(tensors_of(model)))
     content_key = (
         loaded.fingerprint,

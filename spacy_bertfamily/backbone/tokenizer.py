@@ -1,5 +1,6 @@
 """Make a backbone's tokenizer from the content of its files."""
 
+import copy
 import json
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from transformers import (
 )
 
 from ..errors import Errors
+from ..windows.offset_check import find_wrong_offset
 
 
 def build_tokenizer(
@@ -63,6 +65,40 @@ def _is_wordpiece(config: PretrainedConfig, files: Mapping[str, bytes]) -> bool:
         if tokenizer_class is not None:
             usual_files.update(tokenizer_class.vocab_files_names.values())
     return not usual_files & set(files)
+
+
+def correct_offsets(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Make sure that the characters that a tokenizer gives for its pieces are the right ones.
+
+    Byte-level tokenizers leave out of a piece's characters the space that it begins with. Where
+    another pre-tokenizer has removed the space before, they leave out a letter instead; they are
+    changed to leave out nothing.
+
+    name (str): The backbone's name, for the error.
+    tokenizer (PreTrainedTokenizerBase): The tokenizer. For one that gives no characters, they are
+        found elsewhere.
+    RAISES (BertFamilyError): If the characters are wrong for another reason.
+    """
+    if not tokenizer.is_fast or find_wrong_offset(tokenizer) is None:
+        return
+    _keep_whole_offsets(tokenizer)
+    wrong = find_wrong_offset(tokenizer)
+    if wrong is not None:
+        raise Errors.B036(name=name, said=wrong.said, claimed=wrong.claimed)
+
+
+def _keep_whole_offsets(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Switch `trim_offsets` off in a tokenizer's post-processor."""
+    backend = tokenizer.backend_tokenizer
+    if backend.post_processor is None:
+        return
+    state = json.loads(backend.post_processor.__getstate__())
+    for part in (state, *state.get("processors", [])):
+        if "trim_offsets" in part:
+            part["trim_offsets"] = False
+    changed = copy.deepcopy(backend.post_processor)
+    changed.__setstate__(json.dumps(state).encode("utf8"))
+    backend.post_processor = changed
 
 
 def read_piece_table(

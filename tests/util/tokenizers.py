@@ -120,6 +120,28 @@ def make_byte_level(kind: str, folder: Path) -> None:
         ).save_pretrained(folder)  # fmt: skip
 
 
+def split_before_bytes(folder: Path, before: str, trim: bool = True, prefix: bool = True) -> None:
+    """Put another pre-tokenizer before that of a byte-level tokenizer, as RobBERT has it.
+
+    folder (Path): The folder of the tokenizer.
+    before (str): The class of the other pre-tokenizer.
+    trim (bool): Whether offsets leave out the space that a piece begins with.
+    prefix (bool): Whether each part gets a space in front.
+    """
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf8"))
+    other = json.loads(getattr(pre_tokenizers, before)().__getstate__())
+    by_byte = {"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": trim}
+    by_byte["use_regex"] = True
+    content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [other, by_byte]}
+    content["post_processor"]["trim_offsets"] = trim
+    path.write_text(json.dumps(content), encoding="utf8")
+    # the classes of single models would put their own pre-tokenizer in its place
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf8"))
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf8")
+
+
 def make_unigram(kind: str, folder: Path) -> None:
     """Write a tokenizer like those of SentencePiece, where words start with a mark."""
     special, single, pair = UNIGRAM[kind]

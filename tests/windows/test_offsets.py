@@ -14,6 +14,9 @@ TEXTS = [
     "你好世界 eggs 你好",
     "the \u2603\u2603 dog \u2603 \u2603",
     "eggs eggs eggs",
+    "eggs\u2603 eggs",
+    "eggs eggs\u2603 eggs \u2603 \u2603eggs eggs",
+    "eggs\u2603,eggs eggs\u2603x eggs",
     "[CLS] [SEP] </s> <s> ##able",
     "",
     " ",
@@ -48,6 +51,12 @@ def test_offsets_equal_those_of_the_fast_tokenizer(backbones, model_type, text):
         ("a ☃☂ b", ["a", "", "", "b"], [(0, 1), (2, 3), (3, 4), (5, 6)]),  # characters
         ("a ☃☂x b", ["a", "", "", "b"], [(0, 1), (2, 5), (2, 5), (6, 7)]),  # neither
         ("☃", [""], [(0, 1)]),
+        # the first of two equal words is unknown
+        ("hello😀 hello", ["", "hello"], [(0, 6), (7, 12)]),
+        ("hello hello😀 hello", ["hello", "", "hello"], [(0, 5), (6, 12), (13, 18)]),
+        ("a☃ a☃ a", ["", "", "a"], [(0, 2), (3, 5), (6, 7)]),
+        ("hello hello😀", ["hello", ""], [(0, 5), (6, 12)]),
+        ("a a", ["▁", "a", "▁", "a"], [(0, 0), (0, 1), (2, 2), (2, 3)]),  # marks
         ("", [], []),
     ],
 )

@@ -1,0 +1,68 @@
+"""Compare what pieces say with the characters that a tokenizer gives for them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from .offsets import fold, text_of_piece
+from .pieces import encode_texts
+
+# Entries of the vocabulary that are tried, and words of them that the probes are made of.
+TRIED_ENTRIES = 256
+PROBE_WORDS = 48
+SINGLE_CHARACTERS = "abio012"
+# What stands between two words of a probe: tokenizers split there in different ways.
+JOINTS = (" ", ", ", ",", " (", ") ", "-", ". ", "/", " 7", "\n", "_", "'", "你")
+
+
+class WrongOffset(NamedTuple):
+    """A piece whose characters are not what it says.
+
+    said (str): What it says, without case, accents and whitespace.
+    claimed (str): The characters that the tokenizer gives for it.
+    """
+
+    said: str
+    claimed: str
+
+
+def find_wrong_offset(tokenizer: PreTrainedTokenizerBase) -> WrongOffset | None:
+    """Try a tokenizer on texts that are made of its own vocabulary.
+
+    tokenizer (PreTrainedTokenizerBase): The tokenizer.
+    RETURNS (WrongOffset | None): The first piece that says something of the text that its
+        characters lack; None if all are right.
+    """
+    words = _known_words(tokenizer)
+    text = "".join(word + JOINTS[i % len(JOINTS)] for i, word in enumerate(words))
+    for probe in (text, f" {text}"):
+        in_text, _ = fold(probe)
+        ((ids, offsets),) = encode_texts(tokenizer, [probe])
+        for said, (start, end) in zip(_say(tokenizer, ids), offsets):
+            claimed = probe[start:end]
+            if said in in_text and said not in fold(claimed)[0]:
+                return WrongOffset(said, claimed)
+    return None
+
+
+def _known_words(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """RETURNS (list[str]): Words and characters that the pieces spell as they are."""
+    ids = np.linspace(0, len(tokenizer) - 1, TRIED_ENTRIES, dtype="int64")
+    candidates = [word for word in _say(tokenizer, np.unique(ids)) if word.isalpha()]
+    words = list(dict.fromkeys([*candidates, *SINGLE_CHARACTERS]))
+    known = []
+    for word, (word_ids, _) in zip(words, encode_texts(tokenizer, words)):
+        if "".join(_say(tokenizer, word_ids)) == word:
+            known.append(word)
+    step = max(1, len(known) // PROBE_WORDS)
+    return known[::step]
+
+
+def _say(tokenizer: PreTrainedTokenizerBase, ids: np.ndarray) -> Iterator[str]:
+    """YIELDS (str): What each piece says, folded; an empty string for those that say nothing."""
+    pieces = tokenizer.convert_ids_to_tokens(ids.tolist())
+    for piece_id, piece in zip(ids, pieces):
+        is_word = piece is not None and piece_id != tokenizer.unk_token_id
+        yield fold(text_of_piece(tokenizer, piece))[0] if is_word else ""
