@@ -338,6 +338,13 @@ class Errors:
         "The gradients that reached the transformer {name!r} are of {given} Docs; its batch has "
         "{expected}."
     )
+    B053 = Error(
+        "The pipeline was trained with the tokenizer of the backbone {trained!r}, with fingerprint "
+        "{expected}, but the tokenizer of {found_name!r} has fingerprint {found}, so that texts "
+        "would become other pieces. Its outputs would be wrong, so it is not loaded. Point "
+        "components.{component}.model.name to the right backbone{hint}, or put the files of its "
+        "tokenizer back."
+    )
     B054 = Error(
         "In its training the component {component!r} read another transformer (named {trained!r}) "
         "than the one that stands before it here, {name!r}, and the two compute something else. "

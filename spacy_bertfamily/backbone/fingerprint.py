@@ -1,9 +1,31 @@
-"""Hash a backbone's weights, which identify it whatever its name is."""
+"""Hash a backbone's weights and its tokenizer, which identify it whatever its name is."""
 
 import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import astuple
+from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerBase
+
+from ..windows.pieces import encode_texts
+from ..windows.template import Template
+
+# What these become shows how a tokenizer normalises and splits texts: case, accents, width and
+# other forms of letters, several scripts, whitespace, punctuation, numbers, names of special pieces.
+PROBES = (
+    "The quick brown Fox isn't (really) JUMPING over 1,234.50 lazy-dogs; it's co_operating!",
+    " two  spaces\tand\n\nlines \u00a0 \u3000 end ",
+    "caf\u00e9 cafe\u0301 \u00c5ngstr\u00f6m \u212b stra\u00dfe \u0130stanbul \ufb01ne \uff26\uff55\uff4c\uff4c \u00bd x\u00b2",
+    "\u4f60\u597d\u4e16\u754c\u3002 \u3053\u3093\u306b\u3061\u306f \u30c6\u30b9\u30c8 \uff83\uff7d\uff84 \ud55c\uad6d\uc5b4 \u0e20\u0e32\u0e29\u0e32\u0e44\u0e17\u0e22",
+    "\u041f\u0440\u0438\u0432\u0435\u0442 \u039a\u03b1\u03bb\u03b7\u03bc\u03ad\u03c1\u03b1 \u0645\u0631\u062d\u0628\u0627 \u05e9\u05dc\u05d5\u05dd \u0928\u092e\u0938\u094d\u0924\u0947 ti\u1ebfng Vi\u1ec7t",
+    "\u201cquotes\u201d \u2018single\u2019 ``ticks'' \u2013 \u2014 \u2026 #tag @name a/b c=d e&f 100% $5 \u20ac6",
+    "zero\u200bwidth soft\u00adhyphen bell\x07 \u2603 \U0001f600",
+    "[CLS] [SEP] [MASK] [UNK] [PAD] <s> </s> <mask> <unk> <pad> ##able \u2581word \u0120word",
+)
+# The endings of files of tokenizers in Python that hold more than a vocabulary.
+RULE_FILES = ("merges.txt", "bpe.codes", ".model")
 
 
 def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
@@ -18,3 +40,64 @@ def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def tokenizer_fingerprint(
+    tokenizer: PreTrainedTokenizerBase,
+    files: Mapping[str, bytes],
+    piece_inputs: Mapping[str, torch.Tensor],
+) -> str:
+    """Hash what decides what a model reads of a text, and not how files spell it.
+
+    That is the vocabulary, the rules of its model (merges, scores), what is put around texts, and
+    what becomes of `PROBES`.
+
+    tokenizer (PreTrainedTokenizerBase): The tokenizer.
+    files (Mapping[str, bytes]): The content of its files by name.
+    piece_inputs (Mapping[str, torch.Tensor]): Other inputs that are looked up for each piece.
+    RETURNS (str): The SHA-256, 64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    vocabulary = tokenizer.get_vocab()
+    strings = [""] * (max(vocabulary.values(), default=0) + 1)
+    for string, piece in vocabulary.items():
+        strings[piece] = string
+    digest.update("\0".join(strings).encode("utf8", "replace"))
+    rules = _model_rules(tokenizer) if tokenizer.is_fast else _rule_files(files)
+    digest.update(json.dumps(rules, sort_keys=True).encode())
+    templates = [Template.from_tokenizer(tokenizer, *texts) for texts in ("a", "aa")]
+    around = [astuple(template) for template in templates]
+    probes = [*PROBES, *_added_texts(tokenizer)]
+    pieces = [ids.tolist() for ids, _ in encode_texts(tokenizer, probes)]
+    digest.update(json.dumps([tokenizer.cls_token_id, around, pieces]).encode())
+    digest.update(fingerprint(piece_inputs).encode())
+    return digest.hexdigest()
+
+
+def _model_rules(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): The rules of a fast tokenizer's model, besides its vocabulary.
+
+    What is empty or false is left out: versions of the library differ in how they spell it.
+    """
+    state: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.model.__getstate__())
+    if isinstance(state.get("vocab"), dict):  # a list has scores
+        del state["vocab"]
+    return {name: rule for name, rule in state.items() if rule}
+
+
+def _rule_files(files: Mapping[str, bytes]) -> dict[str, str]:
+    """RETURNS (dict[str, str]): The hash of each file of a tokenizer in Python that has rules."""
+    hashes = {}
+    for name, content in files.items():
+        if name.endswith(RULE_FILES):
+            hashes[name] = hashlib.sha256(content).hexdigest()
+    return hashes
+
+
+def _added_texts(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """RETURNS (list[str]): Texts with the pieces that were added to be found in texts."""
+    texts = []
+    for token in tokenizer.added_tokens_decoder.values():
+        if not token.special:
+            texts.append(f"a {token.content} b{token.content}c {token.content.swapcase()}")
+    return texts

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from ..errors import Errors
 from ..model_types.table import spec_for
-from .fingerprint import fingerprint
+from .fingerprint import fingerprint, tokenizer_fingerprint
 from .model import build_model
 from .safety import read_weights
 from .tokenizer import read_piece_table
@@ -40,6 +41,11 @@ class Backbone:
         """RETURNS (PretrainedConfig): The encoder's config."""
         return self.model.config
 
+    @cached_property
+    def tokenizer_fingerprint(self) -> str:
+        """RETURNS (str): SHA-256 of what decides what the model reads of a text."""
+        return tokenizer_fingerprint(self.tokenizer, self.tokenizer_files, self.piece_inputs())
+
     def share(self) -> PreTrainedModel:
         """Copy the encoder's modules, but not its tensors.
 
@@ -55,11 +61,11 @@ class Backbone:
         RETURNS (dict[str, torch.Tensor]): A table `(vocabulary,)` by the input's name; none for
             those of which the tokenizer has no file.
         """
-        vocabulary = self.tokenizer.get_vocab()
         tables = {}
         for name, file in spec_for(self.config.model_type).piece_inputs.items():
             if file in self.tokenizer_files:
                 content = self.tokenizer_files[file]
+                vocabulary = self.tokenizer.get_vocab()
                 tables[name] = read_piece_table(self.tokenizer, vocabulary, content)
         return tables
 

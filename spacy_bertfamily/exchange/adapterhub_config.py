@@ -57,8 +57,10 @@ def read_backbone(file: Path, content: dict[str, Any]) -> dict[str, Any]:
     content (dict[str, Any]): The content of the config file.
     RETURNS (dict[str, Any]): As in `StoredAdapter.backbone`.
     """
+    metadata = read_metadata(file)
     return {
-        "fingerprint": read_metadata(file).get("fingerprint"),
+        "fingerprint": metadata.get("fingerprint"),
+        "tokenizer": metadata.get("tokenizer"),
         "model_type": content.get("model_type"),
         "hidden_size": content.get("hidden_size"),
         "name": content.get("model_name"),

@@ -28,8 +28,8 @@ class StoredAdapter:
     name (str): The adapter's name, empty if the format has none.
     settings (Adapter): Its settings.
     tensors (dict[str, torch.Tensor]): Its tensors, by their names in the format.
-    backbone (dict[str, Any]): What the files say of the backbone: `fingerprint`, `model_type`,
-        `hidden_size`, `name`.
+    backbone (dict[str, Any]): What the files say of the backbone: `fingerprint`, `tokenizer`,
+        `model_type`, `hidden_size`, `name`.
     """
 
     file: Path

@@ -27,7 +27,7 @@ def read(file: Path, encoder: Encoder) -> StoredAdapter:
     if not isinstance(adapter, dict):
         raise Errors.B068(file=str(file), reason="its metadata do not describe an adapter")
     settings = resolve_adapter(adapter.get("config") or {})
-    backbone = {key: metadata.get(key) for key in ("model_type", "fingerprint")}
+    backbone = {key: metadata.get(key) for key in ("model_type", "fingerprint", "tokenizer")}
     return StoredAdapter(file, str(adapter.get("name")), settings, tensors, backbone)
 
 

@@ -47,8 +47,10 @@ def read(file: Path, encoder: Encoder) -> StoredAdapter:
         if key.startswith(model_prefix):
             key = PREFIX + key.removeprefix(model_prefix)
         tensors[key] = tensor
+    metadata = read_metadata(file)
     backbone = {
-        "fingerprint": read_metadata(file).get("fingerprint"),
+        "fingerprint": metadata.get("fingerprint"),
+        "tokenizer": metadata.get("tokenizer"),
         "name": content.get("base_model_name_or_path"),
     }
     return StoredAdapter(file, "", settings, tensors, backbone)

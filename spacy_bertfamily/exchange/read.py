@@ -124,6 +124,7 @@ def check_backbone(
         "model_type": reference.model_type,
         "hidden_size": encoder.width,
         "fingerprint": reference.fingerprint,
+        "tokenizer": reference.tokenizer,
     }
     for what, value in expected.items():
         if given.get(what) not in (None, value):

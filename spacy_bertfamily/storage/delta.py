@@ -33,12 +33,14 @@ class Reference:
     fingerprint (str): SHA-256 of its weights.
     package (str): The distribution to install, with its version, if the name is inside a package;
         else empty.
+    tokenizer (str): SHA-256 of its tokenizer; empty in files of version 0.1.
     """
 
     name: str
     model_type: str
     fingerprint: str
     package: str = ""
+    tokenizer: str = ""
 
 
 def delta_to_bytes(encoder: Encoder, reference: Reference) -> bytes:

