@@ -195,7 +195,7 @@ def _match(text: str, pieces: Sequence[str]) -> np.ndarray | None:
 
 
 def _find_block(text: str, block: str, place: int, room: int, is_last: bool) -> int:
-    """RETURNS (int): Where a block begins that is `room` characters or more behind a place, or -1."""
+    """RETURNS (int): Where a block begins, `room` characters or more behind a place; else -1."""
     if not room:
         return place if text.startswith(block, place) else -1
     if is_last:

@@ -249,6 +249,29 @@ def test_another_backbone_is_an_error_unless_forced(make, tmp_path):
     assert transformer.load_adapter(tmp_path, force=True) == "default"
 
 
+@pytest.mark.parametrize(
+    ("kind", "format"),
+    [
+        ("houlsby", "native"),
+        ("houlsby", "adapterhub"),
+        pytest.param("lora", "peft", marks=needs_peft),
+    ],
+)
+def test_another_tokenizer_is_an_error_unless_forced(make, tmp_path, kind, format):
+    nlp, empty = make(kind)
+    nlp.get_pipe("transformer").save_adapter(tmp_path, format=format)
+    file = tmp_path / FILES[format]
+    tokenizer = nlp.get_pipe("transformer").shim.reference().tokenizer.encode()
+    assert file.read_bytes().count(tokenizer) == 1
+    file.write_bytes(file.read_bytes().replace(tokenizer, b"0" * 64))
+    transformer = empty.get_pipe("transformer")
+    with pytest.raises(ValueError, match=r"B067.*its tokenizer is '000"):
+        transformer.load_adapter(tmp_path)
+    assert transformer.adapters == []
+    transformer.load_adapter(tmp_path, force=True)
+    assert len(transformer.adapters) == 1
+
+
 @needs_peft
 def test_another_name_of_the_backbone_is_an_error_unless_forced(make, tmp_path):
     """The name is all that files of peft say about the backbone."""

@@ -12,6 +12,7 @@ import spacy
 import torch
 from safetensors.torch import save_file
 
+from spacy_bertfamily.errors import BertFamilyError
 from spacy_bertfamily.storage.delta import CHECKSUM, METADATA_KEY, checksum
 
 from ..util.files import load_tensors
@@ -123,6 +124,42 @@ def test_another_backbone_is_an_error(saved, tiny, tmp_path):
         ValueError, match=r"B040.*fingerprint.*components\.transformer\.model\.name"
     ):
         spacy.load(saved, config=overrides)
+
+
+def swap_two_pieces(backbone):
+    """Give two words of a backbone's vocabulary the number of the other."""
+    path = backbone / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf8"))
+    pieces = content["model"]["vocab"]
+    pieces["green"], pieces["eggs"] = pieces["eggs"], pieces["green"]
+    path.write_text(json.dumps(content), encoding="utf8")
+
+
+@pytest.mark.parametrize("save_backbone", [False, True])
+def test_another_tokenizer_is_an_error(make_tagger, tiny_copy, tmp_path, save_backbone):
+    nlp, _ = make_tagger(name=str(tiny_copy), save_backbone=save_backbone)
+    saved = tmp_path / "saved"
+    nlp.to_disk(saved)
+    swap_two_pieces(saved / "transformer" / "backbone" if save_backbone else tiny_copy)
+    with pytest.raises(
+        BertFamilyError, match=r"B053.*tokenizer.*fingerprint.*components\.transformer\.model\.name"
+    ):
+        spacy.load(saved)
+
+
+def test_a_delta_without_the_tokenizers_fingerprint_is_accepted(make_tagger, tiny_copy, tmp_path):
+    """Version 0.1 stored none."""
+    nlp, _ = make_tagger(name=str(tiny_copy))
+    saved = tmp_path / "saved"
+    nlp.to_disk(saved)
+    content = (saved / DELTA).read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][METADATA_KEY])
+    assert about.pop("tokenizer") == nlp.get_pipe("transformer").shim.reference().tokenizer
+    tensors = load_tensors(saved / DELTA)
+    about[CHECKSUM] = checksum(about, tensors)
+    save_file(tensors, saved / DELTA, metadata={METADATA_KEY: json.dumps(about)})
+    assert np.array_equal(vectors(nlp), vectors(spacy.load(saved, exclude=["tagger"])))
 
 
 def change_delta(change, keep_checksum=False):
