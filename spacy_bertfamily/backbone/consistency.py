@@ -173,7 +173,8 @@ def check_pieces(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokeniz
     # pieces are as long as the highest number.
     never_made = [piece - SPARE_PIECES for piece, token in added.items() if token.special]
     made = [piece for piece, token in added.items() if not token.special]
-    highest = max([*_piece_ids(tokenizer), *_used_special(tokenizer), *made, *never_made], default=0)
+    made += [*_piece_ids(tokenizer), *_used_special(tokenizer)]
+    highest = max([*made, *never_made], default=0)
     if highest >= rows:
         highest = max([highest, *added])
         raise Errors.B048(name=name, highest=highest, rows=rows)

@@ -212,18 +212,26 @@ def _check_packed(path: Path) -> None:
 
     RAISES (ValueError): If it does, or makes anything whose size is a mere number.
     """
-    if not zipfile.is_zipfile(path):  # the format of torch before 1.6, which is not packed
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            is_plain = content.find(SIZED_BY_NUMBER) < 0
-    else:
+    if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > path.stat().st_size:
-                raise ValueError("it is compressed, and would become larger than the file")
-            pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
-            is_plain = all(SIZED_BY_NUMBER not in archive.read(entry) for entry in pickles)
+            is_plain = _is_plain_archive(archive, path.stat().st_size)
+    else:  # the format of torch before 1.6, which is not packed
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            is_plain = content.find(SIZED_BY_NUMBER) < 0
     if not is_plain:
         raise ValueError("it holds more than tensors")
+
+
+def _is_plain_archive(archive: zipfile.ZipFile, size: int) -> bool:
+    """RETURNS (bool): Whether the pickles in an archive of a size make no objects by number."""
+    entries = archive.infolist()
+    if sum(entry.file_size for entry in entries) > size:
+        raise ValueError("it is compressed, and would become larger than the file")
+    pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
+    return all(SIZED_BY_NUMBER not in archive.read(entry) for entry in pickles)
 
 
 def _check_stored(path: Path, tensors: dict[str, torch.Tensor]) -> None:
