@@ -3,6 +3,9 @@
 Their settings may come from a stranger's file, or have a mistyped number.
 """
 
+import copy
+from itertools import chain
+
 import torch
 from torch import nn
 
@@ -34,14 +37,24 @@ def sketch_adapter(
     spec (ModelTypeSpec): Where its type takes adapters.
     most_numbers (int): The most numbers that it may have.
     most_modules (int): The most modules.
-    RETURNS (AdapterModules): The modules, on the meta device.
+    RETURNS (AdapterModules): The modules, on the meta device unless they cannot be made there.
     RAISES (TooLargeError): If it is larger.
     RAISES (BertFamilyError): If it does not fit the backbone.
     """
-    twin = copy_to_meta(model)
-    devices: list[int] = []  # the generators of GPUs draw nothing for tensors on the meta device
-    with torch.random.fork_rng(devices), limited_construction(most_numbers, most_modules):
-        return settings.attach(twin, spec)
+    devices: list[int] = []  # nothing is drawn on GPUs
+    with torch.random.fork_rng(devices):
+        try:
+            with limited_construction(most_numbers, most_modules):
+                return settings.attach(copy_to_meta(model), spec)
+        except Exception:  # some of peft's methods compute with their first weights
+            with limited_construction(most_numbers, most_modules, "cpu"):
+                return settings.attach(_copy_modules(model), spec)
+
+
+def _copy_modules(model: nn.Module) -> nn.Module:
+    """RETURNS (nn.Module): A copy of a model over the same tensors."""
+    tensors = chain(model.parameters(), model.buffers())
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
 
 
 def check_adapter_size(settings: Adapter, model: nn.Module, spec: ModelTypeSpec) -> None:

@@ -20,7 +20,6 @@ import torch
 from torch import nn
 from torch.nn.modules import module as torch_module
 
-_META = torch.device("meta")
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -68,17 +67,21 @@ _ACTIVE = _Active()
 
 
 @contextmanager
-def limited_construction(most_numbers: int, most_modules: int) -> Iterator[None]:
+def limited_construction(
+    most_numbers: int, most_modules: int, device: str = "meta"
+) -> Iterator[None]:
     """Make modules on the meta device, and fail when they become too large.
 
     most_numbers (int): The most numbers in the parameters and buffers of all modules.
     most_modules (int): The most modules that have a parent.
+    device (str): The device. On any other than `meta`, the tensor that is too much may have been
+        allocated, and those before it.
     RAISES (TooLargeError): In the context, when there are more.
     """
     outer = _ACTIVE.tally
     _ACTIVE.tally = _Tally(most_numbers, most_modules)
     try:
-        with _META:
+        with torch.device(device):
             yield
     finally:
         _ACTIVE.tally = outer
@@ -92,7 +95,7 @@ def copy_to_meta(model: Module) -> Module:
     """
     memo: dict[int, Any] = {}
     for tensor in chain(model.parameters(), model.buffers()):
-        twin = torch.empty_like(tensor, device=_META, requires_grad=False)
+        twin = torch.empty_like(tensor, device="meta", requires_grad=False)
         is_parameter = isinstance(tensor, nn.Parameter)
         memo[id(tensor)] = nn.Parameter(twin, requires_grad=False) if is_parameter else twin
     return copy.deepcopy(model, memo)

@@ -121,7 +121,7 @@ class EncoderShim(Shim):
         """
         encoder = Encoder(backbone, self.settings)
         with torch.random.fork_rng():  # adapters are drawn, and then overwritten
-            restore_adapters(encoder, adapters)
+            restore_adapters(encoder, adapters, tensors, file)
         apply_delta(encoder, tensors, file, self.component)
         return encoder
 

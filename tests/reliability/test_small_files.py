@@ -18,7 +18,7 @@ from ..util.files import ROOT, change_json, load_tensors
 from ..util.small_files import (
     ADAPTERS,
     BACKBONES,
-    DELTA,
+    DELTAS,
     PEFT_ADAPTERS,
     SMALL,
     write_cases,
@@ -61,8 +61,9 @@ def test_pipelines_refuse_backbones_that_ask_for_much(outcomes, write):
 
 
 @needs_limits
-def test_a_large_adapter_in_a_delta_is_refused(outcomes):
-    check(outcomes["delta"], DELTA)
+@pytest.mark.parametrize("change", DELTAS, ids=lambda change: change.__name__)
+def test_large_adapters_in_a_delta_are_refused(outcomes, change):
+    check(outcomes[change.__name__], DELTAS[change])
 
 
 def change_template(folder, change):

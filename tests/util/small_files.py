@@ -234,20 +234,33 @@ PEFT_ADAPTERS = {
 }
 
 
-def large_adapter_in_a_delta(folder):
-    """Change a stored pipeline, so that the record of its adapters asks for a larger one."""
+# Stored pipelines. Each function changes the record of the adapters in the delta.
+
+
+def large_adapter(adapters):
+    adapters["more"]["size"] = 10**8
+
+
+def many_adapters(adapters):
+    """Each has fewer numbers than any single adapter may have."""
+    more = {**adapters["more"], "size": 20_000}
+    adapters.update({f"more{number}": more for number in range(500)})
+
+
+DELTAS = {large_adapter: "B045.*delta", many_adapters: "B045.*delta"}
+
+
+def change_delta(folder, change):
+    """Apply a function to the record of the adapters of a stored pipeline."""
     path = folder / "transformer" / "delta.safetensors"
     content = path.read_bytes()
     tensors, _, _ = read_delta(content, str(path))
     size = int.from_bytes(content[:8], "little")
     about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][METADATA_KEY])
-    about["adapters"]["adapters"]["more"]["size"] = 10**8
+    change(about["adapters"]["adapters"])
     about[CHECKSUM] = checksum(about, tensors)
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     save_file(tensors, path, metadata={METADATA_KEY: json.dumps(about)})
-
-
-DELTA = r"B083.*has at least [\d,]+ numbers"
 
 
 def write_cases(folder, with_peft):
@@ -263,8 +276,9 @@ def write_cases(folder, with_peft):
     add_transformer(nlp, str(tiny), trainable=["adapter"], adapter=SMALL)
     nlp.initialize()
     nlp.get_pipe("transformer").add_adapter("more", {**SMALL, "size": 5})
-    nlp.to_disk(folder / "delta")
-    large_adapter_in_a_delta(folder / "delta")
+    for change in DELTAS:
+        nlp.to_disk(folder / "pipelines" / change.__name__)
+        change_delta(folder / "pipelines" / change.__name__, change)
     for write in BACKBONES:
         write(Path(shutil.copytree(tiny, folder / "backbones" / write.__name__)))
     for write in {**ADAPTERS, **(PEFT_ADAPTERS if with_peft else {})}:
@@ -285,7 +299,9 @@ def read_cases(folder):
     nlp.initialize()
     transformer = nlp.get_pipe("transformer")
     _limit_memory()
-    found = {"delta": _try(lambda: spacy.load(folder / "delta"))}
+    found = {}
+    for path in (folder / "pipelines").iterdir():
+        found[path.name] = _try(lambda path=path: spacy.load(path))
     for path in (folder / "backbones").iterdir():
         found[path.name] = _try(lambda path=path: load_backbone(str(path)))
         found[f"{path.name} in a pipeline"] = _try(lambda path=path: _make_pipeline(path))
