@@ -150,6 +150,25 @@ class Errors:
         "file of yours. If it is what it should be, put a copy in its place."
     )
 
+    B082 = Error(
+        "{file!r} could not be read safely: {what} takes {size:,} bytes, but only {stored:,} are "
+        "stored for it. Tensors that repeat what is stored must be copied before they are saved, "
+        "with .clone() or as safetensors."
+    )
+    B084 = Error(
+        "The tokenizer of the backbone {name!r} can make a text more than {most:,} times as long "
+        "before it splits it, by steps like {step}. Known tokenizers do not. Is it the "
+        "tokenizer.json that came with the weights?"
+    )
+    B085 = Error(
+        "The tokenizer of the backbone {name!r} has {setting} = {value!r:.60} in {file!r}. Allowed "
+        "are {allowed}. Is it the file that came with the weights?"
+    )
+    B086 = Error(
+        "The backbone {name!r}: its tokenizer {what}, but {allowed}. They do not belong together. "
+        "Use the files of one checkpoint."
+    )
+
     # Adapters
     B004 = Error("{setting} = {value!r} is not allowed: {allowed}.")
     B009 = Error(
@@ -213,6 +232,13 @@ class Errors:
         "be taken; spacy-bertfamily.Stack.v1 takes every kind."
     )
     B080 = Error("'adapters' names {name!r} twice. Each adapter can be named once.")
+
+    B083 = Error(
+        "An adapter with the settings {settings!s:.300} has {what}, and the backbone has "
+        "{numbers:,}. Allowed are as many numbers as the backbone has and {more:,} more, in at "
+        "most {modules:,} modules. Lower its size (for some kinds: raise its reduction_factor), or "
+        "combine fewer adapters."
+    )
 
     # The encoder: settings and forward pass
     B001 = Error(

@@ -9,13 +9,14 @@ from torch import nn
 from transformers import CONFIG_MAPPING, MODEL_MAPPING, PretrainedConfig
 
 from ..errors import Errors
-from .consistency import check_pieces, check_types, check_unknown
+from .consistency import check_depth, check_pieces, check_types, check_unknown
 from .fingerprint import fingerprint
 from .locate import locate
 from .model import LOADING_LOCK, build_model, make_model
 from .safety import check_links, clean_config, read_json, read_tokenizer_files, read_weights
 from .shared import Backbone, tensors_of
 from .tokenizer import build_tokenizer, correct_offsets
+from .tokenizer_limits import check_files, check_growth
 
 __all__ = ["Backbone", "load_backbone", "make_model", "read_config"]
 
@@ -45,9 +46,11 @@ def read_config(name: str) -> tuple[Path, PretrainedConfig]:
     config_class = CONFIG_MAPPING[model_type]
     check_types(config_class, content, str(path))
     try:
-        return folder, config_class.from_dict(content)
+        config = config_class.from_dict(content)
     except Exception as e:  # whatever a config's own code makes of strange entries
         raise Errors.B046(file=str(path), reason=str(e) or repr(e)) from e
+    check_depth(config, str(path))
+    return folder, config
 
 
 def load_backbone(
@@ -79,7 +82,9 @@ def _load_files(
 ) -> Backbone:
     """Load a backbone, unless the same one was loaded from other files."""
     files = read_tokenizer_files(folder)
+    check_files(name, files)
     tokenizer = build_tokenizer(name, config, files)
+    check_growth(name, tokenizer)
     model = build_model(name, config, read_weights(folder))
     check_pieces(name, model, tokenizer)
     check_unknown(name, tokenizer)

@@ -1,7 +1,9 @@
 """Read the files of backbones from strangers as data, without running code that they name."""
 
 import json
-from collections.abc import Iterator
+import mmap
+import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,6 +56,10 @@ TOKENIZER_FILES = (
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 # The endings of other files that may be read.
 READ_SUFFIXES = (".json", ".safetensors", ".bin")
+# How often the content of a .bin file may be used: tied weights are there once, under all names.
+MOST_NAMES = 8
+# A type that an unpickler for tensors makes of a number alone, as large as the number says.
+SIZED_BY_NUMBER = b"bytearray"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -187,6 +193,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
             # Copies: the tensors of load_file are mapped from the file, and change, or crash the
             # process, when that changes.
             return {name: tensor.clone() for name, tensor in load_file(path).items()}
+        _check_packed(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # UnpicklingError, SafetensorError, RuntimeError, EOFError, ...
         reason = str(e).splitlines()[0] if str(e) else repr(e)
@@ -196,4 +203,70 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     )
     if not is_plain:
         raise Errors.B025(file=str(path), reason="it holds more than named tensors")
+    _check_stored(path, tensors)
     return cast(dict[str, torch.Tensor], tensors)
+
+
+def _check_packed(path: Path) -> None:
+    """Check that a .bin file does not unpack to more than its own size.
+
+    RAISES (ValueError): If it does, or makes anything whose size is a mere number.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            is_plain = _is_plain_archive(archive, path.stat().st_size)
+    else:  # the format of torch before 1.6, which is not packed
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            is_plain = content.find(SIZED_BY_NUMBER) < 0
+    if not is_plain:
+        raise ValueError("it holds more than tensors")
+
+
+def _is_plain_archive(archive: zipfile.ZipFile, size: int) -> bool:
+    """RETURNS (bool): Whether the pickles in an archive of a size make no objects by number."""
+    entries = archive.infolist()
+    if sum(entry.file_size for entry in entries) > size:
+        raise ValueError("it is compressed, and would become larger than the file")
+    pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
+    return all(SIZED_BY_NUMBER not in archive.read(entry) for entry in pickles)
+
+
+def _check_stored(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Check that a .bin file stores the numbers that its tensors have.
+
+    A tensor can repeat one stored number as often as it says, and would need all its memory when it
+    is copied.
+
+    path (Path): The file.
+    tensors (dict[str, torch.Tensor]): What was read.
+    RAISES (BertFamilyError): If a tensor is larger than what is stored for it, all of them are
+        much larger than the file, or they are of another kind than dense ones.
+    """
+    for name, tensor in tensors.items():
+        is_dense = tensor.layout == torch.strided and tensor.device.type == "cpu"
+        if not is_dense or tensor.is_quantized:
+            reason = f"{name!r} is no dense tensor, but {tensor.layout} on {tensor.device}"
+            raise Errors.B025(file=str(path), reason=reason)
+        stored = tensor.untyped_storage().nbytes()
+        if tensor.nbytes > stored:
+            raise Errors.B082(file=str(path), what=repr(name), size=tensor.nbytes, stored=stored)
+    size = sum(tensor.nbytes for tensor in tensors.values())
+    if size > MOST_NAMES * path.stat().st_size:
+        stored = path.stat().st_size
+        raise Errors.B082(file=str(path), what="all of it", size=size, stored=stored)
+
+
+def count_stored_numbers(tensors: Iterable[torch.Tensor]) -> int:
+    """Count the numbers in tensors, some of which may have the same memory.
+
+    tensors (Iterable[torch.Tensor]): The tensors.
+    RETURNS (int): The numbers that their memory can hold.
+    """
+    numbers: dict[int, int] = {}
+    for tensor in tensors:
+        storage = tensor.untyped_storage()
+        numbers[storage.data_ptr()] = storage.nbytes() // tensor.itemsize
+    return sum(numbers.values())

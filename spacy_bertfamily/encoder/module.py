@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..adapters import DEFAULT, Adapter, AdapterModules, NamedAdapters
+from ..adapters.size import check_adapter_size, sketch_adapter
 from ..backbone import Backbone
 from ..backbone.model import LOADING_LOCK
 from ..errors import Errors
@@ -132,14 +133,34 @@ class Encoder(NamedAdapters):
         settings (Adapter): The adapter's settings.
         spec (ModelTypeSpec): Where the backbone takes adapters.
         RETURNS (AdapterModules): The modules.
-        RAISES (BertFamilyError): If the adapter does not fit the backbone or the windows.
+        RAISES (BertFamilyError): If the adapter does not fit the backbone or the windows, or is
+            larger than the backbone.
         """
         self.settings.check_adapter(settings, self.shared.config)
         # loading a backbone in another thread patches how torch makes modules
-        with LOADING_LOCK, self.lock.write():
-            modules = super().make_adapter(settings, spec)
+        with LOADING_LOCK:
+            check_adapter_size(settings, self.shared.model, spec)
+            with self.lock.write():
+                modules = super().make_adapter(settings, spec)
         _accelerate(modules, self.settings, self.device)
         return modules
+
+    def sketch_adapter(
+        self, settings: Adapter, most_numbers: int, most_modules: int
+    ) -> AdapterModules:
+        """Make the modules of an adapter on the meta device, where they take no memory.
+
+        settings (Adapter): The adapter's settings.
+        most_numbers (int): The most numbers that it may have.
+        most_modules (int): The most modules.
+        RETURNS (AdapterModules): The modules.
+        RAISES (TooLargeError): If it is larger.
+        RAISES (BertFamilyError): If the adapter does not fit the backbone.
+        """
+        with LOADING_LOCK:
+            return sketch_adapter(
+                settings, self.shared.model, self.known_spec, most_numbers, most_modules
+            )
 
     # What the backbone is
 

@@ -126,8 +126,8 @@ def _read_labels(path: Path, config: dict[str, Any]) -> tuple[str, ...]:
     numbers = config.get("label2id")
     if not numbers:
         return ()
-    expected = set(map(str, range(config["num_labels"])))
-    if not isinstance(numbers, dict) or set(map(str, numbers.values())) != expected:
+    given = set(map(str, numbers.values())) if isinstance(numbers, dict) else set()
+    if len(given) != config["num_labels"] or given != set(map(str, range(len(given)))):
         reason = f"its label2id does not number the labels from 0 to {config['num_labels'] - 1}"
         raise Errors.B068(file=str(path), reason=reason)
     return tuple(sorted(numbers, key=lambda label: int(numbers[label])))
@@ -140,17 +140,18 @@ def _read_layers(
     names = _layer_names(name, config["layers"])
     sizes = [width] * (len(names) - 1) + [config["num_labels"]]
     expected: Tensors = {}
-    zeros: Tensors = {}
+    biases: dict[str, int] = {}
     for size, (weight, bias) in zip(sizes, names):
         expected[weight] = torch.empty(size, width, device="meta")
         expected[bias] = torch.empty(size, device="meta")
-        zeros[bias] = torch.zeros(size)
+        biases[bias] = size
     if not config.get("bias", True):
         _, last_bias = names[-1]
         del expected[last_bias]
     problems = check_fit(expected, tensors)
     if problems is not None:
         raise Errors.B066(file=str(file), **problems)
+    zeros = {bias: torch.zeros(size) for bias, size in biases.items() if bias not in tensors}
     given = {**zeros, **tensors}
     return [(given[weight].float().numpy(), given[bias].float().numpy()) for weight, bias in names]
 

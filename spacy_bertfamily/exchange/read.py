@@ -1,7 +1,6 @@
 """Read an adapter from files: all of it fits, or an error says what does not."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,18 @@ import torch
 from ..adapters import Adapter, AdapterModules
 from ..encoder.module import Encoder
 from ..errors import BertFamilyError, Errors
+from ..patching.meta import TooLargeError
 from ..storage.adapter_state import check_fit
 from ..storage.delta import Reference
 from .base import Format, StoredAdapter, tensors_of
 from .formats import detect_format, locate_adapter
 
-# Numbers in settings up to this one are not compared with the file: they may be a seed or a scaling
-# factor, and not a size.
-ALWAYS_ALLOWED = 4096
+# While modules are made, some of their tensors are replaced by others. The comparison of names and
+# shapes comes after that, and is exact.
+MOST_USES = 2
+ALWAYS_ALLOWED_NUMBERS = 1_000_000
+MODULES_PER_TENSOR = 20
+ALWAYS_ALLOWED_MODULES = 1_000
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,8 @@ def read_adapter(
         raise
     except Exception as e:  # libraries raise many kinds on unexpected settings
         raise Errors.B068(file=str(file), reason=str(e).strip() or repr(e)) from e
-    own = tensors_of(modules)
-    expected = {names[name]: tensor for name, tensor in own.items()}
-    problems = check_fit(expected, stored.tensors)
-    if problems is not None:
-        raise Errors.B066(file=str(file), **problems)
     with torch.no_grad():
-        for name, tensor in own.items():
+        for name, tensor in tensors_of(modules).items():
             tensor.copy_(stored.tensors[names[name]])
     return LoadedAdapter(stored.name or folder.resolve().name, stored.settings, modules)
 
@@ -71,42 +69,41 @@ def read_adapter(
 def _prepare(
     format: Format, file: Path, encoder: Encoder, reference: Reference, force: bool
 ) -> tuple[StoredAdapter, AdapterModules, dict[str, str]]:
-    """Read the files of an adapter and make its modules.
+    """Read the files of an adapter and make its modules, after a check that all of it fits.
+
+    Files may come from strangers, and must not make us fill the memory: nothing is allocated for
+    settings that ask for other tensors than the file holds.
 
     RETURNS (tuple[StoredAdapter, AdapterModules, dict[str, str]]): What the files hold, the new
         modules, and the format's names of their tensors, by our names.
     """
     stored = format.read(file, encoder)
-    _check_sizes(stored)
     if not force:
         check_backbone(file, stored.backbone, encoder, reference)
-    modules = encoder.make_adapter(stored.settings, encoder.known_spec)
-    names = format.tensor_names(stored.settings, modules, encoder, stored.name)
-    return stored, modules, names
+    sketch = _sketch(stored, encoder)
+    names = format.tensor_names(stored.settings, sketch, encoder, stored.name)
+    expected = {names[name]: tensor for name, tensor in tensors_of(sketch).items()}
+    problems = check_fit(expected, stored.tensors)
+    if problems is not None:
+        raise Errors.B066(file=str(file), **problems)
+    return stored, encoder.make_adapter(stored.settings, encoder.known_spec), names
 
 
-def _check_sizes(stored: StoredAdapter) -> None:
-    """Refuse settings that ask for larger modules than the file holds tensors for.
+def _sketch(stored: StoredAdapter, encoder: Encoder) -> AdapterModules:
+    """Make the modules of an adapter on the meta device, where they take no memory.
 
-    Files may come from strangers, and must not make us fill the memory.
+    RETURNS (AdapterModules): The modules.
+    RAISES (BertFamilyError): If they are much larger than the file.
     """
-    held = max((tensor.numel() for tensor in stored.tensors.values()), default=0)
-    asked = max(_find_numbers(stored.settings.config()), default=0)
-    if asked > max(ALWAYS_ALLOWED, held):
-        reason = f"its settings ask for {asked:,}, but its largest tensor has {held:,} numbers"
-        raise Errors.B068(file=str(stored.file), reason=reason)
-
-
-def _find_numbers(value: Any) -> Iterator[int]:
-    """YIELDS (int): All integers in settings."""
-    if isinstance(value, int):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _find_numbers(part)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _find_numbers(part)
+    held = sum(tensor.numel() for tensor in stored.tensors.values())
+    most_numbers = MOST_USES * held + ALWAYS_ALLOWED_NUMBERS
+    most_modules = MODULES_PER_TENSOR * len(stored.tensors) + ALWAYS_ALLOWED_MODULES
+    try:
+        return encoder.sketch_adapter(stored.settings, most_numbers, most_modules)
+    except TooLargeError as e:
+        has = f"{held:,} numbers in {len(stored.tensors):,} tensors"
+        reason = f"its settings ask for {e}, but it holds {has}"
+        raise Errors.B068(file=str(stored.file), reason=reason) from e
 
 
 def check_backbone(

@@ -7,9 +7,16 @@ from typing import Any
 
 import torch
 
-from ..adapters import DEFAULT
+from ..adapters import DEFAULT, Adapter
 from ..adapters.registry import resolve_adapter
 from ..encoder.module import Encoder
+from ..errors import Errors
+from ..patching.meta import TooLargeError
+
+# While an adapter is made, some of its tensors are replaced by others.
+MOST_USES = 2
+ALWAYS_ALLOWED_NUMBERS = 1_000_000
+MOST_MODULES = 100_000
 
 
 def record_adapters(encoder: Encoder) -> dict[str, Any] | None:
@@ -29,12 +36,17 @@ def record_adapters(encoder: Encoder) -> dict[str, Any] | None:
     return None if record == _record_of_config(encoder) else record
 
 
-def restore_adapters(encoder: Encoder, record: dict[str, Any] | None) -> None:
+def restore_adapters(
+    encoder: Encoder, record: dict[str, Any] | None, tensors: dict[str, torch.Tensor], file: str
+) -> None:
     """Give a new encoder the adapters of a stored one; their tensors are applied afterwards.
 
     encoder (Encoder): Without adapters.
     record (dict[str, Any] | None): From `record_adapters`; None for the adapter of the config.
-    RAISES (BertFamilyError): If an adapter cannot be made.
+    tensors (dict[str, torch.Tensor]): What is stored, among it the tensors of the adapters.
+    file (str): Where it is from, for errors.
+    RAISES (BertFamilyError): If an adapter cannot be made, or the adapters of the record are larger
+        than what is stored.
     """
     if record is None:
         encoder.configure_adapter()
@@ -46,9 +58,30 @@ def restore_adapters(encoder: Encoder, record: dict[str, Any] | None) -> None:
             adapters[name] = configured
         else:
             adapters[name] = resolve_adapter(config)
+    recorded = [adapters[name] for name, config in record["adapters"].items() if config]
+    _check_held(recorded, encoder, tensors, file)
     encoder.restore_adapters(adapters, record["active"])
     weights = dict(encoder.backbone.named_parameters())
     encoder.put_merged({name: weights[name].float() for name in record["merged"]})
+
+
+def _check_held(
+    adapters: list[Adapter], encoder: Encoder, tensors: dict[str, torch.Tensor], file: str
+) -> None:
+    """Check the sum of the sizes of adapters, before any of them is made.
+
+    RAISES (BertFamilyError): If they have more numbers than are stored.
+    """
+    left = sum(tensor.numel() for tensor in tensors.values())
+    for settings in adapters:
+        most_numbers = MOST_USES * left + ALWAYS_ALLOWED_NUMBERS
+        try:
+            sketch = encoder.sketch_adapter(settings, most_numbers, MOST_MODULES)
+        except TooLargeError as e:
+            raise Errors.B045(file=file) from e
+        left -= sum(tensor.numel() for tensor in sketch.parameters())
+        if left < 0:
+            raise Errors.B045(file=file)
 
 
 def check_fit(

@@ -90,7 +90,7 @@ class EncoderShim(Shim):
         source (str | None): A folder to load it from instead of the configured name.
         RAISES (BertFamilyError): If the backbone cannot be loaded, or the settings do not fit it.
         """
-        check_structure(read_config(source or self.settings.name)[1], self.settings)
+        check_structure(*read_config(source or self.settings.name), self.settings)
         backbone = self._load_backbone(source)
         self._use(make_encoder(backbone, self.settings))
 
@@ -121,7 +121,7 @@ class EncoderShim(Shim):
         """
         encoder = Encoder(backbone, self.settings)
         with torch.random.fork_rng():  # adapters are drawn, and then overwritten
-            restore_adapters(encoder, adapters)
+            restore_adapters(encoder, adapters, tensors, file)
         apply_delta(encoder, tensors, file, self.component)
         return encoder
 

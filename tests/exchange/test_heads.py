@@ -232,6 +232,8 @@ def without(key):
             r"B066.*heads.task.4.bias \[3\] instead of \[4\]",
         ),
         (lambda f: change_config(f, num_labels="3"), r"B090.*num_labels is '3'"),
+        # without a list or a tensor of as many
+        (lambda f: change_config(f, num_labels=10**12), r"B066.*instead of \[1000000000000\]"),
         (
             lambda f: change_config(f, label2id={"x": 0, "a": 1, "m": 3}),
             r"B068.*label2id.*from 0 to 2",
