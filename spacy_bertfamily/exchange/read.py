@@ -1,6 +1,7 @@
 """Read an adapter from files: all of it fits, or an error says what does not."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 
 from ..adapters import Adapter, AdapterModules
 from ..encoder.module import Encoder
-from ..errors import BertFamilyError, Errors
+from ..errors import BertFamilyError, Errors, Warnings
 from ..storage.adapter_state import check_fit
 from ..storage.delta import Reference
 from .base import Format, StoredAdapter, tensors_of
@@ -36,7 +37,12 @@ class LoadedAdapter:
 
 
 def read_adapter(
-    encoder: Encoder, source: str | Path, format: str | None, reference: Reference, force: bool
+    encoder: Encoder,
+    source: str | Path,
+    format: str | None,
+    reference: Reference,
+    force: bool,
+    warn_of_head: bool = True,
 ) -> LoadedAdapter:
     """Read an adapter for an encoder, which is not changed.
 
@@ -45,6 +51,7 @@ def read_adapter(
     format (str | None): `native`, `adapterhub` or `peft`; None to detect it.
     reference (Reference): The encoder's backbone.
     force (bool): Accept an adapter for another backbone.
+    warn_of_head (bool): Warn if the files also hold a head, which is not read.
     RETURNS (LoadedAdapter): The adapter.
     RAISES (BertFamilyError): If it is incomplete, not plain data, does not fit, or is for another
         backbone.
@@ -65,6 +72,10 @@ def read_adapter(
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(stored.tensors[names[name]])
+    if stored.set_aside and warn_of_head:
+        modules_of_head = ", ".join(stored.set_aside)
+        message = Warnings.W092.format(file=str(file), modules=modules_of_head, folder=str(folder))
+        warnings.warn(message, stacklevel=3)
     return LoadedAdapter(stored.name or folder.resolve().name, stored.settings, modules)
 
 
