@@ -603,8 +603,8 @@ class Warnings:
 
     # Adapters and heads in files
     W092 = Message(
-        "{file!r} holds a head beside the adapter, in the module(s) {modules}. Only the adapter was "
-        "loaded. A 'pair_classifier' or 'span_qa' that computes such a head takes it with "
+        "{file!r} holds a head beside the adapter, in the module(s) {modules}. Only the adapter "
+        "was loaded. A 'pair_classifier' or 'span_qa' that computes such a head takes it with "
         "load_head({folder!r})."
     )
 

@@ -128,9 +128,10 @@ def _unsupported_model(model_type: str, is_qa: bool) -> str:
     if model_type in known:
         return ""
     # such as ReLU or GELU between two layers
+    types = ", ".join(known)
     return (
-        f"transformers computes such a head of {model_type!r} in another way than {', '.join(known)}"
-        ", whose heads can be taken"
+        f"transformers computes such a head of {model_type!r} in another way than those that can "
+        f"be taken, which are of {types}"
     )
 
 
