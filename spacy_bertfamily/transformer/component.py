@@ -170,7 +170,9 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
                 encoder.check_layers(kept_layers(listener.wanted_layers, encoder.depth))
 
     def find_listeners(self, component: Any) -> None:
-        """Connect the layers of a component that read this transformer. Usually internals.
+        """Connect the layers of a component that read this one.
+
+        `Language` calls this with all components after this one, in order.
 
         component (Any): The component.
         RAISES (BertFamilyError): If the component would read another output than in its training.
