@@ -344,6 +344,11 @@ class Errors:
         "The head of {name!r} cannot be written as one of the library adapters: {reason}. Store "
         "the pipeline instead, with nlp.to_disk()."
     )
+    B092 = Error(
+        "{file!r} uses {setting} = {value!r}, which the installed version {version} of peft does "
+        "not know: without it the adapter would compute something else. Upgrade peft, or train "
+        "the adapter without that setting."
+    )
 
     # The transformer component
     B011 = Error(
@@ -632,6 +637,13 @@ class Warnings:
         "means nothing; 'span_qa' leaves such Docs unanswered and 'pair_classifier' unlabelled. "
         "With 'float16', set precision = 'bfloat16' or 'float32'; otherwise the weights are "
         "damaged. This is said once."
+    )
+
+    # Adapters and heads in files
+    W092 = Message(
+        "{file!r} holds a head beside the adapter, in the module(s) {modules}. Only the adapter "
+        "was loaded. A 'pair_classifier' or 'span_qa' that computes such a head takes it with "
+        "load_head({folder!r})."
     )
 
     # Pairs and single texts, classified

@@ -14,7 +14,7 @@ from torch import nn
 
 from .base import check_setting
 from .combined import Combined, CombinedModules, Compute
-from .modules import ResidualUpdate
+from .modules import Regularized, ResidualUpdate
 
 # Standard deviations of the original's initial weights: of query and key, and of the value matrix
 # outside its diagonal.
@@ -22,13 +22,13 @@ INIT_STD = 0.02
 VALUE_STD = 1e-6
 
 
-class FusionModule(nn.Module):
+class FusionModule(Regularized):
     """The attention of one sublayer.
 
     width (int): The width of the sublayer's output.
     dropout (float): Dropout of the attention's scores, in training.
     regularization (float): The weight of the value matrix's squared distance from the identity in
-        the loss. It is applied by adding its gradient to the matrix's own.
+        the loss.
     """
 
     def __init__(self, width: int, dropout: float, regularization: float):
@@ -37,16 +37,20 @@ class FusionModule(nn.Module):
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width, bias=False)
         self.dropout = nn.Dropout(dropout)
+        self.regularization = regularization
         for linear in (self.query, self.key):
             nn.init.normal_(linear.weight, std=INIT_STD)
             nn.init.zeros_(linear.bias)
         weight = self.value.weight
         nn.init.normal_(weight, std=VALUE_STD)
         weight.data.fill_diagonal_(1.0)
-        if regularization:
-            weight.register_hook(
-                lambda grad: grad + 2 * regularization * (weight - torch.eye(width).to(weight))
-            )
+
+    def regularize(self) -> None:
+        """Add the gradient of the value matrix's distance from the identity to the matrix's own."""
+        weight = self.value.weight
+        if self.regularization and weight.grad is not None:
+            distance = weight.detach() - torch.eye(len(weight)).to(weight)
+            weight.grad += 2 * self.regularization * distance
 
     def forward(self, read: torch.Tensor, changes: torch.Tensor) -> torch.Tensor:
         """Compute the weighted sum of the adapters' changes.

@@ -51,6 +51,14 @@ class ResidualUpdate:
         return h + self.compute(h)
 
 
+class Regularized(nn.Module):
+    """A module with a penalty on its weights, which does not depend on the data."""
+
+    def regularize(self) -> None:
+        """Add the penalty's gradient to those gradients that there are."""
+        raise NotImplementedError
+
+
 class AdapterModules(nn.Module):
     """The trainable modules of one adapter, by layer, and the hooks by which they act on a model.
 
@@ -135,6 +143,12 @@ class AdapterModules(nn.Module):
     def train(self, mode: bool = True) -> "AdapterModules":
         """Set the training mode. A frozen adapter stays in evaluation mode, without dropout."""
         return super().train(mode and not self.frozen)
+
+    def regularize(self) -> None:
+        """Add the gradients of penalties on weights, once before each step of the optimizer."""
+        for module in self.modules():
+            if isinstance(module, Regularized):
+                module.regularize()
 
     def merged_weights(self) -> dict[str, torch.Tensor]:
         """Compute weights of the backbone that have the adapter's effect.

@@ -136,6 +136,38 @@ def get_answers(doc: Doc) -> list[Answer]:
     ]
 
 
+def copy_answers(docs: Sequence[Doc], starts: Sequence[int], joined: Doc) -> None:
+    """Give a Doc that was joined of others their answers, with exact characters.
+
+    `Doc.from_docs` keeps the spans, but not the attrs of a group, nor a group without spans.
+
+    docs (Sequence[Doc]): The Docs.
+    starts (Sequence[int]): The offset of each in the joined Doc's text.
+    joined (Doc): The joined Doc. Its group is set if one of the Docs has one.
+    """
+    if all(ANSWERS_KEY not in doc.spans for doc in docs):
+        return
+    chars: list[Chars] = []
+    scores: list[float] = []
+    attrs: dict[str, Any] = {}
+    for doc, offset in zip(docs, starts):
+        for answer in get_answers(doc):
+            chars.append((offset + answer.start_char, offset + answer.end_char))
+            scores.append(answer.score)
+        if ANSWERS_KEY in doc.spans:
+            attrs = _merged_attrs(attrs, doc.spans[ANSWERS_KEY].attrs)
+    is_gold = SCORES not in attrs and all(score == 1.0 for score in scores)
+    attrs.pop(SCORES, None)
+    attrs.pop(CHARS, None)
+    set_answers(joined, chars, None if is_gold else scores, attrs)
+
+
+def _merged_attrs(attrs: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): The attrs of two groups; unplaced answers are those of both."""
+    unplaced = [*attrs.get(UNPLACED, ()), *more.get(UNPLACED, ())]
+    return {**attrs, **more, **({UNPLACED: unplaced} if unplaced else {})}
+
+
 def install_extension() -> None:
     """Register `doc._.answers`.
 

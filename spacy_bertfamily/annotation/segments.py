@@ -8,6 +8,8 @@ from re import Pattern
 
 from spacy.tokens import Doc, Span
 
+from .answers import copy_answers
+
 SEGMENTS_KEY = "segments"
 DEFAULT_SEPARATOR = "[SEP]"
 Bounds = tuple[int, int]
@@ -66,13 +68,16 @@ def join_segments(doc_a: Doc, doc_b: Doc) -> Doc:
     function sets, marks the right place.
 
     doc_a (Doc): The first text. Annotation of tokens and spans is kept, as far as `Doc.from_docs`
-        can keep it; `doc.cats` and `doc.tensor` are not.
+        can keep it, and answers with their exact characters and scores; `doc.cats` and
+        `doc.tensor` are not.
     doc_b (Doc): The second text, with the same vocabulary. Its annotation is kept in the same way.
     RETURNS (Doc): The new Doc.
     """
     separator = Doc(doc_a.vocab, words=[DEFAULT_SEPARATOR], spaces=[True])
     docs = [doc_a, separator, doc_b]
     joined = Doc.from_docs(docs, ensure_whitespace=True, exclude=["tensor"])  # type: ignore[call-arg]
+    start = joined[len(doc_a) + 1].idx if len(doc_b) else len(joined.text)
+    copy_answers([doc_a, doc_b], [0, start], joined)
     joined.spans[SEGMENTS_KEY] = [joined[: len(doc_a)], joined[len(doc_a) + 1 :]]
     return joined
 

@@ -199,8 +199,10 @@ def _read_number(value: Any, columns: PairColumns) -> dict[str, float]:
 def _read_labels(value: Any, columns: PairColumns) -> dict[str, float]:
     """Read the labels that hold. RAISES (SkipRow): If they are missing or not allowed."""
     values = [value]
-    if columns.mode == "multilabel":
-        values = value if isinstance(value, list) else str(value).split(columns.label_separator)
+    if columns.mode == "multilabel" and isinstance(value, str):
+        values = value.split(columns.label_separator)
+    elif columns.mode == "multilabel" and isinstance(value, list):
+        values = value
     labels = []
     for given in values:
         name = _label_name(given)
@@ -215,6 +217,9 @@ def _read_labels(value: Any, columns: PairColumns) -> dict[str, float]:
 
 
 def _label_name(value: Any) -> str:
-    if isinstance(value, (list, dict)) or value is None or not is_encodable(str(value)):
+    """Read one label. RAISES (SkipRow): If it is neither a text nor a finite number."""
+    # what is missing in a table, pandas writes as NaN
+    is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if not (is_number or isinstance(value, str)) or not is_encodable(str(value)):
         raise SkipRow("the label is not a text or a number")
     return str(value).strip()

@@ -84,7 +84,8 @@ def _parse_squad(loaded: dict[str, Any]) -> Iterator[Question]:
 def _parse_cmrc(row: Any) -> Iterator[Question]:
     """Parse CMRC's own format, which has no offsets."""
     for qa in row["qas"]:
-        answers: list[GivenAnswer] = [(answer, None) for answer in qa["answers"]]
+        given = _read_list(qa["answers"], "answers")
+        answers: list[GivenAnswer] = [(answer, None) for answer in given]
         yield _make_question(
             qa["query_id"], qa["query_text"], row["context_text"], answers, not answers
         )
@@ -94,7 +95,8 @@ def _parse_question(qa: dict[str, Any], context: str) -> Question:
     """Parse a question of SQuAD's format, or a flat one."""
     given = qa.get("answers", [])
     if isinstance(given, dict):  # columns, as in the SQuAD of the Hugging Face hub
-        columns = zip(given["text"], given["answer_start"])
+        texts = _read_list(given["text"], "text")
+        columns = zip(texts, given["answer_start"])
         given = [{"text": text, "answer_start": start} for text, start in columns]
     answers = [(answer["text"], answer.get("answer_start")) for answer in given]
     impossible = bool(qa.get("is_impossible", not answers))
@@ -103,6 +105,13 @@ def _parse_question(qa: dict[str, Any], context: str) -> Question:
     question = _make_question(qa["id"], qa["question"], context, answers, impossible)
     title = qa.get("title")
     return question._replace(article=title if isinstance(title, str) else None)
+
+
+def _read_list(value: Any, what: str) -> list[Any]:
+    """Read a list. RAISES (TypeError): If it is something else, such as a text of letters."""
+    if not isinstance(value, list):
+        raise TypeError(f"({what!r} is {value!r:.60}, and not a list)")
+    return value
 
 
 def _make_question(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from spacy.parts_of_speech import IDS as POS
 from spacy.tokens import Doc
@@ -135,8 +136,17 @@ def convert_bio(path: Path, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
 
 def _read_bio(line: str, vocab: Vocab) -> Doc:
     row = json.loads(line)
-    if not all(isinstance(word, str) for word in row["tokens"]):
-        raise TypeError("a word is not a text")
-    doc = Doc(vocab, words=row["tokens"])
-    doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(row["tags"])))
+    words, tags = _read_texts(row, "tokens"), _read_texts(row, "tags")
+    if len(words) != len(tags):
+        raise ValueError(f"({len(words)} tokens, but {len(tags)} tags)")
+    doc = Doc(vocab, words=words)
+    doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(tags)))
     return doc
+
+
+def _read_texts(row: Any, key: str) -> list[str]:
+    """Read a list of texts. RAISES (TypeError): If it is something else, such as one text."""
+    texts = row[key]
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"({key!r} is {texts!r:.60}, and not a list of texts)")
+    return texts

@@ -127,7 +127,8 @@ def find_unchanged_layers(encoder: Encoder) -> FrozenLayers:
 
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return torch.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE)
+    # where embeddings are trained, one of them is in float32, and the other may be in 16 bits
+    return torch.allclose(one.float(), other.float(), rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def _probe(encoder: Encoder) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -19,6 +19,7 @@ from ..model_types import ModelTypeSpec, known_spec, spec_for
 from ..patching.bfloat16_attention import ProductAttention
 from ..patching.checkpointing import recompute
 from ..patching.hooks import ThreadLocalSlot
+from ..patching.mixed_layer_norm import use_mixed_layer_norm
 from ..patching.onednn import use_onednn
 from ..patching.parameters import replace_parameters
 from .inputs import ModelInputs
@@ -352,6 +353,8 @@ def _make_trainable(
     model_type = shared.config.model_type
     model = shared.share()
     _replace_by_copies(model, trained_names(model, settings, model_type))
+    if settings.precision != "float32":
+        use_mixed_layer_norm(model)
     device = next(model.parameters()).device
     _accelerate(model, settings, device)
     _accelerate(shared.model, settings, device)  # computes what several encoders share

@@ -1,6 +1,7 @@
 """Adapters and heads in files: the native format, and those of the libraries adapters and peft."""
 
-from .heads import Head, read_head, write_head
+from .head import Head
+from .heads import read_head, write_head
 from .read import LoadedAdapter, read_adapter
 from .write import write_adapter
 

@@ -30,6 +30,8 @@ class StoredAdapter:
     tensors (dict[str, torch.Tensor]): Its tensors, by their names in the format.
     backbone (dict[str, Any]): What the files say of the backbone: `fingerprint`, `tokenizer`,
         `model_type`, `hidden_size`, `name`.
+    set_aside (tuple[str, ...]): The modules of a head whose tensors are beside those of the
+        adapter.
     """
 
     file: Path
@@ -37,6 +39,7 @@ class StoredAdapter:
     settings: Adapter
     tensors: Tensors
     backbone: dict[str, Any] = field(default_factory=dict)
+    set_aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

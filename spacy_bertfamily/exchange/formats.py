@@ -70,7 +70,8 @@ def locate_adapter(source: str | Path) -> Path:
         raise Errors.B068(file=source, reason="there is no such folder, and it is no hub id")
     from huggingface_hub import snapshot_download
 
-    files = [adapterhub.CONFIG, HEAD_CONFIG, *HEAD_FILES]  # peft's config has the same name
+    # peft's config has the same name; config.json names the labels of a head
+    files = [adapterhub.CONFIG, HEAD_CONFIG, *HEAD_FILES, "config.json"]
     for format in FORMATS.values():
         files += format.files
     try:

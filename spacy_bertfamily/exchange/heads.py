@@ -1,11 +1,9 @@
 """Heads of the library adapters (AdapterHub): head_config.json and the tensors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..adapters.base import NAME
@@ -24,33 +22,15 @@ from .adapterhub_config import (
 )
 from .base import Tensors, write_json, write_tensors
 from .formats import first_file, locate_adapter
+from .head import QUESTION_ANSWERING, Head, Linear
+from .peft_files import FILES as PEFT_FILES
+from .peft_heads import read_peft_head
 from .read import check_backbone
 
-QUESTION_ANSWERING = "question_answering"
 # The positions of the linear layers in the library's head, by their number. Dropout comes before
 # each, and the activation between them.
 POSITIONS = {1: (1,), 2: (1, 4)}
 ACTIVATION = "tanh"
-
-Linear = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
-
-
-@dataclass(frozen=True)
-class Head:
-    """One or two linear layers, with tanh between two.
-
-    type (str): The library's `head_type`.
-    layers (Sequence[Linear]): Weights `(outputs, inputs)` and bias `(outputs,)` of each. A hidden
-        layer is as wide as the backbone.
-    labels (tuple[str, ...]): The names of the outputs; empty if the file gives none.
-    use_pooler (bool): Whether it reads the backbone's pooler instead of the first piece. Question
-        answering reads all pieces.
-    """
-
-    type: str
-    layers: Sequence[Linear]
-    labels: tuple[str, ...] = ()
-    use_pooler: bool = False
 
 
 def read_head(
@@ -61,7 +41,7 @@ def read_head(
     reference: Reference,
     force: bool,
 ) -> Head:
-    """Read a head.
+    """Read a head of the library adapters, or the one in a folder of peft.
 
     component (str): The name of the component that gets it, for errors.
     source (str | Path): A folder, or a hub id.
@@ -76,7 +56,11 @@ def read_head(
     folder = locate_adapter(source)
     file = first_file(folder, HEAD_FILES)
     if file is None:
-        raise Errors.B068(file=str(folder), reason=f"it holds none of {', '.join(HEAD_FILES)}")
+        peft_file = first_file(folder, PEFT_FILES)
+        if peft_file is None:
+            names = ", ".join((*HEAD_FILES, *PEFT_FILES))
+            raise Errors.B068(file=str(folder), reason=f"it holds none of {names}")
+        return read_peft_head(component, peft_file, types, encoder, reference, force)
     path = folder / HEAD_CONFIG
     content = read_config_file(path)
     tensors = read_tensors(file)

@@ -1,6 +1,7 @@
 """Read an adapter from files: all of it fits, or an error says what does not."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 
 from ..adapters import Adapter, AdapterModules
 from ..encoder.module import Encoder
-from ..errors import BertFamilyError, Errors
+from ..errors import BertFamilyError, Errors, Warnings
 from ..patching.meta import TooLargeError
 from ..storage.adapter_state import check_fit
 from ..storage.delta import Reference
@@ -39,7 +40,12 @@ class LoadedAdapter:
 
 
 def read_adapter(
-    encoder: Encoder, source: str | Path, format: str | None, reference: Reference, force: bool
+    encoder: Encoder,
+    source: str | Path,
+    format: str | None,
+    reference: Reference,
+    force: bool,
+    warn_of_head: bool = True,
 ) -> LoadedAdapter:
     """Read an adapter for an encoder, which is not changed.
 
@@ -48,6 +54,7 @@ def read_adapter(
     format (str | None): `native`, `adapterhub` or `peft`; None to detect it.
     reference (Reference): The encoder's backbone.
     force (bool): Accept an adapter for another backbone.
+    warn_of_head (bool): Warn if the files also hold a head, which is not read.
     RETURNS (LoadedAdapter): The adapter.
     RAISES (BertFamilyError): If it is incomplete, not plain data, does not fit, or is for another
         backbone.
@@ -63,6 +70,10 @@ def read_adapter(
     with torch.no_grad():
         for name, tensor in tensors_of(modules).items():
             tensor.copy_(stored.tensors[names[name]])
+    if stored.set_aside and warn_of_head:
+        modules_of_head = ", ".join(stored.set_aside)
+        message = Warnings.W092.format(file=str(file), modules=modules_of_head, folder=str(folder))
+        warnings.warn(message, stacklevel=3)
     return LoadedAdapter(stored.name or folder.resolve().name, stored.settings, modules)
 
 

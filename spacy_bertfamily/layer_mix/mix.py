@@ -157,10 +157,12 @@ def _add_gradients(model: Mix, weights: Floats1d, gamma: float, dots: Floats1d) 
     dots (Floats1d): The dot product of the mix's gradient with each state, `(layers,)`.
     """
     factor = model.attrs["learn_rate_factor"]
-    l2 = model.attrs["l2"]
     total = float(model.ops.xp.vdot(weights, dots))
     d_softmax = gamma * weights * (dots - total)
-    model.inc_grad("w", factor * (d_softmax + 2 * l2 * factor * model.get_param("w")))
+    if not model.has_grad("w") or not model.get_grad("w").any():
+        # the penalty, once for all backward passes of a step
+        d_softmax = d_softmax + 2 * model.attrs["l2"] * factor * model.get_param("w")
+    model.inc_grad("w", factor * d_softmax)
     if model.attrs["learn_gamma"]:
         model.inc_grad("gamma", factor * model.ops.asarray1f([total]))
 

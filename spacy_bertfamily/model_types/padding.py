@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ..patching.masked_fill import FiniteMaskedFill
+from ..patching.mixed_layer_norm import MixedLayerNormCalls
 
 # Functions for `ModelTypeSpec.pad_to`: from the model's config and a window's length to the length
 # to which the window is padded. None if padding makes no difference.
@@ -128,3 +129,8 @@ def fixed_hash_seed(model: nn.Module, length: int) -> Iterator[None]:
 def deberta_masks(model: nn.Module, length: int) -> AbstractContextManager[Any]:
     """Let DeBERTa mask scores in 16 bits; see `patching/masked_fill.py`."""
     return FiniteMaskedFill()
+
+
+def squeezebert_norms(model: nn.Module, length: int) -> AbstractContextManager[Any]:
+    """Let SqueezeBERT's own norms take mixed dtypes; see `patching/mixed_layer_norm.py`."""
+    return MixedLayerNormCalls()

@@ -22,6 +22,7 @@ from .padding import (
     no_padding,
     nystromformer_landmarks,
     reformer_chunks,
+    squeezebert_norms,
 )
 from .spec import ModelTypeSpec, Site
 
@@ -158,6 +159,7 @@ _SQUEEZEBERT = ModelTypeSpec(
     Site(branch="output.dropout", norm="output.layernorm", input="intermediate"),
     input="attention",  # the model calls the layers' forward functions directly, without hooks
     transposed_axes=(1, 2),
+    forward_context=squeezebert_norms,
 )
 _T5 = ModelTypeSpec(
     "block",

@@ -3,13 +3,13 @@
 from spacy.tokens import Doc
 from spacy.util import registry
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
-from spacy_transformers.layers import trfs2arrays
 from thinc.api import Model, chain
 from thinc.types import Floats2d, Ragged
 
 from ..adapters import Adapter
 from ..encoder.settings import EncoderSettings
 from .model import build_transformer_model, inline_transformer
+from .token_pooling import pool_tokens
 
 
 @registry.architectures("spacy-bertfamily.AdapterTransformer.v1")
@@ -87,7 +87,7 @@ def make_adapter_tok2vec(
     # a chain in a chain, as after replace_listeners, so that both can read each other's files
     source = inline_transformer(transformer, mix, grad_factor)
     if mix is None:
-        return chain(source, trfs2arrays(pooling, grad_factor))
-    model: Model[list[Doc], list[Floats2d]] = chain(source, mix, trfs2arrays(pooling, 1.0))
+        return chain(source, pool_tokens(pooling, grad_factor))
+    model: Model[list[Doc], list[Floats2d]] = chain(source, mix, pool_tokens(pooling, 1.0))
     model.set_ref("listener", mix)  # where spaCy looks for the width
     return model

@@ -32,6 +32,7 @@ from .listener import LayerListener, ignore_gradients
 from .model import EncodeRequest, shim_of
 from .pending import PendingUpdate, WaitsForListeners
 from .shim import DELTA_FILE, EncoderShim
+from .token_pooling import pool_empty_tokens
 
 BACKBONE_FOLDER = "backbone"
 # The listeners' attribute with the digest of what the transformer computed when they were saved.
@@ -167,6 +168,18 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
                 encoder = self.shim.encoder
                 listener.connect(encoder.depth, encoder.width)
                 encoder.check_layers(kept_layers(listener.wanted_layers, encoder.depth))
+
+    def find_listeners(self, component: Any) -> None:
+        """Connect the layers of a component that read this one.
+
+        `Language` calls this with all components after this one, in order.
+
+        component (Any): The component.
+        RAISES (BertFamilyError): If the component would read another output than in its training.
+        """
+        super().find_listeners(component)
+        if getattr(component, "name", None) in self.listener_map:
+            pool_empty_tokens(component.model)
 
     def remove_listener(self, listener: TransformerListener, component_name: str) -> bool:
         """Remove a listener for a downstream component. Usually internals."""

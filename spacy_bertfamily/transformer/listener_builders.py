@@ -3,12 +3,12 @@
 from spacy.tokens import Doc
 from spacy.util import registry
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
-from spacy_transformers.layers import trfs2arrays
 from thinc.api import Model, chain
 from thinc.types import Floats2d, Ragged
 
 from .listener import LayerListener
 from .model import inline_transformer
+from .token_pooling import pool_tokens
 
 
 @registry.architectures("spacy-bertfamily.TransformerListener.v1")
@@ -56,7 +56,7 @@ def make_weighted_layer_listener(
     RETURNS (Model[list[Doc], list[Floats2d]]): The model.
     """
     model: Model[list[Doc], list[Floats2d]] = chain(
-        LayerListener(upstream, mix, grad_factor), mix, trfs2arrays(pooling, 1.0)
+        LayerListener(upstream, mix, grad_factor), mix, pool_tokens(pooling, 1.0)
     )
     model.set_ref("listener", mix)  # where spaCy looks for the width
     return model

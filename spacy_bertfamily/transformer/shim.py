@@ -167,6 +167,8 @@ class EncoderShim(Shim):
                 parameters[name], gradients[name] = parameter, parameter.grad
         overflow = bool(gradients) and self.scaler.unscale(list(gradients.values()))
         with self.encoder.lock.write():
+            if self.encoder.active_modules is not None:
+                self.encoder.active_modules.regularize()
             for name, parameter in parameters.items():
                 if not overflow:
                     value = cast(FloatsXd, torch2xp(parameter.data))

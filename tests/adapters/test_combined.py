@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import spacy
 import torch
+from spacy.util import fix_random_seed
 
 from spacy_bertfamily.adapters import PAL, Average, Bottleneck, Fusion, Peft, Stack
 from spacy_bertfamily.adapters.fusion import FusionModule
 from spacy_bertfamily.adapters.registry import resolve_adapter
 from spacy_bertfamily.model_types.table import SPECS
 
-from ..util.adapters import bottleneck, make_bert, needs_peft
+from ..util.adapters import block, bottleneck, make_bert, needs_peft
 from ..util.pipelines import train, vectors
 
 IDS = torch.arange(12).reshape(2, 6)
@@ -127,8 +128,44 @@ def test_fusion_values_start_at_the_identity_and_are_regularized_towards_it():
     assert 0 < noise.abs().max() < 1e-5
     weight.data.add_(torch.randn(8, 8))
     expected = 2 * 0.5 * (weight.detach() - torch.eye(8))
-    (module(torch.randn(1, 3, 8), torch.randn(1, 3, 2, 8)) * 0.0).sum().backward()
+    module.regularize()
+    assert weight.grad is None  # it had no part in the update
+    for _ in range(2):
+        (module(torch.randn(1, 3, 8), torch.randn(1, 3, 2, 8)) * 0.0).sum().backward()
+    module.regularize()
     torch.testing.assert_close(weight.grad, expected)
+
+
+def stepped_gradients(make_tagger, batches):
+    """Find the gradients that the optimizer gets of several sub-batches.
+
+    make_tagger (Callable): The fixture.
+    batches (list[slice]): The examples of each sub-batch.
+    RETURNS (dict[str, np.ndarray]): The gradients of the values of a fusion by name.
+    """
+    fix_random_seed(0)
+    fusion = {**block("fusion"), "regularization": 10.0}
+    nlp, examples = make_tagger(trainable=["adapter"], adapter=fusion)
+    train(nlp, examples)
+    found = {}
+
+    def record(key, weights, gradient):
+        if str(key[1]).endswith("value.weight"):
+            found[key[1]] = gradient.copy()
+        return weights, gradient
+
+    for batch in batches:
+        nlp.update(examples[batch], sgd=False)
+    nlp.get_pipe("transformer").finish_update(record)
+    return found
+
+
+def test_a_fusion_is_regularized_once_a_step(make_tagger):
+    whole = stepped_gradients(make_tagger, [slice(3)])
+    parts = stepped_gradients(make_tagger, [slice(1), slice(1, 3)])
+    assert whole
+    for name in whole:
+        np.testing.assert_allclose(parts[name], whole[name], atol=1e-4)
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import spacy
 from spacy.tokens import Doc, DocBin
 
 import spacy_bertfamily
-from spacy_bertfamily import join_segments, split_segments
+from spacy_bertfamily import join_segments, set_answers, split_segments
+from spacy_bertfamily.annotation.answers import accepted_texts
 from spacy_bertfamily.annotation.segments import segment_bounds
 
 
@@ -99,6 +100,38 @@ def test_joining_keeps_annotation():
     assert [token.head.i for token in joined] == [1, 1, 2, 4, 4]
     assert [ent.text for ent in joined.ents] == ["Ann"]
     assert [span.text for span in joined.spans["things"]] == ["book"]
+
+
+def with_answers(nlp, text, *answers, **settings):
+    """RETURNS (Doc): A Doc with the first place of each answer in its text."""
+    doc = nlp.make_doc(text)
+    chars = [(text.index(answer), text.index(answer) + len(answer)) for answer in answers]
+    set_answers(doc, chars, **settings)
+    return doc
+
+
+@pytest.mark.parametrize("question", ["When?", "When? ", "", "\n"])
+def test_joining_keeps_the_exact_characters_of_answers(question):
+    nlp = spacy.blank("en")
+    context = with_answers(nlp, "the 19thcentury", "19th", attrs={"unplaced": ["1800s"]})
+    joined = join_segments(nlp.make_doc(question), context)
+    (answer,) = joined._.answers
+    assert (answer.text, answer.span.text, answer.score) == ("19th", "19thcentury", 1.0)
+    assert accepted_texts(joined) == ["19th", "1800s"]
+    again = join_segments(with_answers(nlp, "2ndhalf", "2nd"), joined)
+    assert [found.text for found in again._.answers] == ["2nd", "19th"]
+    assert accepted_texts(again) == ["2nd", "19th", "1800s"]
+
+
+def test_joining_keeps_scores_and_that_there_is_no_answer():
+    nlp = spacy.blank("en")
+    context = with_answers(nlp, "the 19thcentury", "19th", scores=[0.25])
+    joined = join_segments(nlp.make_doc("When?"), context)
+    assert [(found.text, found.score) for found in joined._.answers] == [("19th", 0.25)]
+    without = join_segments(nlp.make_doc("When?"), with_answers(nlp, "now"))
+    assert "answers" in without.spans
+    assert not without._.answers
+    assert "answers" not in join_segments(nlp.make_doc("a"), nlp.make_doc("b")).spans
 
 
 def test_joined_docs_can_be_joined_and_stored():

@@ -289,6 +289,24 @@ def test_convert_entities(tmp_path):
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ann", "PER"), ("Blue Ham", "FOOD")]
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"tokens": "abc", "tags": ["O", "O", "O"]}, "'tokens' is 'abc', and not a list of texts"),
+        ({"tokens": ["a", "b"], "tags": "OO"}, "'tags' is 'OO', and not a list of texts"),
+        ({"tokens": ["a", 1], "tags": ["O", "O"]}, "and not a list of texts"),
+        ({"tokens": ["a", "b"], "tags": ["O"]}, "2 tokens, but 1 tags"),
+    ],
+)
+def test_malformed_bio_lines_are_an_error(row, message, tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    result = run("convert", tmp_path / "a.jsonl", tmp_path / "a.spacy", "--format", "bio")
+    assert result.exit_code == 1
+    output = " ".join(result.output.split())
+    assert "B314" in output
+    assert message in output
+
+
 def test_plot_log(tmp_path):
     rows = [
         {"step": s, "score": s / 10, "losses": {"tagger": 3.0 - s}, "scores": {}} for s in range(3)

@@ -105,6 +105,20 @@ def test_multilabel(convert):
     assert {tuple(doc.cats) for doc in docs} == {("p", "q", "r")}
 
 
+@pytest.mark.parametrize("mode", ["exclusive", "multilabel"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity", '{"a": 1}', '["x", NaN]'])
+def test_a_label_that_is_neither_text_nor_a_finite_number_is_no_label(convert, mode, value):
+    """Pandas writes NaN where a label is missing."""
+    rows = ['{"a": "one", "label": "x"}', '{"a": "two", "label": 1}', '{"a": "three", "label": %s}']
+    content = "\n".join(rows) % value
+    code, output, docs = convert(
+        "data.jsonl", content, "--text-a", "a", "--text-b", "", "--mode", mode
+    )
+    assert code == 0
+    assert [doc.cats for doc in docs] == [{"1": 0, "x": 1}, {"1": 1, "x": 0}]
+    assert "1 row(s) skipped, the label is not a text or a number: line 3" in output
+
+
 def test_regression(convert):
     content = "a\tb\tlabel\nx\ty\t2.5\nx\ty\tnan\nx\ty\tmuch\n"
     code, output, docs = convert(

@@ -14,6 +14,9 @@ from spacy_bertfamily.convert.squad import SquadReport, convert_squad, locate_an
 CONTEXT = "Ann wrote the book in 1920. Ben sold it. Ann sold nothing."
 
 
+FLAT = {"id": "q", "question": "Who?", "context": CONTEXT}
+
+
 def squad(*qas, context=CONTEXT):
     return {
         "version": "1.1",
@@ -156,6 +159,29 @@ def test_an_escaped_separator_does_not_split(separator):
     doc = spacy.blank("en").make_doc(text)
     assert segment_bounds(doc, separator) is None
     assert text[moved(3 + len(separator))] == "b"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {**FLAT, "answers": {"text": "Ann", "answer_start": [0]}},
+            r"B206.*'text' is 'Ann', and not a list",
+        ),
+        (
+            [
+                {
+                    "context_text": CONTEXT,
+                    "qas": [{"query_id": "q", "query_text": "Who?", "answers": "Ann"}],
+                }
+            ],
+            r"B206.*'answers' is 'Ann', and not a list",
+        ),
+    ],
+)
+def test_a_text_is_not_read_letter_by_letter(convert, content, message):
+    with pytest.raises(ValueError, match=message):
+        convert(content)
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,25 @@ def loss_of(mix, Xs, dYs):
     return sum(float((last(Y).astype("float64") * last(dY)).sum()) for Y, dY in zip(full(Ys), dYs))
 
 
+def test_the_penalty_counts_once_a_step():
+    """It does not depend on how many backward passes a step has."""
+    optimizer = Adam(0.01)
+    mixes = [make_mix(l2=0.7), make_mix(l2=0.7)]
+    Xs = make_data(depth=DEPTH)
+    for _ in range(3):
+        found = []
+        for mix, factors in zip(mixes, ([1.0], [0.25, 0.75])):
+            for factor in factors:
+                Ys, backprop = mix(Xs, is_train=True)
+                dYs = gradients_for(Ys)
+                for dY in dYs:
+                    dY.model_output["last_hidden_state"] *= factor
+                backprop(dYs)
+            found.append(mix.get_grad("w").copy())
+            mix.finish_update(optimizer)
+        np.testing.assert_allclose(*found, atol=1e-4)
+
+
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("l2", [0.0, 0.7])
 @pytest.mark.parametrize("per_doc", [False, True])

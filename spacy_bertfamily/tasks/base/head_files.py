@@ -16,7 +16,7 @@ from .pipeline_aware import PipelineAware
 
 
 class HeadFiles(PipelineAware):
-    """A component that reads and writes the heads that AdapterHub keeps beside adapters."""
+    """A component that reads heads in files of AdapterHub and peft, and writes AdapterHub's."""
 
     model: Model[Any, Any]
     head_types: ClassVar[tuple[str, ...]]
@@ -24,7 +24,7 @@ class HeadFiles(PipelineAware):
     def load_head(
         self, source: str | Path, *, force: bool = False, nlp: Language | None = None
     ) -> None:
-        """Load a head that the library adapters has written, usually beside an adapter.
+        """Load a head that the library adapters or peft has written, usually beside an adapter.
 
         The component need not be initialized; if it is, its head is replaced. On any error nothing
         is changed.

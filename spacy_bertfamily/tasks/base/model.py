@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData
-from spacy_transformers.layers import trfs2arrays
 from thinc.api import Model, chain, reduce_mean
 from thinc.types import Floats2d, Ragged
 
 from ...transformer.model import attach_mix
 from ...transformer.shim import EncoderShim
+from ...transformer.token_pooling import pool_tokens
 from ...transformer.upstream import require_shim
 
 OutT = TypeVar("OutT")
@@ -63,7 +63,7 @@ def token_vectors(
     RETURNS (Model[list[TransformerData], list[Floats2d]]): Its output is `(tokens, width)` for each
         Doc; `(0, 0)` for a Doc without tokens.
     """
-    return trfs2arrays(reduce_mean() if pooling is None else pooling, 1.0)
+    return pool_tokens(reduce_mean() if pooling is None else pooling, 1.0)
 
 
 def require_loaded_shim(model: Model[Any, Any], nlp: Language, name: str) -> EncoderShim:

@@ -9,11 +9,11 @@ from thinc.api import Model
 from ...encoder.bert_pooler import pooler_weights
 from ...errors import Errors
 from ...exchange import Head
+from ...exchange.head import CLASSIFICATION, MULTILABEL, SOME_CLASSIFICATION
 from ...transformer.shim import EncoderShim
 from ..base.head_files import HeadFiles, get_linear, put_linear
 from .labels import PairLabels
 
-CLASSIFICATION, MULTILABEL = "classification", "multilabel_classification"
 CHANGED_POOLER = (
     "its copy of the backbone's pooler has changed in training, and no file of a head has one"
 )
@@ -41,19 +41,21 @@ class PairHeadFiles(HeadFiles, PairLabels):
 
     def settings_for(self, head: Head) -> dict[str, Any]:
         """RETURNS (dict[str, Any]): The settings with which a component computes that head."""
-        n_outputs = len(head.layers[-1][1])
-        if head.type != CLASSIFICATION:
-            mode = "multilabel"
-        elif n_outputs > 1:
-            mode = "exclusive"
-        else:
-            mode = "regression"  # with one output, the library's loss is that of a number
         return {
-            "mode": mode,
+            "mode": self._mode_for(head),
             "pooling": "pooler" if head.use_pooler else "cls",
             "hidden_size": head.layers[0][0].shape[1] if len(head.layers) > 1 else None,
             "mix": None,
         }
+
+    def _mode_for(self, head: Head) -> str:
+        """RETURNS (str): The mode in which a head was trained."""
+        may_be_multilabel = head.type == SOME_CLASSIFICATION and self.cfg["mode"] == "multilabel"
+        if head.type == MULTILABEL or may_be_multilabel:
+            return "multilabel"
+        n_outputs = len(head.layers[-1][1])
+        # with one output, the loss of both libraries is that of a number
+        return "exclusive" if n_outputs > 1 else "regression"
 
     def get_head(self, shim: EncoderShim) -> Head:
         """Read the component's head. The scale of numbers becomes a part of its weights.
@@ -81,7 +83,9 @@ class PairHeadFiles(HeadFiles, PairLabels):
         RAISES (BertFamilyError): If the labels are not those of the component.
         """
         head = self._with_labels(head, source)
-        if head.use_pooler:
+        if head.pooler is not None:
+            put_linear(self.model.get_ref("pooler"), *head.pooler)
+        elif head.use_pooler:
             self._copy_pooler(shim)
         for label in head.labels:
             self.add_label(label)

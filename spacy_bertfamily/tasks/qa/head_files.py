@@ -5,7 +5,7 @@ from typing import Any
 from thinc.api import Model
 
 from ...exchange import Head
-from ...exchange.heads import QUESTION_ANSWERING
+from ...exchange.head import QUESTION_ANSWERING
 from ...transformer.shim import EncoderShim
 from ..base.head_files import HeadFiles, get_linear, put_linear
 
