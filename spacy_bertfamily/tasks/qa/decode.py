@@ -11,7 +11,6 @@ import numpy as np
 
 from ...windows.layout import Layout
 
-
 # All whitespace of Unicode, as str.isspace knows it. The last is the ideographic space.
 WHITESPACE = np.asarray([code for code in range(0x3001) if chr(code).isspace()])
 
