@@ -61,7 +61,7 @@ class ComponentSettings(TrainablePipe):  # type: ignore[misc]
         raise NotImplementedError
 
     def take_configured(self, name: str, value: Any) -> None:
-        """Take a setting of the config that differs from the one that the file was written with.
+        """Take a setting of the config that has changed since it was stored. Internals.
 
         name (str): The setting.
         value (Any): The value that the config has now.
@@ -83,14 +83,14 @@ class ComponentSettings(TrainablePipe):  # type: ignore[misc]
         self.note_configured()
 
     def note_configured(self) -> None:
-        """Note the config's value of each setting that `cfg` holds."""
+        """Note the config's value of each setting that `cfg` holds. Internals."""
         configured = self.configured_settings()
         noted = {name: value for name, value in configured.items() if name in self.cfg}
         if noted:
             self.cfg[CONFIGURED] = noted
 
     def check_loaded(self, built: Mapping[str, Any]) -> None:
-        """Check that a stored model computes what the config says. There may be nothing to check.
+        """Check that a stored model computes what the config says. Internals.
 
         built (Mapping[str, Any]): The model's attributes, as the config gives them.
         RAISES (BertFamilyError): If it computes something else.
