@@ -72,7 +72,8 @@ def ask_command(
         known = ", ".join(nlp.pipe_names)
         msg.fail(f"{Path(pipeline)} has no span_qa", f"Its components: {known}", exits=1)
     with exit_on_error("Cannot answer"):
-        results = components[0].ask_all(texts.values(), questions, nlp=nlp, **settings)
+        # each answer is a ContextAnswer, since the contexts are given as several
+        results: Any = components[0].ask_all(texts.values(), questions, nlp=nlp, **settings)
     for question, answers in zip(questions, results):
         if as_json:
             print(_to_json(question, answers, [*texts]))

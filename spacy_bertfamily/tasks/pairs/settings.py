@@ -45,7 +45,7 @@ SCORE_WEIGHTS = {
 
 def check_threshold(threshold: Any) -> None:
     """RAISES (BertFamilyError): If a threshold is not a number from 0 to 1."""
-    if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+    if not isinstance(threshold, Real) or not 0 <= float(threshold) <= 1:
         raise Errors.B004(setting="threshold", value=threshold, allowed="from 0 to 1")
 
 

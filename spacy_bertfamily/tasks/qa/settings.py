@@ -95,4 +95,7 @@ class QASettings:
 
 def _is_number(value: Any, kind: type, least: float = -math.inf) -> bool:
     """RETURNS (bool): Whether a value is a number of a kind, and not below another one."""
-    return isinstance(value, kind) and not isinstance(value, bool) and bool(value >= least)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        return False
+    number: Any = value
+    return bool(number >= least)
