@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .adapters import Adapter, AdapterModules, ResidualUpdate
     from .adapters.registry import registry
     from .adapters.sublayer import Sublayer
-    from .annotation.answers import Answer, set_answers
+    from .annotation.answers import Answer, ContextAnswer, set_answers
     from .annotation.segments import join_segments, split_segments
     from .backbone.locate import locate
     from .convert.squad import SquadReport, convert_squad
@@ -44,6 +44,7 @@ __all__ = [
     "Answer",
     "BertFamilyError",
     "Calibration",
+    "ContextAnswer",
     "LayerListener",
     "MixWeights",
     "ModelTypeSpec",
@@ -81,6 +82,7 @@ _PUBLIC = {
     "Answer": "annotation.answers",
     "BertFamilyError": "errors",
     "Calibration": "tasks.qa.calibrate",
+    "ContextAnswer": "annotation.answers",
     "LayerListener": "transformer.listener",
     "MixWeights": "layer_mix.weights",
     "ModelTypeSpec": "model_types",

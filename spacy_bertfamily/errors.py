@@ -507,13 +507,28 @@ class Errors:
         "The question answering head has {expected} inputs, but the transformer is {given} wide. "
         "Was the backbone changed after training?"
     )
-    B209 = Error("'context' must be a text or a Doc, but is a {given}.")
+    B209 = Error("'context' must be a text or a Doc, or several in a list, but is a {given}.")
     B210 = Error(
         "{what} has the lone surrogate {surrogate!r} at character {char}: it is half of a "
         "character, and no tokenizer can read it. Repair the text with text.encode('utf-16', "
         "'surrogatepass').decode('utf-16', 'replace')."
     )
     B211 = Error("'questions' must be a text, or texts in a list or the like, but is a {given}.")
+    B220 = Error(
+        "The component {name!r} has no attribute {attribute!r} that could be set. Its settings: "
+        "{settings}."
+    )
+    B221 = Error("The component {name!r} has no setting {setting!r}. Its settings: {settings}.")
+    B222 = Error(
+        "{setting!r} is a method of {name!r}, and cannot be set. Change the setting of that name "
+        "with change_settings({setting}=...)."
+    )
+    B223 = Error(
+        "{setting} = {value!r} of the component {name!r} is not what it was trained with, "
+        "{trained!r}: its weights are of no use for another computation. Take the setting out of "
+        "what is given to spacy.load, or train the component anew."
+    )
+    B224 = Error("Each context must be a text or a Doc, but number {index} is a {given}.")
 
     # Training, resumed and sampled
     B075 = Error(

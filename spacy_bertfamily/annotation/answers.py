@@ -33,6 +33,21 @@ class Answer(NamedTuple):
     span: Span
 
 
+class ContextAnswer(NamedTuple):
+    """An answer that was found in one of several contexts.
+
+    text, start_char, end_char, score, span: As in `Answer`, within its context.
+    context (int): The number of the context, from 0.
+    """
+
+    text: str
+    start_char: int
+    end_char: int
+    score: float
+    span: Span
+    context: int
+
+
 def set_answers(
     doc: Doc,
     chars: Sequence[Chars],

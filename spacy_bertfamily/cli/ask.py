@@ -1,9 +1,9 @@
-"""The command `ask`: answer questions about a text."""
+"""The command `ask`: answer questions about texts."""
 
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from spacy.cli._util import setup_gpu
@@ -12,7 +12,7 @@ from wasabi import color, msg
 from .shared import exit_on_error, load_pipeline
 
 if TYPE_CHECKING:  # every spaCy command imports this file, so it must not import torch
-    from ..annotation.answers import Answer
+    from ..annotation.answers import ContextAnswer
 
 # Characters that are shown before and after an answer
 CONTEXT_CHARS = 120
@@ -23,11 +23,27 @@ def ask_command(
         ..., help="Folder, package or released name of a trained pipeline with a span_qa"
     ),
     questions: list[str] = typer.Argument(..., help="One question or several"),
-    context: str = typer.Option(
-        ..., "--context", "-c", help="Text file with the context, - for standard input"
+    context: list[str] = typer.Option(
+        ...,
+        "--context",
+        "-c",
+        help="Text file with the context, a folder of .txt files, - for standard input; may be "
+        "given several times",
     ),
-    top_k: int = typer.Option(
-        1, "--top-k", "-k", min=1, help="Maximum number of answers to each question"
+    top_k: int | None = typer.Option(
+        None,
+        "--top-k",
+        "-k",
+        min=1,
+        help="Maximum number of answers to each question; the pipeline's own by default",
+    ),
+    null_threshold: str | None = typer.Option(
+        None,
+        "--null-threshold",
+        "-n",
+        metavar="NUMBER|none",
+        help="No answer if 'no answer' scores more than this above the best one; 'none' always "
+        "answers; the pipeline's own by default",
     ),
     as_json: bool = typer.Option(
         False, "--json", "-j", help="One JSON object a line for each question"
@@ -35,15 +51,19 @@ def ask_command(
     progress: bool = typer.Option(False, "--progress", "-p", help="Show a progress bar"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
-    """Ask questions about a text of any length.
+    """Ask questions about a text of any length, or about several.
 
     EXAMPLE: python -m spacy bertfamily ask training/model-best --context report.txt "Who wrote it?"
     "When?"
+
+    EXAMPLE: python -m spacy bertfamily ask en_minilm_qa --context reports/ --top-k 3 "Who?"
     """
     from ..tasks.qa.component import SpanQA
 
-    with exit_on_error(f"Cannot read {context}"):
-        text = sys.stdin.read() if context == "-" else Path(context).read_text(encoding="utf8")
+    settings: dict[str, Any] = {"top_k": top_k, "progress": progress}
+    if null_threshold is not None:
+        settings["null_threshold"] = _read_threshold(null_threshold)
+    texts = _read_contexts(context)
     with exit_on_error("Cannot use the GPU"):
         setup_gpu(gpu_id, silent=True)
     nlp = load_pipeline(pipeline)
@@ -51,29 +71,82 @@ def ask_command(
     if not components:
         known = ", ".join(nlp.pipe_names)
         msg.fail(f"{Path(pipeline)} has no span_qa", f"Its components: {known}", exits=1)
-    results = components[0].ask_all(text, questions, top_k=top_k, progress=progress, nlp=nlp)
+    with exit_on_error("Cannot answer"):
+        # each answer is a ContextAnswer, since the contexts are given as several
+        results: Any = components[0].ask_all(texts.values(), questions, nlp=nlp, **settings)
     for question, answers in zip(questions, results):
         if as_json:
-            print(_to_json(question, answers))
+            print(_to_json(question, answers, [*texts]))
         else:
-            _print_answers(text, question, answers)
+            _print_answers(question, answers, texts)
 
 
-def _to_json(question: str, answers: list["Answer"]) -> str:
+def _read_threshold(text: str) -> float | None:
+    """RETURNS (float | None): The threshold that an option gives. Exit on anything else."""
+    if text.lower() in ("none", "null"):
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        hint = "It takes a number, or 'none', which always answers."
+        msg.fail(f"Cannot read --null-threshold {text!r}", hint)
+        raise typer.Exit(1) from None
+
+
+def _read_contexts(names: list[str]) -> dict[str, str]:
+    """Read the contexts. Exit if one cannot be read.
+
+    names (list[str]): Files, folders, or - for standard input.
+    RETURNS (dict[str, str]): The texts by the names of their files.
+    """
+    texts = {}
+    for name in names:
+        with exit_on_error(f"Cannot read {name}"):
+            for file in _find_files(name):
+                texts[file] = _read_text(file)
+    return texts
+
+
+def _find_files(name: str) -> list[str]:
+    """RETURNS (list[str]): The text files of a folder; the name itself if it is not a folder."""
+    if not Path(name).is_dir():
+        return [name]
+    files = sorted(str(path) for path in Path(name).glob("*.txt"))
+    if not files:
+        raise FileNotFoundError("There is no file in this folder whose name ends in .txt.")
+    return files
+
+
+def _read_text(name: str) -> str:
+    if name == "-":
+        return sys.stdin.read()
+    return Path(name).read_text(encoding="utf8")
+
+
+def _to_json(question: str, answers: list["ContextAnswer"], names: list[str]) -> str:
+    """RETURNS (str): The answers; of several contexts each answer names its own."""
     rows = []
     for answer in answers:
         row = answer._asdict()
         row.pop("span")
+        index = row.pop("context")
+        if len(names) > 1:
+            row["context"] = names[index]
         rows.append(row)
     return json.dumps({"question": question, "answers": rows}, ensure_ascii=False)
 
 
-def _print_answers(text: str, question: str, answers: list["Answer"]) -> None:
+def _print_answers(question: str, answers: list["ContextAnswer"], texts: dict[str, str]) -> None:
+    names = list(texts)
     msg.divider(question)
     if not answers:
-        msg.warn("No answer in this text")
+        where = "this text" if len(texts) == 1 else f"these {len(texts)} texts"
+        msg.warn(f"No answer in {where}")
     for answer in answers:
-        print(f"{answer.score:6.1%}  {highlight(text, answer.start_char, answer.end_char)}\n")
+        name = names[answer.context]
+        shown = highlight(texts[name], answer.start_char, answer.end_char)
+        source = f"{name}: " if len(texts) > 1 else ""
+        print(f"{answer.score:6.1%}  {source}{shown}\n")
 
 
 def highlight(text: str, start: int, end: int) -> str:

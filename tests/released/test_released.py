@@ -77,6 +77,35 @@ def test_questions_without_an_answer_are_not_answered(question, pipelines):
     assert pipelines["en_minilm_qa"].get_pipe("span_qa").ask(TEXT, question) == []
 
 
+def test_a_threshold_given_to_load_wins_over_calibration(pipelines):
+    calibrated = pipelines["en_minilm_qa"].get_pipe("span_qa")
+    overrides = {"components": {"span_qa": {"null_threshold": None}}}
+    nlp = spacy_bertfamily.load("en_minilm_qa", config=overrides)
+    always = nlp.get_pipe("span_qa")
+    assert (
+        always.settings.temperature == calibrated.settings.temperature == pytest.approx(1.535, 1e-3)
+    )
+    assert always.ask(TEXT, "How much does a kettle cost?")
+    assert calibrated.ask(TEXT, "How much does a kettle cost?") == []
+    nli = spacy_bertfamily.load("en_minilm_nli", config={"components": {"nli": {"threshold": 0.9}}})
+    assert nli.get_pipe("nli").threshold == 0.9
+
+
+def test_ten_answers_are_found_where_there_are_ten(pipelines):
+    qa = pipelines["en_minilm_qa"].get_pipe("span_qa")
+    names = "Ann Bell, Carl Dow, Eva Fox, Gus Hill, Ida Jones, Kim Lane, Max Nash, Olga Penn"
+    text = " ".join(
+        f"{name} was mayor of Corran from {1900 + 5 * i} to {1905 + 5 * i}."
+        for i, name in enumerate(names.split(", "))
+    )
+    answers = qa.ask(text, "Who was mayor of Corran?", top_k=10)
+    assert len(answers) == 10
+    assert sum(answer.text in names for answer in answers) >= 4
+    alone = pipelines["en_minilm_qa"](f"Who was mayor of Corran? [SEP] {text}")
+    assert alone._.answers[0].text == answers[0].text
+    assert alone._.answers[0].score == pytest.approx(answers[0].score, abs=1e-5)
+
+
 @pytest.mark.parametrize(("text", "label"), [*zip(PAIRS, ["entailment", "contradiction"])])
 def test_inference_is_classified(text, label, pipelines):
     cats = pipelines["en_minilm_nli"](text).cats

@@ -1,8 +1,13 @@
 """A handful of questions about one text."""
 
+import spacy
 from spacy.training import Example
+from transformers import BertTokenizerFast
 
 from spacy_bertfamily.annotation.answers import set_answers
+from spacy_bertfamily.windows.lay_out import lay_out
+from spacy_bertfamily.windows.layout import Layout
+from spacy_bertfamily.windows.pieces import PieceTokenizer
 
 PARTS = [
     ("who wrote the book ?", "ann", "wrote"),
@@ -34,3 +39,10 @@ def answers_of(doc):
 def text_of(question, context=CONTEXT):
     """RETURNS (str): A question and a context in one text."""
     return f"{question} [SEP] {context}"
+
+
+def make_layout_of(folder, text, max_pieces=48, stride=12) -> Layout:
+    """RETURNS (Layout): Where the pieces of a question and its context are in windows."""
+    tokenizer = PieceTokenizer(BertTokenizerFast.from_pretrained(folder))
+    (pieces,) = tokenizer([spacy.blank("en").make_doc(text)], "[SEP]")
+    return lay_out(pieces, tokenizer, max_pieces, stride).layout

@@ -14,6 +14,7 @@ from thinc.types import Floats2d
 from ...annotation.segments import DEFAULT_SEPARATOR
 from ...transformer.listener import name_component, skip_update
 from ...transformer.upstream import find_shim
+from ..base.settings import check_attribute
 from .examples import ExampleChecker, is_annotated, read_targets
 from .head_files import PairHeadFiles
 from .labels import ClassWeights, check_labels, learn_settings
@@ -75,7 +76,8 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
 
     It sets `doc.cats`: a probability for each label, or one number. The logits of a Doc with
     several windows are the mean of theirs. A Doc without tokens, or with numbers that are not
-    finite, gets 0 for each label, or the mean of the training data as its number.
+    finite, gets 0 for each label, or the mean of the training data as its number. `threshold` and
+    `class_weights` can be changed in code; what was said last wins: config or code.
 
     vocab (Vocab): The shared vocabulary.
     model (Model[list[Doc], Floats2d]): A `spacy-bertfamily.PairClassifier.v1`.
@@ -99,13 +101,15 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
         self.name = name
         name_component(model, name)
         self.scorer = scorer
-        self.class_weights = class_weights
-        self.cfg = make_cfg(mode, threshold)
+        self.configured = {"mode": mode, "threshold": threshold, "class_weights": class_weights}
+        self.cfg = {**make_cfg(mode, threshold), "class_weights": class_weights}
+        self.note_configured()
 
-    @property
-    def mode(self) -> str:
-        """RETURNS (str): The mode: `exclusive`, `multilabel` or `regression`."""
-        return str(self.cfg["mode"])
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute. It is an error if there is none of that name, but for subclasses."""
+        if type(self) is PairClassifier:
+            check_attribute(self, name)
+        super().__setattr__(name, value)
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
         """Score Docs without changing them.

@@ -1,22 +1,76 @@
 """The pair classifier's labels, and what their annotation determines: weights, mean and scale."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from spacy.pipeline.trainable_pipe import TrainablePipe
 
 from ...errors import Errors, Warnings
+from ..base.settings import ComponentSettings, setting
+from .pooling import POOLINGS
+from .settings import check_threshold
 
 ClassWeights = dict[str, float] | str | None
 ALLOWED_LABELS = {"exclusive": "at least two labels", "regression": "exactly one label"}
 
 
-class PairLabels(TrainablePipe):  # type: ignore[misc]
-    """The labels of the pair classifier, as spaCy's components have them."""
+class PairLabels(ComponentSettings):
+    """The labels of the pair classifier, as spaCy's components have them, and its settings."""
 
-    cfg: dict[str, Any]
+    configured: dict[str, Any]
+    setting_names = ("mode", "threshold", "class_weights")
+
+    threshold = setting(
+        "threshold",
+        "RETURNS (float): With `multilabel`, the least score with which a label counts as "
+        "predicted in evaluation. It can be set.",
+    )
+    class_weights = setting(
+        "class_weights",
+        "RETURNS (dict[str, float] | str | None): Weights of labels in the loss. They can be set; "
+        "`balanced` is computed when the component is initialized.",
+    )
+
+    @property
+    def mode(self) -> str:
+        """RETURNS (str): The mode: `exclusive`, `multilabel` or `regression`."""
+        return str(self.cfg["mode"])
+
+    def configured_settings(self) -> dict[str, Any]:
+        """RETURNS (dict[str, Any]): The settings as the config gives them."""
+        return self.configured
+
+    def checked_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """RETURNS (dict[str, Any]): Values of settings, checked, as they are to be stored."""
+        self._check_trained("mode", self.mode, values.get("mode", self.mode))
+        if "threshold" in values:
+            check_threshold(values["threshold"])
+            values = {**values, "threshold": float(values["threshold"])}
+        if "class_weights" in values:
+            values = {**values, "weights": self._weights(values["class_weights"])}
+        return dict(values)
+
+    def take_configured(self, name: str, value: Any) -> None:
+        """Take a setting of the config that differs from the one the file was stored with."""
+        self.cfg.update(self.checked_settings({name: value}))
+
+    def check_loaded(self, built: Mapping[str, Any]) -> None:
+        """RAISES (BertFamilyError): If the model was trained with another pooling."""
+        trained, given = self.model.attrs["pooling"], built["pooling"]
+        if POOLINGS.get(given) is not POOLINGS.get(trained):  # one of them has two names
+            self._check_trained("pooling", trained, given)
+
+    def _check_trained(self, name: str, trained: str, given: str) -> None:
+        if given != trained:
+            raise Errors.B223(name=self.name, setting=name, value=given, trained=trained)
+
+    def _weights(self, given: ClassWeights) -> dict[str, float]:
+        """RETURNS (dict[str, float]): Weights by label, as far as they need no training data."""
+        if not self.labels or given == "balanced":
+            return dict(self.cfg["weights"])
+        none = np.zeros((0, len(self.labels)))
+        return label_weights(self.name, self.mode, self.labels, given, none, none)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The settings of `pair_classifier`: their defaults, and their check."""
 
+from numbers import Real
 from typing import Any
 
 from ...errors import Errors
@@ -42,6 +43,12 @@ SCORE_WEIGHTS = {
 }
 
 
+def check_threshold(threshold: Any) -> None:
+    """RAISES (BertFamilyError): If a threshold is not a number from 0 to 1."""
+    if not isinstance(threshold, Real) or not 0 <= float(threshold) <= 1:
+        raise Errors.B004(setting="threshold", value=threshold, allowed="from 0 to 1")
+
+
 def make_cfg(mode: str, threshold: float) -> dict[str, Any]:
     """Make the values that are stored with the component.
 
@@ -53,8 +60,7 @@ def make_cfg(mode: str, threshold: float) -> dict[str, Any]:
     """
     if mode not in MODES:
         raise Errors.B004(setting="mode", value=mode, allowed=f"one of {', '.join(MODES)}")
-    if not 0 <= threshold <= 1:
-        raise Errors.B004(setting="threshold", value=threshold, allowed="from 0 to 1")
+    check_threshold(threshold)
     return {
         "labels": [],
         "mode": mode,

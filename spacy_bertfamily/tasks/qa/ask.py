@@ -1,26 +1,27 @@
-"""Many questions about one text, in bounded memory."""
+"""Many questions about one text or several, in bounded memory."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc
 from thinc.api import Model
 from tqdm import tqdm
 
-from ...annotation.answers import Answer, cover
+from ...annotation.answers import Answer, ContextAnswer
 from ...encoder.encode import windows_data
 from ...encoder.schedule import EncoderSchedule
 from ...layer_mix.states import kept_layers
 from ...transformer.upstream import require_shim
 from ...windows.cut import Window
 from ...windows.layout import Layout
-from ...windows.pieces import Pieces, pair_pieces
-from .choose import choose_answers
-from .decode import EMPTY, NBest, WindowRef, decode, merge
+from ...windows.pieces import pair_pieces
+from .choose import UNANSWERED, Prediction, choose_answers
+from .contexts import AnswerMaker, Contexts
+from .decode import NBest, WindowRef, count_visible, decode, merge
+from .read import ReadText
 from .settings import QASettings
-from .unanswerable import NOT_FINITE, unanswerable_reason
+from .unanswerable import NO_CONTEXT, NOT_FINITE, unanswerable_reason
 
 
 def answer_questions(
@@ -28,74 +29,156 @@ def answer_questions(
     name: str,
     model: Model[Any, Any],
     settings: QASettings,
-    context: str | Doc,
+    contexts: Contexts,
     questions: Sequence[str],
     progress: bool,
-) -> tuple[list[list[Answer]], list[str]]:
-    """Answer questions about a text; see `SpanQA.ask`.
+) -> tuple[list[list[Answer | ContextAnswer]], list[str]]:
+    """Answer questions about texts; see `SpanQA.ask`.
 
     nlp (Language): The pipeline.
     name (str): The component's name.
     model (Model): The component's model.
     settings (QASettings): The component's settings.
-    context (str | Doc): The text.
+    contexts (Contexts): The texts.
     questions (Sequence[str]): The questions.
     progress (bool): Whether to show a progress bar.
-    RETURNS (tuple[list[list[Answer]], list[str]]): The answers to each question, and the reasons
-        why some questions cannot be answered.
+    RETURNS (tuple[list[list[Answer | ContextAnswer]], list[str]]): The answers to each question,
+        and the reasons why some questions cannot be answered.
     """
     shim = require_shim(model, nlp, name)
-    text = context if isinstance(context, str) else context.text
     with tqdm(disable=not progress, unit=" pieces", unit_scale=True, desc=name) as bar:
-        found, reasons = _find_spans(shim.schedule, model, settings, text, questions, bar)
-    if not isinstance(context, str):
-        doc = context
-    elif any(len(spans.scores) for spans in found):
-        # the tokenizer alone, without the limit nlp.max_length, which is for other components
-        doc = nlp.tokenizer(context)
-    else:
-        doc = Doc(nlp.vocab)
-    return [_make_answers(spans, doc, text, settings) for spans in found], reasons
+        asked = _AskedQuestions(shim.schedule, contexts, questions, bar)
+        predictions = _predict(asked, model, settings)
+    make_answers = AnswerMaker(nlp, contexts)
+    return [make_answers(prediction) for prediction in predictions], asked.reasons
 
 
-def _make_answers(found: NBest, doc: Doc, text: str, settings: QASettings) -> list[Answer]:
-    prediction = choose_answers(found, text, settings)
-    return [
-        Answer(text[start:end], start, end, score, cover(doc, start, end))
-        for (start, end), score in zip(prediction.chars, prediction.scores)
-    ]
+class _AskedQuestions:
+    """Lays out one question at a time, when the encoder takes its windows.
 
-
-def _find_spans(
-    schedule: EncoderSchedule,
-    model: Model[Any, Any],
-    settings: QASettings,
-    text: str,
-    questions: Sequence[str],
-    bar: tqdm,
-) -> tuple[list[NBest], list[str]]:
-    """Find the best spans for each question.
-
-    RETURNS (tuple[list[NBest], list[str]]): The spans of each question, and the reasons why some
-        questions cannot be answered.
+    schedule (EncoderSchedule): The encoder's.
+    contexts (Contexts): The texts.
+    questions (Sequence[str]): The questions.
+    bar (tqdm): The progress bar.
     """
-    context, *asked = schedule.tokenizer.split([text, *questions])
-    bar.reset(total=len(context) * len(asked))
-    reasons: list[str] = []
-    found: dict[int, NBest] = {}
+
+    def __init__(
+        self,
+        schedule: EncoderSchedule,
+        contexts: Contexts,
+        questions: Sequence[str],
+        bar: tqdm,
+    ):
+        self.schedule = schedule
+        self.contexts = contexts
+        self.pieces = contexts.split(schedule.tokenizer)
+        # trailing whitespace is left out, as it is before the separator in a Doc
+        self.questions = schedule.tokenizer.split([question.rstrip() for question in questions])
+        self.visible = count_visible(contexts.text)
+        self.bar = bar
+        bar.reset(total=sum(map(len, self.pieces)) * len(questions))
+        # Why some questions cannot be answered
+        self.reasons: list[str] = []
+        # Questions of which not all windows were predicted, with the number of those laid out, and
+        # those of which all windows were laid out
+        self.n_open: dict[int, int] = {}
+        self.laid_out: set[int] = set()
+
+    def __iter__(self) -> Iterator[tuple[WindowRef, Window]]:
+        """YIELDS (tuple[WindowRef, Window]): Each window, with what it belongs to."""
+        for owner, question in enumerate(self.questions):
+            self.n_open[owner] = 0
+            reasons = [] if self.pieces else [NO_CONTEXT]
+            for pieces in self.pieces:
+                text = self.schedule.lay_out(pair_pieces(question, pieces))
+                layout = cast(Layout, text.layout)
+                reason = unanswerable_reason(layout)
+                if reason:
+                    reasons.append(reason)
+                    self.bar.update(len(pieces))
+                    continue
+                self.n_open[owner] += len(text.windows)
+                for row, window in enumerate(text.windows):
+                    yield WindowRef(owner, layout, row, self.visible), window
+            if len(reasons) >= max(1, len(self.pieces)):
+                self.reasons.append(reasons[0])
+            self.laid_out.add(owner)
+
+    def note_predicted(self, refs: Sequence[WindowRef]) -> None:
+        """Note that windows were predicted.
+
+        refs (Sequence[WindowRef]): The windows.
+        """
+        for ref in refs:
+            self.n_open[ref.owner] -= 1
+        self.bar.update(sum(map(_n_context_pieces, refs)))
+
+    def take_finished(self) -> list[int]:
+        """RETURNS (list[int]): The questions that all windows have been predicted of since."""
+        finished = [owner for owner in self.laid_out if not self.n_open[owner]]
+        self.laid_out.difference_update(finished)
+        return finished
+
+
+def _predict(
+    asked: _AskedQuestions, model: Model[Any, Any], settings: QASettings
+) -> list[Prediction]:
+    """Find the answers to each question.
+
+    asked (_AskedQuestions): The questions.
+    model (Model): The component's model.
+    settings (QASettings): The component's settings.
+    RETURNS (list[Prediction]): One for each question.
+    """
+    schedule = asked.schedule
     head, mix = model.get_ref("head"), model.maybe_get_ref("mix")
     depth = schedule.encoder.depth
     layers = [] if mix is None else kept_layers(mix.attrs["layers"], depth)
-    windows = _windows(schedule, context, asked, reasons, bar)
-    for refs, batch_windows, batch in schedule.run_stream(windows, sorted({*layers, depth})):
-        data = [windows_data(schedule, batch_windows, batch, layers)]
+    texts: dict[int, ReadText] = {}
+    predictions = [UNANSWERED] * len(asked.questions)
+
+    def decide() -> None:
+        for owner in asked.take_finished():
+            predictions[owner] = _decide(texts.pop(owner, ReadText()), asked, settings)
+
+    for refs, windows, batch in schedule.run_stream(asked, sorted({*layers, depth})):
+        data = [windows_data(schedule, windows, batch, layers)]
         mixed = data if mix is None else mix.predict(data)
         logits = model.ops.to_numpy(head.predict(mixed)[0].logits)
-        for owner, spans in _decode_batch(logits, refs, settings):
-            found[owner] = merge(found.get(owner, EMPTY), spans, settings.n_best)
-        bar.update(sum(map(_n_context_pieces, refs)))
-    reasons += [NOT_FINITE for spans in found.values() if np.isnan(spans.null)]
-    return [found.get(owner, EMPTY) for owner in range(len(questions))], reasons
+        _add_windows(texts, refs, logits, settings)
+        asked.note_predicted(refs)
+        decide()
+    decide()
+    return predictions
+
+
+def _decide(text: ReadText, asked: _AskedQuestions, settings: QASettings) -> Prediction:
+    """RETURNS (Prediction): The answers to a question of which all windows are predicted."""
+    if np.isnan(text.found.null):
+        asked.reasons.append(NOT_FINITE)
+    return choose_answers(text.found, asked.contexts.text, settings, text.search(settings))
+
+
+def _add_windows(
+    texts: dict[int, ReadText],
+    refs: Sequence[WindowRef],
+    logits: np.ndarray,
+    settings: QASettings,
+) -> None:
+    """Decode windows of some questions.
+
+    texts (dict[int, ReadText]): What is found of each question. It gets more.
+    refs (Sequence[WindowRef]): The windows.
+    logits (np.ndarray): Their start and end scores, `(windows, longest window, 2)`.
+    settings (QASettings): The component's settings.
+    """
+    for owner, spans in _decode_batch(logits, refs, settings):
+        text = texts.setdefault(owner, ReadText())
+        text.found = merge(text.found, spans, settings.n_best)
+    if settings.top_k == 1:  # nothing is searched
+        return
+    for ref, scores in zip(refs, logits):
+        texts[ref.owner].add(ref, scores[: ref.layout.lengths[ref.row]].copy())
 
 
 def _decode_batch(
@@ -106,33 +189,9 @@ def _decode_batch(
     YIELDS (tuple[int, NBest]): The number of each question that has a window, and its best spans.
     """
     owners = sorted({ref.owner for ref in refs})
-    renumbered = [WindowRef(owners.index(ref.owner), ref.layout, ref.row) for ref in refs]
+    renumbered = [ref._replace(owner=owners.index(ref.owner)) for ref in refs]
     best = decode(logits, renumbered, len(owners), settings.n_best, settings.max_answer_length)
     yield from zip(owners, best)
-
-
-def _windows(
-    schedule: EncoderSchedule,
-    context: Pieces,
-    questions: Sequence[Pieces],
-    reasons: list[str],
-    bar: tqdm,
-) -> Iterator[tuple[WindowRef, Window]]:
-    """Lay out one question at a time, when the encoder takes its windows.
-
-    reasons (list[str]): Gets the reason why a question cannot be answered.
-    YIELDS (tuple[WindowRef, Window]): Each window, with what it belongs to.
-    """
-    for owner, question in enumerate(questions):
-        text = schedule.lay_out(pair_pieces(question, context))
-        layout = cast(Layout, text.layout)
-        reason = unanswerable_reason(layout)
-        if reason:
-            reasons.append(reason)
-            bar.update(len(context))
-            continue
-        for row, window in enumerate(text.windows):
-            yield WindowRef(owner, layout, row), window
 
 
 def _n_context_pieces(ref: WindowRef) -> int:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from spacy.language import Language
-from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.util import minibatch
@@ -17,6 +16,7 @@ from ...errors import Errors
 from ...transformer.listener import name_component
 from ...transformer.upstream import find_transformer, require_shim
 from ..base.model import require_loaded_shim
+from ..base.settings import check_attribute
 from .calibrate import Calibration, calibrate
 from .decode import NBest
 from .examples import check_examples
@@ -90,10 +90,12 @@ def make_span_qa(
     return component
 
 
-class SpanQA(QAHeadFiles, QATextMethods, TrainablePipe):  # type: ignore[misc]
+class SpanQA(QAHeadFiles, QATextMethods):
     """Finds the answer to a Doc's question in its context.
 
-    It sets `doc.spans["answers"]`, from which `doc._.answers` is computed.
+    It sets `doc.spans["answers"]`, from which `doc._.answers` is computed. Settings can be changed
+    in code, as attributes or with `change_settings`; what was said last wins: config, calibration
+    or code.
 
     vocab (Vocab): The shared vocabulary.
     model (Model[list[Doc], list[WindowLogits]]): A `spacy-bertfamily.SpanQA.v1`.
@@ -117,9 +119,14 @@ class SpanQA(QAHeadFiles, QATextMethods, TrainablePipe):  # type: ignore[misc]
         name_component(model, name)
         self.scorer = scorer
         self.configured = settings
-        # The settings that were calibrated. They are stored with the component and override the
-        # config.
+        # The settings that were calibrated or changed in code; see `ComponentSettings`.
         self.cfg = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute. It is an error if there is none of that name, but for subclasses."""
+        if type(self) is SpanQA:
+            check_attribute(self, name)
+        super().__setattr__(name, value)
 
     def initialize(
         self, get_examples: Callable[[], Iterable[Example]], *, nlp: Language | None = None
@@ -194,5 +201,5 @@ class SpanQA(QAHeadFiles, QATextMethods, TrainablePipe):  # type: ignore[misc]
         if not found:
             raise Errors.B204(action="calibrate", name=self.name)
         fitted = calibrate(found, texts, golds, METRICS[definition])
-        self.cfg.update(fitted._asdict())
+        self.change_settings(**fitted._asdict())
         return fitted

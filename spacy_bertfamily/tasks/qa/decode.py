@@ -11,6 +11,9 @@ import numpy as np
 
 from ...windows.layout import Layout
 
+# All whitespace of Unicode, as str.isspace knows it. The last is the ideographic space.
+WHITESPACE = np.asarray([code for code in range(0x3001) if chr(code).isspace()])
+
 
 class WindowRef(NamedTuple):
     """A window of a text.
@@ -18,11 +21,14 @@ class WindowRef(NamedTuple):
     owner (int): The number of the text in the batch.
     layout (Layout): The text's layout.
     row (int): The number of the window in the layout.
+    visible (np.ndarray | None): What `count_visible` returns for the text; None allows spans of
+        whitespace.
     """
 
     owner: int
     layout: Layout
     row: int
+    visible: np.ndarray | None = None
 
 
 class NBest(NamedTuple):
@@ -42,15 +48,32 @@ class NBest(NamedTuple):
 EMPTY = NBest(np.zeros((0, 2), dtype="int64"), np.zeros(0), np.inf)
 
 
-class _Rows(NamedTuple):
-    """Windows stacked: arrays `(windows, longest window)`, and `cls` `(windows,)`."""
+class Rows(NamedTuple):
+    """Windows stacked: arrays `(windows, longest window)`, and `cls` `(windows,)`.
+
+    n_before, n_until (np.ndarray): Characters of the text before each piece, and until its end,
+        that are not whitespace.
+    """
 
     is_real: np.ndarray
     start_chars: np.ndarray
     end_chars: np.ndarray
     may_start: np.ndarray
     may_end: np.ndarray
+    n_before: np.ndarray
+    n_until: np.ndarray
     cls: np.ndarray
+
+
+def count_visible(text: str) -> np.ndarray:
+    """Count the characters before each place in a text that are not whitespace.
+
+    text (str): The text.
+    RETURNS (np.ndarray): The counts, `(characters + 1,)`.
+    """
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    is_visible = ~np.isin(codes, WHITESPACE)
+    return np.concatenate([[0], np.cumsum(is_visible)])
 
 
 def decode(
@@ -63,8 +86,9 @@ def decode(
     """Find the best spans of several texts, each in one or more windows.
 
     An answer starts with one of the `n_best` best starts of a window and ends with one of its
-    `n_best` best ends. It is in the context, has at most `max_answer_length` pieces, and starts in
-    the window that gives its first piece the most context.
+    `n_best` best ends. It is in the context, is not just whitespace, has at most
+    `max_answer_length` pieces, and starts in the window that gives its first piece the most
+    context.
 
     logits (np.ndarray): Start and end scores, `(windows, longest window, 2)`.
     windows (Sequence[WindowRef]): The window of each row.
@@ -75,7 +99,7 @@ def decode(
     """
     if not windows:
         return [EMPTY] * n_owners
-    rows = _stack(windows, logits.shape[1])
+    rows = stack_windows(windows, logits.shape[1])
     owners = np.asarray([window.owner for window in windows])
     chars, scores = _window_spans(logits, rows, n_best, max_answer_length)
     nulls = _null_scores(logits, rows, owners, n_owners)
@@ -86,7 +110,7 @@ def decode(
 
 
 def _window_spans(
-    logits: np.ndarray, rows: _Rows, n_best: int, max_answer_length: int
+    logits: np.ndarray, rows: Rows, n_best: int, max_answer_length: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the best spans of each window.
 
@@ -112,7 +136,7 @@ def _window_spans(
 
 
 def _allowed(
-    rows: _Rows, starts: np.ndarray, ends: np.ndarray, max_answer_length: int
+    rows: Rows, starts: np.ndarray, ends: np.ndarray, max_answer_length: int
 ) -> np.ndarray:
     """RETURNS (np.ndarray): Which pairs of start and end are spans, boolean, `(windows, n, n)`."""
     first, last = starts[:, :, None], ends[:, None, :]
@@ -120,6 +144,9 @@ def _allowed(
     may_end = np.take_along_axis(rows.may_end, ends, 1)[:, None, :]
     allowed: np.ndarray = may_start & may_end
     allowed &= (first <= last) & (last - first < max_answer_length)
+    n_before = np.take_along_axis(rows.n_before, starts, 1)[:, :, None]
+    n_until = np.take_along_axis(rows.n_until, ends, 1)[:, None, :]
+    allowed &= n_before < n_until
     # In a window without special pieces, the last piece is the classification piece: alone it
     # means 'no answer'.
     cls = rows.cls[:, None, None]
@@ -127,7 +154,7 @@ def _allowed(
     return allowed
 
 
-def _null_scores(logits: np.ndarray, rows: _Rows, owners: np.ndarray, n_owners: int) -> np.ndarray:
+def _null_scores(logits: np.ndarray, rows: Rows, owners: np.ndarray, n_owners: int) -> np.ndarray:
     """RETURNS (np.ndarray): The score of 'no answer' of each text, `(owners,)`."""
     is_finite = np.isfinite(np.where(rows.is_real[..., None], logits, 0)).all(axis=(1, 2))
     of_windows = logits[np.arange(len(logits)), rows.cls].sum(axis=1)
@@ -164,12 +191,13 @@ def _group(owners: np.ndarray, scores: np.ndarray, n_owners: int, n_best: int) -
     return [indices[:n_best] for indices in np.split(order, np.cumsum(counts)[:-1])]
 
 
-def _stack(windows: Sequence[WindowRef], longest: int) -> _Rows:
-    """RETURNS (_Rows): What decoding needs of each window, padded to the longest."""
+def stack_windows(windows: Sequence[WindowRef], longest: int) -> Rows:
+    """RETURNS (Rows): What decoding needs of each window, padded to the longest."""
     shape = (len(windows), longest)
     is_real, may_start, may_end = (np.zeros(shape, dtype=bool) for _ in range(3))
-    start_chars, end_chars = (np.zeros(shape, dtype="int64") for _ in range(2))
-    for i, (_, layout, row) in enumerate(windows):
+    start_chars, end_chars, n_before = (np.zeros(shape, dtype="int64") for _ in range(3))
+    n_until = np.ones(shape, dtype="int64")
+    for i, (_, layout, row, visible) in enumerate(windows):
         length, pieces = layout.lengths[row], layout.pieces
         index = layout.index[row, :length]
         is_real[i, :length] = True
@@ -180,8 +208,11 @@ def _stack(windows: Sequence[WindowRef], longest: int) -> _Rows:
         has_chars = pieces.ends[index] > pieces.starts[index]
         may_end[i, :length] = is_context & has_chars
         may_start[i, :length] = may_end[i, :length] & layout.is_max_context[row, :length]
+        if visible is not None:
+            n_before[i, :length] = visible[start_chars[i, :length]]
+            n_until[i, :length] = visible[end_chars[i, :length]]
     cls = np.asarray([window.layout.cls[window.row] for window in windows])
-    return _Rows(is_real, start_chars, end_chars, may_start, may_end, cls)
+    return Rows(is_real, start_chars, end_chars, may_start, may_end, n_before, n_until, cls)
 
 
 def stack_logits(arrays: Sequence[np.ndarray]) -> np.ndarray:

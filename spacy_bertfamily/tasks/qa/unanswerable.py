@@ -7,6 +7,7 @@ NO_QUESTION = (
     "separator), or doc.spans['segments'] must hold question and context"
 )
 EMPTY_QUESTION = "its question is empty"
+NO_CONTEXT = "there is no context"
 EMPTY_CONTEXT = "its context is empty"
 LONG_QUESTION = (
     "its question has {n} pieces, which leaves no room for the context in a window. Shorten it, or "
