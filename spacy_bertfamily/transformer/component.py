@@ -162,7 +162,7 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
         self._note_choices(component_name)
         if isinstance(listener, LayerListener):
             listener.component = component_name
-            listener.register = self.add_listener
+            listener.transformer = self
             if self.shim.loaded:
                 encoder = self.shim.encoder
                 listener.connect(encoder.depth, encoder.width)
@@ -228,7 +228,6 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
         batch_size (int): The number of Docs to buffer.
         YIELDS (Doc): The Docs, in order.
         """
-        install_extensions()
         error_handler = self.get_error_handler()
         for docs in util.minibatch(stream, batch_size):
             try:

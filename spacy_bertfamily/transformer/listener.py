@@ -50,8 +50,8 @@ class LayerListener(TransformerListener):
         # The Docs that the model was initialized with. Layers behind this one learn their widths
         # from them, before any transformer has run.
         self.sample = SampleDocs()
-        # set by the transformer: connects another listener, for the component of this name
-        self.register: Callable[[TransformerListener, str], None] | None = None
+        # the transformer of this package that the listener is connected to
+        self.transformer: Any = None
         self.receive(None, None, None)
 
     @property

@@ -10,6 +10,7 @@ from thinc.api import Model
 from ..errors import Errors
 from .component import AdapterTransformer
 from .linking import is_named
+from .listener import LayerListener
 from .shim import EncoderShim
 
 
@@ -52,6 +53,18 @@ def find_transformer(model: Model[Any, Any], nlp: Language | None) -> AdapterTra
     if isinstance(last, AdapterTransformer) and is_named(listener, last.name):
         return last
     return None
+
+
+def connected_transformers(model: Model[Any, Any]) -> list[AdapterTransformer]:
+    """Find the transformers that the listeners of a model are connected to.
+
+    model (Model): The model of a component.
+    RETURNS (list[AdapterTransformer]): The transformers; none if the model has one of its own, or
+        if its listeners are of another package.
+    """
+    listeners = [node for node in model.walk() if isinstance(node, LayerListener)]
+    connected = {id(node.transformer): node.transformer for node in listeners}
+    return [transformer for transformer in connected.values() if transformer is not None]
 
 
 def find_shim(model: Model[Any, Any], nlp: Language | None) -> EncoderShim | None:

@@ -81,7 +81,7 @@ def test_bad_contexts_are_unanswered_with_a_warning(trained, context):
         assert nlp.get_pipe("span_qa").ask(context, ["who ?", "when ?"]) == [[], []]
 
 
-def test_a_sourced_component_needs_the_pipeline_to_ask(trained):
+def test_a_sourced_component_outlives_its_first_pipeline(trained):
     source, _, _ = trained(20)
     expected = source.get_pipe("span_qa").ask(CONTEXT, "who ?", top_k=3)
     nlp = spacy.blank("en")
@@ -90,5 +90,4 @@ def test_a_sourced_component_needs_the_pipeline_to_ask(trained):
     assert [a[:4] for a in qa.ask(CONTEXT, "who ?", top_k=3, nlp=nlp)] == [a[:4] for a in expected]
     del source
     gc.collect()
-    with pytest.raises(ValueError, match=r"\[B110\].*ask\(\.\.\., nlp=nlp\)"):
-        qa.ask(CONTEXT, "who ?")
+    assert [a[:4] for a in qa.ask(CONTEXT, "who ?", top_k=3)] == [a[:4] for a in expected]
