@@ -26,7 +26,7 @@ docs = [nlp.make_doc(text) for text in ("a", "b")]
 """
 SHOW = """
 print([[answer[:4] for answer in doc._.answers] for doc in docs])
-print([doc._.trf_data is not None for doc in docs])
+print([doc._.trf_data is not None for doc in docs], [doc._.pair_scores for doc in docs])
 """
 
 
@@ -101,12 +101,12 @@ def test_a_process_that_only_reads_docs_knows_the_extensions(every_component, tm
     DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "docs.spacy")
     answers, rest = run("-c", READ + SHOW, tmp_path / "docs.spacy").splitlines()
     assert answers == str([[answer[:4] for answer in doc._.answers] for doc in docs])
-    assert rest == "[True, True]"
+    assert rest == "[True, True] [{}, {}]"
 
 
 def test_a_process_that_only_unpickles_a_pipeline_knows_the_extensions(every_component, tmp_path):
     (tmp_path / "nlp.pickle").write_bytes(pickle.dumps(every_component))
     assert run("-c", UNPICKLE + SHOW, tmp_path / "nlp.pickle").splitlines() == [
         "[[], []]",
-        "[False, False]",
+        "[False, False] [{}, {}]",
     ]
