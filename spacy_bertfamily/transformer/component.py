@@ -28,16 +28,12 @@ from ..storage.backbone_files import write_backbone_files
 from ..storage.delta import function_digest
 from .adapters_api import HasAdapters
 from .linking import LinksNearest
-from .listener import LayerListener, ignore_gradients
+from .listener import FILE, FUNCTION, LayerListener, ignore_gradients
 from .model import EncodeRequest, shim_of
 from .pending import PendingUpdate, WaitsForListeners
 from .shim import DELTA_FILE, EncoderShim
 
 BACKBONE_FOLDER = "backbone"
-# The listeners' attribute with the digest of what the transformer computed when they were saved.
-FUNCTION = "transformer_function"
-# The same in version 0.1: the digest of the transformer's file.
-FILE = "transformer_state"
 
 DEFAULT_CONFIG = """
 [adapter_transformer]
