@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import spacy
 from spacy.language import Language
@@ -61,7 +61,7 @@ def load(
     nlp = load_model_from_config(combined, auto_fill=True, **options)
     for name, component in nlp.components:
         if name == GRADING:
-            component.assigns = PAIR_SCORES
+            cast(Any, component).assigns = PAIR_SCORES
             # with which the pipeline is stored
             nlp.get_pipe_config(name)["assigns"] = PAIR_SCORES
         # sourced components still refer to the pipeline that they come from

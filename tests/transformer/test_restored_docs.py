@@ -129,7 +129,7 @@ def test_without_the_transformer_layouts_are_an_error(make_pairs, tmp_path, pool
     alone = spacy.load(tmp_path, exclude=["transformer"]).get_pipe("pair_classifier")
     restored = READ["bytes"](doc)
     if needs_layout:
-        with pytest.raises(ValueError, match="B202.*'pair_classifier'.*'transformer'"):
+        with pytest.raises(ValueError, match="B202.*'pair_classifier' got no wordpieces"):
             alone.predict([restored])
     else:
         expected = nlp.get_pipe("pair_classifier").predict([doc])

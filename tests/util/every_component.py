@@ -39,16 +39,16 @@ def make_every_component(backbone):
     nlp.add_pipe("tagger", name="mixed", config={"model": MIXED})
     nlp.add_pipe("pair_classifier", config={"model": {"pooling": "infersent"}})
     nlp.add_pipe("span_qa", config={"null_threshold": None})
-    examples = [_example(nlp, PAIR, "a"), _example(nlp, PAIR, "b")]
+    examples = [_annotated_pair(nlp, label) for label in ("a", "b")]
     return nlp, examples, nlp.initialize(lambda: examples)
 
 
-def _example(nlp, text, label):
-    reference = nlp.make_doc(text)
+def _annotated_pair(nlp, label):
+    reference = nlp.make_doc(PAIR)
     tags = {"tags": [token.text[0] for token in reference]}
-    example = Example.from_dict(nlp.make_doc(text), tags)
+    example = Example.from_dict(nlp.make_doc(PAIR), tags)
     example.reference.cats = {"a": float(label == "a"), "b": float(label == "b")}
-    start = text.index("ann")
+    start = PAIR.index("ann")
     set_answers(example.reference, [(start, start + 3)])
     return example
 

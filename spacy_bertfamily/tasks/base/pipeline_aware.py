@@ -24,7 +24,7 @@ class PipelineReference:
     def __init__(self, nlp: Language | None = None):
         self._reference = None if nlp is None else weakref.ref(nlp)
         self._tokenizer: Any = None if nlp is None else nlp.tokenizer
-        self._batch_size: int | None = None if nlp is None else nlp.batch_size
+        self._batch_size = 1 if nlp is None else nlp.batch_size
 
     def __call__(self) -> Language | None:
         """RETURNS (Language | None): The pipeline, if there is one and it is alive."""

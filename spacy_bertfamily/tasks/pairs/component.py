@@ -90,9 +90,10 @@ def make_pair_classifier(
 class PairClassifier(PairHeadFiles, PairTextMethods):
     """Classifies or scores pairs of texts, and single texts.
 
-    It sets `doc.cats`, or `doc._.pair_scores`: a probability for each label, or one number. The logits of a Doc with
-    several windows are the mean of theirs. A Doc without tokens, or with numbers that are not
-    finite, gets 0 for each label, or the mean of the training data as its number.
+    It sets `doc.cats`, or `doc._.pair_scores`: a probability for each label, or one number. The
+    logits of a Doc with several windows are the mean of theirs. A Doc without tokens, or with
+    numbers that are not finite, gets 0 for each label, or the mean of the training data as its
+    number.
 
     vocab (Vocab): The shared vocabulary.
     model (Model[list[Doc], Floats2d]): A `spacy-bertfamily.PairClassifier.v1`.

@@ -1,4 +1,4 @@
-"""What the pair classifier writes, and where: clipped numbers, pairs only, apart from `doc.cats`."""
+"""What the pair classifier writes and where: clipped, for pairs only, apart from `doc.cats`."""
 
 import json
 
