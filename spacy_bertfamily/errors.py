@@ -360,8 +360,8 @@ class Errors:
     )
     B233 = Error(
         "The wordpieces that were stored with a Doc ({text!r}) are not those that {name!r} makes "
-        "of it: that was another transformer, or its settings (max_pieces, stride, separator) or the "
-        "Doc's segments have changed. Run {name!r} on the Doc again."
+        "of it: that was another transformer, or its settings (max_pieces, stride, separator) or "
+        "the Doc's segments have changed. Run {name!r} on the Doc again."
     )
     B322 = Error(
         "In training, the transformer {name!r} (precision = {precision!r}) computed numbers that "
