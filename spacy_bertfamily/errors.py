@@ -401,6 +401,11 @@ class Errors:
         "The component {name!r} finds no 'adapter_transformer' named {upstream!r} in its pipeline. "
         "Pipeline: {pipeline}."
     )
+    B233 = Error(
+        "The wordpieces that were stored with a Doc ({text!r}) are not those that {name!r} makes "
+        "of it: that was another transformer, or its settings (max_pieces, stride, separator) or "
+        "the Doc's segments have changed. Run {name!r} on the Doc again."
+    )
     B322 = Error(
         "In training, the transformer {name!r} (precision = {precision!r}) computed numbers that "
         "are not finite for {count} of {total} Doc(s), the first being {text!r}. Lower the "
@@ -483,6 +488,20 @@ class Errors:
     )
     B118 = Error("'pairs' of {name!r} must be pairs of texts, but is a {given}.")
     B119 = Error("'texts' of rank() of {name!r} must be texts, but is a {given}.")
+    B230 = Error(
+        "clip = true of {name!r} is for mode = 'regression', but its mode is {mode!r}, whose "
+        "scores are probabilities. Set clip = false."
+    )
+    B231 = Error(
+        "{name!r} has clip = true, but does not know the range of the numbers that it was trained "
+        "on: it was stored by version 0.1, or its head comes from a file. Set clip = false, or the "
+        "range: nlp.get_pipe({name!r}).cfg['range'] = [lowest, highest]."
+    )
+    B232 = Error(
+        "{name!r} has pairs_only = true, but example {index} ({text!r}) of its data is one text. A "
+        "pair is 'A [SEP] B' in text, or made with spacy_bertfamily.join_segments(). Set "
+        "pairs_only = false to train on single texts."
+    )
 
     # Question answering
     B200 = Error(

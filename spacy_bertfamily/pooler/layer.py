@@ -83,7 +83,7 @@ def replace_listener(model: Tok2VecModel, listener: Model[Any, Any], pooler: Any
             own = LayerListener(original.upstream_name, mix, original.grad_factor)
             own.set_dim("nO", original.get_dim("nO"))
             replace_model_node(model, copies[original.id], own)
-            if original.register is not None:
+            if original.transformer is not None:
                 # spaCy connects listeners only when a pipeline is built or loaded
-                original.register(own, component)
+                original.transformer.add_listener(own, component)
     return model

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import spacy
 from spacy.language import Language
 from spacy.util import SimpleFrozenDict, SimpleFrozenList, load_config, load_model_from_config
 from spacy.vocab import Vocab
 
+from ..annotation.pair_scores import PAIR_SCORES
 from ..errors import Errors
 from ..tasks.base.pipeline_aware import PipelineAware
 
@@ -17,6 +18,8 @@ RELEASED = ("en_minilm_qa", "en_minilm_nli", "en_minilm_similarity", "en_minilm_
 # All of them in one pipeline, which is combined when it is loaded.
 COMBINED = "en_minilm_all"
 NAMES = (*RELEASED, COMBINED)
+# In it, what writes its scores beside `doc.cats`: grades are no probabilities of labels.
+GRADING = "similarity"
 
 
 def load(
@@ -33,7 +36,8 @@ def load(
     The arguments other than `name` are those of `spacy.load`.
 
     name (str): `en_minilm_qa`, `en_minilm_nli`, `en_minilm_similarity`, `en_minilm_pos_ner`, or
-        `en_minilm_all`: all of them in one pipeline, with the backbone in memory once.
+        `en_minilm_all`: all of them in one pipeline, with the backbone in memory once. Its
+        `similarity` writes to `doc._.pair_scores`, so that `doc.cats` has the labels of `nli` only.
     vocab (Vocab | bool): The vocabulary; True for a new one.
     disable, enable, exclude (str | Iterable[str]): Names of components.
     config (dict[str, Any]): Overrides of the config. Not allowed for `en_minilm_all`, whose
@@ -55,7 +59,11 @@ def load(
         raise Errors.B115(name=name)
     combined = load_config(FOLDER / f"{COMBINED}.cfg", overrides={"paths.released": str(FOLDER)})
     nlp = load_model_from_config(combined, auto_fill=True, **options)
-    for _, component in nlp.components:
+    for name, component in nlp.components:
+        if name == GRADING:
+            cast(Any, component).assigns = PAIR_SCORES
+            # with which the pipeline is stored
+            nlp.get_pipe_config(name)["assigns"] = PAIR_SCORES
         # sourced components still refer to the pipeline that they come from
         if isinstance(component, PipelineAware):
             component.attach_pipeline(nlp)

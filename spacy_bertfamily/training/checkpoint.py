@@ -105,7 +105,7 @@ def read_progress(folder: Path, nlp: Language) -> Progress:
     content, step_folder = _read_content(folder)
     new = config_sections(nlp)
     for section, old in content["config"].items():
-        if old != new.get(section):
+        if comparable(nlp, section, old) != comparable(nlp, section, new.get(section)):
             free = ", ".join(CHANGEABLE)
             raise Errors.B316(folder=str(folder), section=section, free=free)
     tensors = load_file(step_folder / TENSORS)
@@ -167,6 +167,30 @@ def restore_checkpoint(folder: Path, nlp: Language, optimizer: Optimizer) -> Non
         if name.startswith(RANDOM)
     }
     set_random_state(random_tensors, content["numpy"])
+
+
+def comparable(nlp: Language, section: str, text: str | None) -> Any:
+    """Read a section of a config without the settings of components that have their default.
+
+    A setting that is newer than a checkpoint is missing in it, and then has its default.
+
+    nlp (Language): The pipeline.
+    section (str): The section's name.
+    text (str | None): The section, as `config_sections` gives it.
+    RETURNS (Any): The section's content.
+    """
+    content = None if text is None else json.loads(text)
+    if section != "components" or not content:
+        return content
+    for block in content.values():
+        factory = block.get("factory")
+        if not nlp.has_factory(factory):
+            continue
+        defaults = json.loads(json.dumps(nlp.get_factory_meta(factory).default_config, default=str))
+        for name, default in defaults.items():
+            if name in block and block[name] == default:
+                del block[name]
+    return content
 
 
 def config_sections(nlp: Language) -> dict[str, str]:

@@ -28,17 +28,13 @@ from ..storage.backbone_files import write_backbone_files
 from ..storage.delta import function_digest
 from .adapters_api import HasAdapters
 from .linking import LinksNearest
-from .listener import LayerListener, ignore_gradients
+from .listener import FILE, FUNCTION, LayerListener, ignore_gradients
 from .model import EncodeRequest, shim_of
 from .pending import PendingUpdate, WaitsForListeners
 from .shim import DELTA_FILE, EncoderShim
 from .token_pooling import pool_empty_tokens
 
 BACKBONE_FOLDER = "backbone"
-# The listeners' attribute with the digest of what the transformer computed when they were saved.
-FUNCTION = "transformer_function"
-# The same in version 0.1: the digest of the transformer's file.
-FILE = "transformer_state"
 
 DEFAULT_CONFIG = """
 [adapter_transformer]
@@ -163,7 +159,7 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
         self._note_choices(component_name)
         if isinstance(listener, LayerListener):
             listener.component = component_name
-            listener.register = self.add_listener
+            listener.transformer = self
             if self.shim.loaded:
                 encoder = self.shim.encoder
                 listener.connect(encoder.depth, encoder.width)
@@ -241,7 +237,6 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
         batch_size (int): The number of Docs to buffer.
         YIELDS (Doc): The Docs, in order.
         """
-        install_extensions()
         error_handler = self.get_error_handler()
         for docs in util.minibatch(stream, batch_size):
             try:

@@ -1,17 +1,25 @@
 """A listener that tells the transformer which hidden states its mix reads."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from spacy.tokens import Doc
-from spacy_transformers.data_classes import TransformerData
+from spacy_transformers.data_classes import TransformerData, WordpieceBatch
 from spacy_transformers.layers import TransformerListener
 from spacy_transformers.layers.listener import forward as listener_forward
 from thinc.api import Model
 
-from ..errors import Errors
+from ..errors import BertFamilyError, Errors
 from ..layer_mix.mix import Mix, connect_mix
 from ..layer_mix.states import HiddenStates, LayerChoice
+from ..windows.layout import Layout
+from .restored import lay_out_again, restore_layout
+
+# The listeners' attribute with the digest of what the transformer computed when they were saved.
+FUNCTION = "transformer_function"
+# The same in version 0.1: the digest of the transformer's file.
+FILE = "transformer_state"
 
 
 def ignore_gradients(gradients: list[TransformerData]) -> list[Doc]:
@@ -50,8 +58,8 @@ class LayerListener(TransformerListener):
         # The Docs that the model was initialized with. Layers behind this one learn their widths
         # from them, before any transformer has run.
         self.sample = SampleDocs()
-        # set by the transformer: connects another listener, for the component of this name
-        self.register: Callable[[TransformerListener, str], None] | None = None
+        # the transformer of this package that the listener is connected to
+        self.transformer: Any = None
         self.receive(None, None, None)
 
     @property
@@ -78,7 +86,34 @@ class LayerListener(TransformerListener):
         missing = [doc for doc in docs if len(doc) and doc._.trf_data is None]
         known = {id(doc) for doc in self.sample}
         if any(id(doc) not in known for doc in missing):
-            raise Errors.B202(name=self.component or self.name, upstream=self.upstream_name)
+            raise self._no_transformer()
+
+    def _no_transformer(self) -> BertFamilyError:
+        return Errors.B202(name=self.component or self.name, upstream=self.upstream_name)
+
+    def restore_layouts(
+        self, docs: list[Doc], outputs: list[TransformerData]
+    ) -> list[TransformerData]:
+        """Let data that were read back from bytes have their layout again.
+
+        docs (list[Doc]): The Docs.
+        outputs (list[TransformerData]): What this layer passes on for them.
+        RETURNS (list[TransformerData]): The data. Those of transformers of other packages are as
+            they were.
+        """
+        if self.transformer is None and not {FUNCTION, FILE} & self.attrs.keys():
+            return outputs
+        restored: list[TransformerData] = []
+        for doc, data in zip(docs, outputs):
+            if data is doc._.trf_data:
+                data = restore_layout(data, partial(self._lay_out_again, doc, data.wordpieces))
+            restored.append(data)
+        return restored
+
+    def _lay_out_again(self, doc: Doc, stored: WordpieceBatch) -> Layout:
+        if self.transformer is None:
+            raise self._no_transformer()
+        return lay_out_again(self.transformer.shim, doc, stored)
 
     def skip_update(self) -> None:
         """Tell the transformer that this listener has no part in the current update."""
@@ -131,4 +166,5 @@ def forward(
     if not is_train:
         model.check_docs(docs)
     outputs, backprop = listener_forward(model, docs, is_train)
+    outputs = model.restore_layouts(docs, outputs)
     return HiddenStates(outputs, model.grad_factor if takes_gradient else 0.0), backprop

@@ -46,6 +46,12 @@ class Pending(ABC):
         self.sums: list[Any] = []
         self.has_gradients = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to the weights of this process: in a copy, the step is over."""
+        kept = ("thread", "missing", "n_listeners", "name")
+        state = {key: getattr(self, key) for key in kept}
+        return {**state, "backprop": None, "optimizer": None, "sums": [], "has_gradients": False}
+
     @abstractmethod
     def add(self, gradients: list[Any]) -> None:
         """Add one listener's gradients to the sum."""
@@ -206,6 +212,11 @@ class WaitsForListeners:
         """
         self.finish_last_update()
         super().to_disk(path, exclude=exclude)  # type: ignore[misc]
+
+    def __reduce__(self) -> Any:
+        """Copy or pickle the component with the last update's step made."""
+        self.finish_last_update()
+        return super().__reduce__()
 
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
         """Use averages of the weights between two steps of this generator. Usually internals.

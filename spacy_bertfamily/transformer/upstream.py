@@ -10,6 +10,7 @@ from thinc.api import Model
 from ..errors import Errors
 from .component import AdapterTransformer
 from .linking import is_named
+from .listener import LayerListener
 from .shim import EncoderShim
 
 
@@ -54,6 +55,18 @@ def find_transformer(model: Model[Any, Any], nlp: Language | None) -> AdapterTra
     return None
 
 
+def connected_transformers(model: Model[Any, Any]) -> list[AdapterTransformer]:
+    """Find the transformers that the listeners of a model are connected to.
+
+    model (Model): The model of a component.
+    RETURNS (list[AdapterTransformer]): The transformers; none if the model has one of its own, or
+        if its listeners are of another package.
+    """
+    listeners = [node for node in model.walk() if isinstance(node, LayerListener)]
+    connected = {id(node.transformer): node.transformer for node in listeners}
+    return [transformer for transformer in connected.values() if transformer is not None]
+
+
 def find_shim(model: Model[Any, Any], nlp: Language | None) -> EncoderShim | None:
     """Find the encoder that a model gets its states from.
 
@@ -61,11 +74,31 @@ def find_shim(model: Model[Any, Any], nlp: Language | None) -> EncoderShim | Non
     nlp (Language | None): The pipeline.
     RETURNS (EncoderShim | None): The encoder's shim; None if it is not one of ours.
     """
-    own = [shim for node in model.walk() for shim in node.shims if isinstance(shim, EncoderShim)]
-    if own:
-        return own[0]
+    own = _own_shim(model)
+    if own is not None:
+        return own
     transformer = find_transformer(model, nlp)
     return None if transformer is None else transformer.shim
+
+
+def connected_shim(model: Model[Any, Any]) -> EncoderShim | None:
+    """Find the encoder that a model gets its states from, without a pipeline.
+
+    model (Model): A model that listens to a transformer, or has one of its own.
+    RETURNS (EncoderShim | None): The encoder's shim; None if it is not one of ours, or not
+        connected.
+    """
+    shims = [transformer.shim for transformer in connected_transformers(model)]
+    return _own_shim(model) or (shims[0] if shims else None)
+
+
+def _own_shim(model: Model[Any, Any]) -> EncoderShim | None:
+    """RETURNS (EncoderShim | None): The encoder that is a part of a model, None for none."""
+    for node in model.walk():
+        for shim in node.shims:
+            if isinstance(shim, EncoderShim):
+                return shim
+    return None
 
 
 def require_shim(model: Model[Any, Any], nlp: Language, name: str) -> EncoderShim:

@@ -1,5 +1,6 @@
 """Record where a Doc's pieces are in its windows, to lead from hidden states back to the text."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,21 +61,27 @@ class LaidOutWordpieces(WordpieceBatch):
     They are part of all data that is made of a Doc's hidden states (by a layer mix, for instance),
     so that a head finds the layout however many layers are in between.
 
-    layout (Layout | None): The layout; None for wordpieces that were read back from bytes.
+    layout (Layout | Callable[[], Layout] | None): The layout, or what makes it when `layout_of`
+        asks for it; None if it is not known.
     """
 
-    layout: Layout | None = None
+    layout: Layout | Callable[[], Layout] | None = None
 
 
 def layout_of(data: TransformerData) -> Layout | None:
     """Find the layout of a Doc's windows.
 
     data (TransformerData): Data that was made of the Doc's hidden states.
-    RETURNS (Layout | None): The layout; None if the wordpieces were read back from bytes, or come
-        from a transformer of another package.
+    RETURNS (Layout | None): The layout; None if the wordpieces come from a transformer of another
+        package, or were read back from bytes by a component without its transformer.
+    RAISES (BertFamilyError): If they were read back from bytes, and are not those of the Doc.
     """
-    layout: Layout | None = getattr(data.wordpieces, "layout", None)
-    return layout
+    wordpieces = data.wordpieces
+    if not isinstance(wordpieces, LaidOutWordpieces):
+        return None
+    if callable(wordpieces.layout):
+        wordpieces.layout = wordpieces.layout()
+    return wordpieces.layout
 
 
 def make_layout(pieces: Pieces, windows: list[Window], tokenizer: PieceTokenizer) -> Layout:

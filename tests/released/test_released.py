@@ -1,5 +1,6 @@
 """The pipelines in the package load, are small, and predict correctly."""
 
+import gc
 import json
 
 import pytest
@@ -10,6 +11,8 @@ from typer.testing import CliRunner
 import spacy_bertfamily
 from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.released import COMBINED, RELEASED, find
+
+from ..util.every_component import COPIES, annotations
 
 COMPONENTS = {
     "en_minilm_qa": ["qa_transformer", "span_qa"],
@@ -142,14 +145,8 @@ def test_the_combined_pipeline_predicts_what_its_parts_predict(pipelines, combin
         component for components in COMPONENTS.values() for component in components
     ]
     doc = combined(PAIRS[0])
-    for name, labels in (
-        ("en_minilm_nli", ["entailment", "neutral"]),
-        ("en_minilm_similarity", ["similarity"]),
-    ):
-        alone = pipelines[name](PAIRS[0]).cats
-        assert {label: doc.cats[label] for label in labels} == pytest.approx(
-            {k: alone[k] for k in labels}, abs=1e-4
-        )
+    for scores, name in ((doc.cats, "en_minilm_nli"), (doc._.pair_scores, "en_minilm_similarity")):
+        assert scores == pytest.approx(pipelines[name](PAIRS[0]).cats, abs=1e-4)
     alone = pipelines["en_minilm_pos_ner"](TEXT)
     doc = combined(TEXT)
     assert [(t.tag_, t.pos_, str(t.morph), t.ent_type_) for t in doc] == [
@@ -164,6 +161,51 @@ def test_the_combined_pipeline_predicts_what_its_parts_predict(pipelines, combin
     assert answers[0].score == pytest.approx(answers[1].score, abs=1e-4)
 
 
+def test_the_best_category_of_the_combined_pipeline_is_a_label(combined):
+    for text, label in zip(PAIRS, ["entailment", "contradiction"]):
+        cats = combined(text).cats
+        assert max(cats, key=cats.get) == label
+    similarity = combined.get_pipe("similarity")
+    texts = ["The parcel has not arrived.", "A kettle costs nine pounds.", "The delivery is late."]
+    assert {index for index, _ in similarity.rank("My parcel is late.", texts, top_k=2)} == {0, 2}
+
+
+@pytest.mark.parametrize("name", ["en_minilm_nli", "en_minilm_similarity"])
+def test_single_texts_are_not_classified_as_pairs(name, pipelines, combined):
+    assert pipelines[name]("She lives in London.").cats == {}
+    doc = combined("She lives in London.")
+    assert (doc.cats, doc._.pair_scores) == ({}, {})
+
+
+def test_similarity_stays_on_its_scale(pipelines):
+    nlp = pipelines["en_minilm_similarity"]
+    similarity = nlp.get_pipe("similarity")
+    assert similarity.cfg["range"] == [0.0, 5.0]
+    texts = ["a", "no", "0 0 0 0", "A man is playing a guitar.", ""]
+    pairs = [(first, second) for first in texts for second in texts]
+    joined = [spacy_bertfamily.join_segments(*map(nlp.make_doc, pair)) for pair in pairs]
+    docs = list(nlp.get_pipe("similarity_transformer").pipe(joined))
+    unclipped = similarity.predict_unclipped(docs)
+    assert unclipped.min() < 0
+    found = [cats["similarity"] for cats in similarity.predict_pairs(pairs)]
+    assert (min(found), max(found) <= 5.0) == (0.0, True)
+
+
+@pytest.mark.parametrize("kind", COPIES)
+@pytest.mark.parametrize("name", RELEASED)
+def test_copies_predict_the_same(name, kind, pipelines):
+    texts = [*PAIRS, TEXT, "Who built it? [SEP] Ann built it in 1920."]
+    assert annotations(COPIES[kind](pipelines[name]), texts) == annotations(pipelines[name], texts)
+
+
+def test_a_component_that_is_held_alone_answers():
+    (answer,) = spacy_bertfamily.load("en_minilm_qa").get_pipe("span_qa").ask(TEXT, "Who built it?")
+    assert "Elspeth Muir" in answer.text
+    similarity = spacy_bertfamily.load("en_minilm_similarity").get_pipe("similarity")
+    gc.collect()
+    assert similarity.rank("My parcel is late.", ["A kettle.", "The delivery is late."])[0][0] == 1
+
+
 def test_the_backbone_is_in_memory_once(pipelines, combined):
     transformers = [
         component for name, component in combined.components if name.endswith("transformer")
@@ -176,6 +218,8 @@ def test_the_combined_pipeline_can_be_stored(combined, tmp_path):
     combined.to_disk(tmp_path / "all")
     again = spacy.load(tmp_path / "all")
     assert again(PAIRS[0]).cats == pytest.approx(combined(PAIRS[0]).cats, abs=1e-5)
+    scores = combined(PAIRS[0])._.pair_scores
+    assert again(PAIRS[0])._.pair_scores == pytest.approx(scores, abs=1e-5)
 
 
 def test_components_can_be_sourced_in_a_config():

@@ -1,6 +1,7 @@
 """Training that was interrupted and resumed ends with the same weights as without interruption."""
 
 import io
+import json
 import random
 
 import numpy as np
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.init_config.make import make_config
-from spacy_bertfamily.training.checkpoint import FILE, read_progress
+from spacy_bertfamily.training.checkpoint import FILE, comparable, config_sections, read_progress
 from spacy_bertfamily.training.loop import train
 
 from ..util.damage import spoil_file
@@ -127,6 +128,22 @@ def test_only_the_last_state_is_kept(config, tmp_path):
     run(config(), tmp_path / "out")
     state = tmp_path / "out" / "training-state"
     assert sorted(path.name for path in state.iterdir()) == [FILE, "step-9"]
+
+
+def test_a_setting_that_is_newer_than_the_checkpoint_has_its_default():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tagger")
+    text = config_sections(nlp)["components"]
+    older = json.loads(text)
+    del older["tagger"]["label_smoothing"]
+    changed = json.loads(text)
+    changed["tagger"]["label_smoothing"] = 0.1
+    current, old, other = (
+        comparable(nlp, "components", json.dumps(content))
+        for content in (json.loads(text), older, changed)
+    )
+    assert current == old != other
+    assert comparable(nlp, "corpora", None) is None
 
 
 def test_training_that_cannot_be_resumed_is_an_error(config, tmp_path):

@@ -1,6 +1,7 @@
 """The last update is in the weights before they are used or stored, whoever took part in it."""
 
 import copy
+import pickle
 
 import pytest
 import spacy
@@ -16,6 +17,8 @@ USES = {
     "to_bytes": lambda nlp, path: nlp.to_bytes(),
     "evaluate": lambda nlp, path: nlp.evaluate(nlp.examples),
     "use_params": lambda nlp, path: nlp.use_params({(-1, "W"): 0.0}).__enter__(),
+    "pickle": lambda nlp, path: pickle.dumps([component for _, component in nlp.pipeline]),
+    "deepcopy": lambda nlp, path: copy.deepcopy(nlp.get_pipe("transformer")),
     "next update": lambda nlp, path: nlp.update(nlp.examples, sgd=nlp.sgd, exclude=["tagger"]),
 }
 

@@ -11,20 +11,27 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ...annotation.segments import DEFAULT_SEPARATOR
+from ...annotation.pair_scores import CATS, install_extension, scores_in
+from ...annotation.segments import DEFAULT_SEPARATOR, segment_bounds
+from ...errors import Errors
 from ...transformer.listener import name_component, skip_update
-from ...transformer.upstream import find_shim
+from ...transformer.shim import EncoderShim
+from ...transformer.upstream import connected_shim, find_shim
 from ..base.settings import check_attribute
 from .examples import ExampleChecker, is_annotated, read_targets
 from .head_files import PairHeadFiles
 from .labels import ClassWeights, check_labels, learn_settings
 from .loss import LOSSES, OUTPUTS
 from .scorer import Scores, pair_classifier_score
-from .settings import DEFAULT_CONFIG, SCORE_WEIGHTS, make_cfg
+from .settings import DEFAULT_CONFIG, SCORE_WEIGHTS, check_output, make_cfg
 from .text_methods import PairTextMethods
 
 PairModel = Model[list[Doc], Floats2d]
 INIT_DOCS = 10  # the most Docs that the model is initialized with
+
+
+# When spaCy imports this module for its entry point: a process may read Docs without a component.
+install_extension()
 
 
 @Language.factory(
@@ -41,6 +48,9 @@ def make_pair_classifier(
     mode: str,
     threshold: float,
     class_weights: ClassWeights,
+    clip: bool,
+    pairs_only: bool,
+    assigns: str,
     scorer: Callable[..., Scores] | None,
 ) -> "PairClassifier":
     """Construct a PairClassifier.
@@ -55,6 +65,10 @@ def make_pair_classifier(
     class_weights (dict[str, float] | str | None): Weights of labels in the loss, 1 for those left
         out; `balanced` computes them from the training data, so that rare labels count as much as
         frequent ones.
+    clip (bool): With `regression`, whether numbers are clipped to the range of those in training.
+    pairs_only (bool): Whether Docs that are one text are left alone.
+    assigns (str): Where the scores are written: `doc.cats`; or `doc._.pair_scores`, which keeps
+        them apart from those of components that write to `doc.cats`.
     scorer (Callable | None): Usually `spacy-bertfamily.pair_classifier_scorer.v1`.
     RETURNS (PairClassifier): The component.
     """
@@ -65,6 +79,9 @@ def make_pair_classifier(
         mode=mode,
         threshold=threshold,
         class_weights=class_weights,
+        clip=clip,
+        pairs_only=pairs_only,
+        assigns=assigns,
         scorer=scorer,
     )
     component.attach_pipeline(nlp)
@@ -74,16 +91,21 @@ def make_pair_classifier(
 class PairClassifier(PairHeadFiles, PairTextMethods):
     """Classifies or scores pairs of texts, and single texts.
 
-    It sets `doc.cats`: a probability for each label, or one number. The logits of a Doc with
-    several windows are the mean of theirs. A Doc without tokens, or with numbers that are not
-    finite, gets 0 for each label, or the mean of the training data as its number. `threshold` and
-    `class_weights` can be changed in code; what was said last wins: config or code.
+    It sets `doc.cats`, or `doc._.pair_scores`: a probability for each label, or one number. The
+    logits of a Doc with several windows are the mean of theirs. A Doc without tokens, or with
+    numbers that are not finite, gets 0 for each label, or the mean of the training data as its
+    number. `threshold` and `class_weights` can be changed in code; what was said last wins: config
+    or code.
 
     vocab (Vocab): The shared vocabulary.
     model (Model[list[Doc], Floats2d]): A `spacy-bertfamily.PairClassifier.v1`.
     name (str): The component's name.
-    mode, threshold, class_weights, scorer: As in `make_pair_classifier`.
+    mode, threshold, class_weights, clip, pairs_only, assigns, scorer: As in `make_pair_classifier`.
     """
+
+    clip: bool = False
+    pairs_only: bool = False
+    assigns: str = CATS
 
     def __init__(
         self,
@@ -94,6 +116,9 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
         mode: str = "exclusive",
         threshold: float = 0.5,
         class_weights: ClassWeights = None,
+        clip: bool = False,
+        pairs_only: bool = False,
+        assigns: str = CATS,
         scorer: Callable[..., Scores] | None = pair_classifier_score,
     ):
         self.vocab = vocab
@@ -104,6 +129,10 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
         self.configured = {"mode": mode, "threshold": threshold, "class_weights": class_weights}
         self.cfg = {**make_cfg(mode, threshold), "class_weights": class_weights}
         self.note_configured()
+        check_output(name, mode, clip, assigns)
+        self.clip = clip
+        self.pairs_only = pairs_only
+        self.assigns = assigns
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute. It is an error if there is none of that name, but for subclasses."""
@@ -116,6 +145,29 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
 
         docs (Iterable[Doc]): The Docs.
         RETURNS (Floats2d): Probabilities, or numbers for regression, `(docs, labels)`.
+        RAISES (BertFamilyError): If numbers are to be clipped to a range that is not known.
+        """
+        return self.clip_scores(self.predict_unclipped(docs))
+
+    def clip_scores(self, scores: Floats2d) -> Floats2d:
+        """Clip scores to the range of training, if the settings say so.
+
+        scores (Floats2d): The scores, `(docs, labels)`.
+        RETURNS (Floats2d): The scores, clipped or as they are.
+        RAISES (BertFamilyError): If the range is not known.
+        """
+        if not self.clip:
+            return scores
+        if self.cfg["range"] is None:
+            raise Errors.B231(name=self.name)
+        clipped: Floats2d = self.model.ops.xp.clip(scores, *self.cfg["range"])
+        return clipped
+
+    def predict_unclipped(self, docs: Iterable[Doc]) -> Floats2d:
+        """Score Docs without changing them, and without clipping.
+
+        docs (Iterable[Doc]): The Docs.
+        RETURNS (Floats2d): As `predict`.
         """
         docs = list(docs)
         self._require_labels()
@@ -130,13 +182,32 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
         return scaled
 
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
-        """Set `doc.cats`; categories of other components stay.
+        """Set the scores where `assigns` says; those of other components stay.
+
+        With `pairs_only`, Docs that are one text are left alone.
 
         docs (Iterable[Doc]): The Docs.
         scores (Floats2d): What `predict` returned for them.
         """
+        separator = self._separator(connected_shim(self.model))
         for doc, row in zip(docs, self.model.ops.to_numpy(scores).tolist()):
-            doc.cats.update(zip(self.labels, row))
+            if self.pairs_only and segment_bounds(doc, separator) is None:
+                continue
+            scores_in(doc, self.assigns).update(zip(self.labels, row))
+
+    def _separator(self, shim: EncoderShim | None) -> str | None:
+        """RETURNS (str | None): The separator of a transformer, or else that of most."""
+        return DEFAULT_SEPARATOR if shim is None else shim.settings.separator
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Scores:
+        """Score a batch of examples.
+
+        examples (Iterable[Example]): The examples.
+        **kwargs (Any): Arguments of the scorer, in the place of the component's settings.
+        RETURNS (dict[str, Any]): The scores; see `pair_classifier_score`.
+        """
+        scores: Scores = super().score(examples, **{"assigns": self.assigns, **kwargs})
+        return scores
 
     def initialize(
         self,
@@ -155,8 +226,9 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
         """
         validate_get_examples(get_examples, "PairClassifier.initialize")
         shim = find_shim(self.model, nlp)
-        separator = DEFAULT_SEPARATOR if shim is None else shim.settings.separator
-        checker = ExampleChecker(self.name, self.mode, separator, labels)
+        checker = ExampleChecker(
+            self.name, self.mode, self._separator(shim), labels, self.pairs_only
+        )
         examples = checker.check(get_examples())
         checker.check_pairs(examples)
         found = {label for example in examples for label in example.reference.cats}

@@ -28,12 +28,14 @@ class ExampleChecker:
     mode (str): The component's mode.
     separator (str | None): The separator of the transformer.
     labels (Sequence[str] | None): The labels that are allowed, None for all.
+    pairs_only (bool): Whether all annotated examples must be pairs.
     """
 
     name: str
     mode: str
     separator: str | None = DEFAULT_SEPARATOR
     labels: Sequence[str] | None = None
+    pairs_only: bool = False
 
     def check(self, examples: Iterable[Example]) -> list[Example]:
         """Check the annotation of examples.
@@ -52,16 +54,20 @@ class ExampleChecker:
         """Check that all annotated examples are pairs, or none, and that they split as annotated.
 
         examples (Sequence[Example]): The examples.
-        RAISES (BertFamilyError): If some are pairs and others are not, or if a text splits at
-            another place than the annotation says.
+        RAISES (BertFamilyError): If some are pairs and others are not, or none is although all must
+            be, or if a text splits at another place than the annotation says.
         """
         for index, example in enumerate(examples):
             self._check_segments(index, example)
         used = [(i, eg.predicted) for i, eg in enumerate(examples) if is_annotated(eg)]
         singles = [(i, doc) for i, doc in used if segment_bounds(doc, self.separator) is None]
-        if singles and len(singles) < len(used):
-            index, doc = singles[0]
+        if not singles:
+            return
+        index, doc = singles[0]
+        if len(singles) < len(used):
             self._fail(Errors.B101, index, doc, separator=self.separator or DEFAULT_SEPARATOR)
+        if self.pairs_only:
+            self._fail(Errors.B232, index, doc)
 
     def _check_labels(self, index: int, example: Example) -> None:
         if self.labels is None:

@@ -91,7 +91,7 @@ class PairHeadFiles(HeadFiles, PairLabels):
             self.add_label(label)
         for layer, (W, b) in zip(self.head_layers(), head.layers):
             put_linear(layer, W, b)
-        self.cfg.update(mean=0.0, scale=1.0)
+        self.cfg.update(mean=0.0, scale=1.0, range=None)
 
     def _copy_pooler(self, shim: EncoderShim | None) -> None:
         """Copy the weights of the backbone's pooler to the head.

@@ -142,8 +142,8 @@ def learn_settings(
     labels (Sequence[str]): The component's labels.
     class_weights (dict[str, float] | str | None): The setting.
     targets, mask (np.ndarray): The annotation, `(examples, labels)`.
-    RETURNS (dict[str, Any]): `weights` by label; with `regression` also `mean` and `scale` of the
-        numbers.
+    RETURNS (dict[str, Any]): `weights` by label; with `regression` also `mean`, `scale` and
+        `range` of the numbers.
     RAISES (BertFamilyError): If the setting is not allowed.
     """
     weights = label_weights(name, mode, labels, class_weights, targets, mask)
@@ -156,6 +156,7 @@ def learn_settings(
         "weights": weights,
         "mean": float(numbers.mean()),
         "scale": float(numbers.std()) or 1.0,
+        "range": [float(numbers.min()), float(numbers.max())],
     }
 
 

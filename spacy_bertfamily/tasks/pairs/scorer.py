@@ -9,6 +9,8 @@ from spacy.scorer import Scorer
 from spacy.training import Example
 from spacy.util import registry
 
+from ...annotation.pair_scores import CATS, gold_or_pair_scores, scores_in
+
 Scores = dict[str, Any]
 
 
@@ -24,9 +26,10 @@ def pair_classifier_score(
     labels: Sequence[str],
     mode: str,
     threshold: float = 0.5,
+    assigns: str = CATS,
     **kwargs: Any,
 ) -> Scores:
-    """Score `doc.cats`.
+    """Score `doc.cats`, or other predicted scores against it.
 
     Examples without any of the labels are not annotated, and are left out. Without annotated
     examples all scores are None.
@@ -35,6 +38,7 @@ def pair_classifier_score(
     labels (Sequence[str]): The component's labels; others are ignored.
     mode (str): `exclusive`, `multilabel` or `regression`.
     threshold (float): With `multilabel`, the least score with which a label counts as predicted.
+    assigns (str): Where the predicted scores are: `doc.cats` or `doc._.pair_scores`.
     RETURNS (dict[str, Any]): What spaCy's `Scorer.score_cats` returns, `cats_acc` (the share of
         Docs with all labels right) and `cats_mcc` (Matthews' correlation, with `multilabel` over
         single decisions). With `regression`: `cats_pearson`, `cats_spearman`, and `cats_score`,
@@ -44,16 +48,18 @@ def pair_classifier_score(
         example for example in examples if any(label in example.reference.cats for label in labels)
     ]
     if mode == "regression":
-        return _score_regression(annotated, labels)
+        return _score_regression(annotated, labels, assigns)
     multi_label = mode == "multilabel"
+    if assigns != CATS:
+        kwargs["getter"] = gold_or_pair_scores
     scores: Scores = Scorer.score_cats(
         annotated, "cats", labels=labels, multi_label=multi_label, threshold=threshold, **kwargs
     )
     scores.update(cats_acc=None, cats_mcc=None)
     if not annotated:
         return scores
-    gold = _values(annotated, labels, "reference")
-    predicted = _values(annotated, labels, "predicted")
+    gold = _gold_values(annotated, labels)
+    predicted = _predicted_values(annotated, labels, assigns)
     if multi_label:
         scores.update(_score_multilabel(gold, predicted, threshold))
     else:
@@ -79,13 +85,13 @@ def _score_multilabel(gold: np.ndarray, predicted: np.ndarray, threshold: float)
     return {"cats_acc": float(is_right.all(axis=1).mean()), "cats_mcc": correlation}
 
 
-def _score_regression(examples: list[Example], labels: Sequence[str]) -> Scores:
+def _score_regression(examples: list[Example], labels: Sequence[str], assigns: str) -> Scores:
     keys = ("cats_score", "cats_pearson", "cats_spearman")
     scores: Scores = {"cats_score_desc": "Spearman", **dict.fromkeys(keys)}
     if not examples:
         return scores
-    gold = _values(examples, labels, "reference")[:, 0]
-    predicted = np.nan_to_num(_values(examples, labels, "predicted")[:, 0])
+    gold = _gold_values(examples, labels)[:, 0]
+    predicted = np.nan_to_num(_predicted_values(examples, labels, assigns)[:, 0])
     pearson = spearman = 0.0
     if np.ptp(gold) and np.ptp(predicted):
         pearson = float(stats.pearsonr(gold, predicted).statistic)
@@ -93,18 +99,24 @@ def _score_regression(examples: list[Example], labels: Sequence[str]) -> Scores:
     return {**scores, "cats_score": spearman, "cats_pearson": pearson, "cats_spearman": spearman}
 
 
-def _values(examples: list[Example], labels: Sequence[str], side: str) -> np.ndarray:
-    """Read `doc.cats` as an array.
+def _gold_values(examples: list[Example], labels: Sequence[str]) -> np.ndarray:
+    """RETURNS (np.ndarray): The gold scores; see `_as_array`."""
+    return _as_array([example.reference.cats for example in examples], labels)
 
-    examples (list[Example]): The examples.
+
+def _predicted_values(examples: list[Example], labels: Sequence[str], assigns: str) -> np.ndarray:
+    """RETURNS (np.ndarray): The predicted scores; see `_as_array`."""
+    return _as_array([scores_in(example.predicted, assigns) for example in examples], labels)
+
+
+def _as_array(scores: list[dict[str, float]], labels: Sequence[str]) -> np.ndarray:
+    """Make an array of scores.
+
+    scores (list[dict[str, float]]): The scores of each Doc by label.
     labels (Sequence[str]): The labels.
-    side (str): `reference` or `predicted`.
-    RETURNS (np.ndarray): The values, `(examples, labels)`; NaN where a Doc has none.
+    RETURNS (np.ndarray): The values, `(docs, labels)`; NaN where a Doc has none.
     """
-    rows = []
-    for example in examples:
-        cats = getattr(example, side).cats
-        rows.append([cats.get(label, np.nan) for label in labels])
+    rows = [[of_doc.get(label, np.nan) for label in labels] for of_doc in scores]
     return np.array(rows, dtype="float64")
 
 

@@ -3,6 +3,7 @@
 from numbers import Real
 from typing import Any
 
+from ...annotation.pair_scores import PLACES
 from ...errors import Errors
 
 MODES = ("exclusive", "multilabel", "regression")
@@ -12,6 +13,9 @@ DEFAULT_CONFIG = """
 mode = "exclusive"
 threshold = 0.5
 class_weights = null
+clip = false
+pairs_only = false
+assigns = "doc.cats"
 
 [pair_classifier.scorer]
 @scorers = "spacy-bertfamily.pair_classifier_scorer.v1"
@@ -55,7 +59,7 @@ def make_cfg(mode: str, threshold: float) -> dict[str, Any]:
     mode (str): One of `MODES`.
     threshold (float): From 0 to 1.
     RETURNS (dict[str, Any]): The settings, and what `initialize` learns: the labels, their weights,
-        and the mean and the scale of numbers.
+        and the mean, the scale and the range of numbers.
     RAISES (BertFamilyError): If a setting is not allowed.
     """
     if mode not in MODES:
@@ -68,4 +72,18 @@ def make_cfg(mode: str, threshold: float) -> dict[str, Any]:
         "weights": {},
         "mean": 0.0,
         "scale": 1.0,
+        "range": None,
     }
+
+
+def check_output(name: str, mode: str, clip: bool, assigns: str) -> None:
+    """Check the settings that say what is written, and where.
+
+    name (str): The component's name.
+    mode, clip, assigns: As in `make_pair_classifier`.
+    RAISES (BertFamilyError): If a setting is not allowed.
+    """
+    if assigns not in PLACES:
+        raise Errors.B004(setting="assigns", value=assigns, allowed=f"one of {', '.join(PLACES)}")
+    if clip and mode != "regression":
+        raise Errors.B230(name=name, mode=mode)

@@ -1,11 +1,15 @@
 """The methods of `pair_classifier` that take texts, and the checks of what they are given."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from itertools import takewhile
+from typing import Any, cast
 
 import numpy as np
 from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import minibatch
 from spacy_transformers.pipeline_component import Transformer
+from thinc.types import Floats2d
 
 from ...annotation.segments import join_segments
 from ...errors import Errors
@@ -16,6 +20,14 @@ from .labels import PairLabels
 
 class PairTextMethods(PipelineAware, PairLabels):
     """The methods of the pair classifier that take texts."""
+
+    def predict_unclipped(self, docs: Iterable[Doc]) -> Floats2d:
+        """RETURNS (Floats2d): Scores before they are clipped, `(docs, labels)`."""
+        raise NotImplementedError
+
+    def clip_scores(self, scores: Floats2d) -> Floats2d:
+        """RETURNS (Floats2d): Scores, clipped if the settings say so."""
+        raise NotImplementedError
 
     def predict_pairs(
         self,
@@ -30,16 +42,15 @@ class PairTextMethods(PipelineAware, PairLabels):
         batch_size (int | None): The number of pairs to buffer. Defaults to the pipeline's own.
         nlp (Language | None): The pipeline that holds this component. It is needed only if that is
             not the one the component was made for.
-        RETURNS (list[dict[str, float]]): `doc.cats` of each pair, in order.
+        RETURNS (list[dict[str, float]]): The scores of each pair by label, in order.
         RAISES (BertFamilyError): If something is not a pair of texts.
         """
         nlp = self.require_pipeline("predict_pairs", nlp)
         if not is_iterable(pairs):
             raise Errors.B118(name=self.name, given=type(pairs).__name__)
-        return [
-            {label: cats[label] for label in self.labels}
-            for cats in predict_cats(nlp, self.name, pairs, batch_size)
-        ]
+        scores = self.clip_scores(self._predict_pairs(nlp, pairs, batch_size))
+        rows = self.model.ops.to_numpy(scores).tolist()
+        return [dict(zip(self.labels, row)) for row in rows]
 
     def rank(
         self,
@@ -60,7 +71,7 @@ class PairTextMethods(PipelineAware, PairLabels):
         batch_size (int | None): As in `predict_pairs`.
         nlp (Language | None): As in `predict_pairs`.
         RETURNS (list[tuple[int, float]]): Index in `texts` and score, best first. Texts with equal
-            scores keep their order.
+            scores keep their order, unless the scores were clipped.
         RAISES (BertFamilyError): If the label is unknown or has to be given, or if something is not
             a text.
         """
@@ -75,31 +86,54 @@ class PairTextMethods(PipelineAware, PairLabels):
         if not is_iterable(texts):
             raise Errors.B119(name=self.name, given=type(texts).__name__)
         pairs = ((query, text) for text in texts)
-        scores = [cats[label] for cats in predict_cats(nlp, self.name, pairs, batch_size)]
-        return best_first(scores, top_k)
+        column = labels.index(label)
+        unclipped = self._predict_pairs(nlp, pairs, batch_size)
+        scores = self.model.ops.to_numpy(self.clip_scores(unclipped))[:, column]
+        order = best_first(self.model.ops.to_numpy(unclipped)[:, column], top_k)
+        return [(index, float(scores[index])) for index, _ in order]
+
+    def _predict_pairs(
+        self, nlp: Language, pairs: Iterable[tuple[str, str]], batch_size: int | None
+    ) -> Floats2d:
+        """Run pairs through a pipeline's transformers and this component.
+
+        nlp (Language): The pipeline.
+        pairs (Iterable[tuple[str, str]]): The pairs of texts.
+        batch_size (int | None): The number of pairs to buffer.
+        RETURNS (Floats2d): The scores before they are clipped, `(pairs, labels)`.
+        RAISES (BertFamilyError): If something is not a pair of texts.
+        """
+        docs = pair_docs(nlp, self, pairs, batch_size)
+        batches = minibatch(docs, nlp.batch_size if batch_size is None else batch_size)
+        scores = [self.predict_unclipped(batch) for batch in batches]
+        if not scores:
+            return self.model.ops.alloc2f(0, len(self.labels))
+        joined: Floats2d = self.model.ops.xp.vstack(scores)
+        return joined
 
 
-def predict_cats(
-    nlp: Language, name: str, pairs: Iterable[tuple[str, str]], batch_size: int | None = None
-) -> Iterator[dict[str, float]]:
-    """Run pairs through a pipeline's transformers and one component.
+def pair_docs(
+    nlp: Language,
+    component: PairTextMethods,
+    pairs: Iterable[tuple[str, str]],
+    batch_size: int | None = None,
+) -> Iterator[Doc]:
+    """Run pairs through the transformers before a component.
 
     nlp (Language): The pipeline.
-    name (str): The component's name.
+    component (PairTextMethods): The component.
     pairs (Iterable[tuple[str, str]]): The pairs of texts.
     batch_size (int | None): The number of pairs to buffer.
-    YIELDS (dict[str, float]): `doc.cats` of each.
+    YIELDS (Doc): A Doc of each pair.
     RAISES (BertFamilyError): If something is not a pair of texts.
     """
-    needless = [
-        other
-        for other, component in nlp.pipeline
-        if other != name and not isinstance(component, Transformer)
-    ]
-    texts = (check_pair(name, index, pair) for index, pair in enumerate(pairs))
+    own = cast(object, component)
+    before = list(takewhile(lambda named: named[1] is not own, nlp.components))
+    needed = {name for name, other in before if isinstance(other, Transformer)}
+    needless = [name for name in nlp.pipe_names if name not in needed]
+    texts = (check_pair(component.name, index, pair) for index, pair in enumerate(pairs))
     docs = (join_segments(nlp.make_doc(first), nlp.make_doc(second)) for first, second in texts)
-    for doc in nlp.pipe(docs, batch_size=batch_size, disable=needless):
-        yield doc.cats
+    yield from nlp.pipe(docs, batch_size=batch_size, disable=needless)
 
 
 def check_pair(name: str, index: int, pair: Any) -> tuple[str, str]:

@@ -4,7 +4,6 @@ import gc
 import pickle
 import weakref
 
-import pytest
 import spacy
 from numpy.testing import assert_allclose
 
@@ -69,8 +68,8 @@ def test_the_pipeline_is_not_kept_alive(make_pipeline, make_examples):
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
     component, reference = nlp.get_pipe("pair_classifier"), weakref.ref(nlp)
+    expected = component.predict_pairs([("a", "b")])
     del nlp
     gc.collect()
     assert reference() is None
-    with pytest.raises(ValueError, match="B110.*nlp=nlp"):
-        component.predict_pairs([("a", "b")])
+    assert component.predict_pairs([("a", "b")]) == expected
