@@ -1,6 +1,7 @@
 """The command `evaluate`: `spacy evaluate`, and the scores that it does not print."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import typer
@@ -59,9 +60,9 @@ def evaluate_command(
     from spacy.cli.evaluate import evaluate
 
     import_code(code)
-    with exit_on_error(f"Cannot evaluate {Path(pipeline)}"):
+    with exit_on_error(f"Cannot evaluate {Path(pipeline)}"), TemporaryDirectory() as folder:
         scores = evaluate(
-            find_pipeline(pipeline),
+            find_pipeline(pipeline, folder),
             data,
             output=output,
             use_gpu=gpu_id,
@@ -80,11 +81,21 @@ def evaluate_command(
         print_scores(scores, "All scores", (*PRINTED, f"spans_{spans_key}_per_type"))
 
 
-def find_pipeline(pipeline: str) -> str:
-    """RETURNS (str): What `spacy.load` finds the pipeline by; a folder for a released name."""
+def find_pipeline(pipeline: str, folder: str) -> str:
+    """Find what `spacy.load` knows a pipeline by.
+
+    pipeline (str): Folder, package or released name.
+    folder (str): An empty folder, for a pipeline that is combined when it is loaded.
+    RETURNS (str): Folder or package.
+    """
     from .. import released
 
-    return str(released.find(pipeline)) if pipeline in released.NAMES else pipeline
+    if pipeline in released.RELEASED:
+        return str(released.find(pipeline))
+    if pipeline == released.COMBINED:
+        released.load(pipeline).to_disk(folder)
+        return folder
+    return pipeline
 
 
 def print_scores(scores: dict[str, Any], title: str, printed: tuple[str, ...]) -> None:

@@ -7,7 +7,6 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 from spacy.training import Corpus
-from spacy.util import load_model
 from typer.testing import CliRunner
 
 from spacy_bertfamily import released
@@ -53,6 +52,7 @@ def corpus(tmp_path):
     [
         ("en_minilm_qa", ["qa_em", "qa_f1", "qa_has_ans_f1", "qa_no_ans_em", "qa_best_threshold"]),
         ("en_minilm_similarity", ["cats_score", "cats_pearson", "cats_spearman"]),
+        ("en_minilm_all", ["qa_em", "qa_f1", "cats_score"]),
     ],
 )
 def test_the_scores_of_our_components_are_printed_and_written(corpus, tmp_path, name, expected):
@@ -64,7 +64,7 @@ def test_the_scores_of_our_components_are_printed_and_written(corpus, tmp_path, 
         assert printed[score] == [f"{written[score]:.4f}"]
     # what spaCy prints is printed too
     assert {"TOK", "SPEED"} <= printed.keys()
-    nlp = load_model(released.find(name))
+    nlp = released.load(name)
     direct = nlp.evaluate(list(Corpus(corpus)(nlp)))
     assert {score: direct[score] for score in expected} == pytest.approx(
         {score: written[score] for score in expected}
