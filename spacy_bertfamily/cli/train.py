@@ -102,8 +102,8 @@ def print_finished(output: Path) -> None:
 
     output (Path): The output folder.
     """
-    msg.info(
-        f"The training in {output} had finished already; nothing was added to it.",
+    hint = (
         "To train on, raise the setting that ended it: --training.max_steps, --training.max_epochs "
-        "or --training.patience. The learn rate may be 0 there: a schedule ends at its total_steps.",
+        "or --training.patience. A learn rate that falls to 0 does not rise again, though."
     )
+    msg.info(f"The training in {output} had finished already; nothing was added to it.", hint)

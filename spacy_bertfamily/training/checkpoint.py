@@ -154,9 +154,7 @@ def read_progress(folder: Path, nlp: Language) -> Progress:
     tensors = load_file(step_folder / TENSORS)
     epochs = sum(name.startswith(ORDER) for name in tensors)
     orders = [tensors[f"{ORDER}{i}"] for i in range(epochs)]
-    return Progress(
-        content["step"], content["scores"], orders, digests, content.get("last_step")
-    )
+    return Progress(content["step"], content["scores"], orders, digests, content.get("last_step"))
 
 
 def read_step(folder: Path) -> int | None:

@@ -347,9 +347,7 @@ def test_a_training_that_ends_between_two_evaluations_is_finished(config, tmp_pa
     assert not train(
         init_nlp(config(max_steps=5)), tmp_path / "out", resume=True, stdout=io.StringIO()
     )
-    assert train(
-        init_nlp(config(max_steps=6)), tmp_path / "out", resume=True, stdout=io.StringIO()
-    )
+    assert train(init_nlp(config(max_steps=6)), tmp_path / "out", resume=True, stdout=io.StringIO())
 
 
 def test_a_training_is_not_resumed_before_its_state(config, tmp_path):
