@@ -576,6 +576,18 @@ class Errors:
         "'model-best' and 'model-last' beside it are pipelines of their own, and can be loaded."
     )
 
+    B327 = Error(
+        "The training cannot be resumed from step {step} with other data than it was begun with: "
+        "{names} changed. They may be read from another path, but must be the same texts with the "
+        "same annotations in the same order, and a reader that changes them at random must use the "
+        "seed. Restore them, or train anew without --resume."
+    )
+    B328 = Error(
+        "The training ends at step {last_step} with these settings, but its checkpoint is of step "
+        "{step}, so there is nothing to resume. Set max_steps, max_epochs and patience at least as "
+        "high as they were; 'model-last' and 'model-best' are as that training left them."
+    )
+
     # Trained pipelines
     B114 = Error(
         "No trained pipeline {name!r} lies in spacy-bertfamily. There are: {allowed}. Load others "

@@ -7,6 +7,7 @@ from .adapters import adapters_cli
 from .ask import ask_command
 from .compare import compare_command
 from .convert import convert_command
+from .evaluate import evaluate_command
 from .info import info_command
 from .init_config import init_config_command
 from .layers import layers_command
@@ -30,5 +31,6 @@ bertfamily_cli.command("info")(info_command)
 bertfamily_cli.command("layers")(layers_command)
 bertfamily_cli.command("compare", context_settings=WITH_OVERRIDES)(compare_command)
 bertfamily_cli.command("train", context_settings=WITH_OVERRIDES)(train_command)
+bertfamily_cli.command("evaluate")(evaluate_command)
 bertfamily_cli.command("plot-log")(plot_log_command)
 bertfamily_cli.add_typer(adapters_cli)

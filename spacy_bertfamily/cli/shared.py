@@ -64,7 +64,7 @@ def read_overrides(args: list[str]) -> dict[str, Any]:
     from spacy.cli._util import NoSuchOption, parse_config_overrides
 
     try:
-        return parse_config_overrides(args)
+        return parse_config_overrides(list(args))  # which it empties
     except NoSuchOption as e:
         hint = "Settings of the config have a dot in their names: --training.max_steps 100."
         msg.fail(e.message, hint)

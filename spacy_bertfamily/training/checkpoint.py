@@ -8,7 +8,7 @@ the order of the examples in each epoch.
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from safetensors.numpy import load_file, save_file
 from spacy.language import Language
 from thinc.api import Optimizer, to_numpy
 
-from ..errors import Errors
+from ..errors import BertFamilyError, Errors
 from ..files import write_atomically
+from .data_digests import TRAIN
 from .optimizer_keys import keys_by_owner, names_by_key
 from .random_state import Tensors, get_random_state, set_random_state
 
@@ -42,11 +43,34 @@ class Progress:
     scores (list[float]): The main scores of all evaluations.
     orders (list[np.ndarray]): For each epoch, the order of the examples, as indices into the
         corpus.
+    digests (dict[str, str]): The digests of the data, as `digest_data` makes them. Empty if the
+        checkpoint was written before there were any.
+    last_step (int | None): The step at which training ended; None if it was interrupted.
     """
 
     step: int
     scores: list[float]
     orders: list[np.ndarray[Any, Any]]
+    digests: dict[str, str] = field(default_factory=dict)
+    last_step: int | None = None
+
+    @property
+    def end(self) -> int:
+        """RETURNS (int): The last step that is known to have been made."""
+        return self.step if self.last_step is None else self.last_step
+
+    def changed_data(self, digests: dict[str, str], size: int) -> list[str]:
+        """Find out which data are not those of this training.
+
+        digests (dict[str, str]): The digests of the data now.
+        size (int): The number of training examples now.
+        RETURNS (list[str]): The names of the data that have changed.
+        """
+        if self.digests:
+            return [name for name, digest in self.digests.items() if digests.get(name) != digest]
+        # of the corpora of an old checkpoint, only the number of training examples is known
+        sizes = {len(order) for order in self.orders}
+        return [TRAIN] if sizes - {size} else []
 
 
 def save_checkpoint(folder: Path, nlp: Language, optimizer: Optimizer, progress: Progress) -> None:
@@ -72,14 +96,30 @@ def save_checkpoint(folder: Path, nlp: Language, optimizer: Optimizer, progress:
         "step": progress.step,
         "scores": progress.scores,
         "config": config_sections(nlp),
+        "digests": progress.digests,
         "updates": {names[key]: count for key, count in optimizer.nr_update.items()},
         "numpy": numpy_rest,
     }
-    signed = {**content, DIGEST: _digest(step_folder, content)}
-    write_atomically(folder / FILE, json.dumps(signed).encode("utf8"))
+    _write_content(folder, step_folder, content)
     for other in folder.glob("step-*"):
         if other != step_folder:
             shutil.rmtree(other)
+
+
+def mark_finished(folder: Path, last_step: int) -> None:
+    """Note in a checkpoint that its training was not interrupted.
+
+    folder (Path): The folder of the checkpoint.
+    last_step (int): The step at which training ended, at or after that of the checkpoint.
+    RAISES (BertFamilyError): If the checkpoint is damaged.
+    """
+    content, step_folder = _read_content(folder)
+    _write_content(folder, step_folder, {**content, "last_step": last_step})
+
+
+def _write_content(folder: Path, step_folder: Path, content: dict[str, Any]) -> None:
+    signed = {**content, DIGEST: _digest(step_folder, content)}
+    write_atomically(folder / FILE, json.dumps(signed).encode("utf8"))
 
 
 def _optimizer_tensors(optimizer: Optimizer, names: dict[tuple[int, str], str]) -> Tensors:
@@ -96,7 +136,8 @@ def read_progress(folder: Path, nlp: Language) -> Progress:
     """Read how far an interrupted training had come.
 
     folder (Path): The folder of the checkpoint.
-    nlp (Language): The pipeline, whose config must be the one of the interrupted training.
+    nlp (Language): The pipeline, whose config must be the one of the interrupted training. If the
+        checkpoint has digests of the corpora, they are compared instead of how they are read.
     RETURNS (Progress): How far it had come.
     RAISES (BertFamilyError): If there is no checkpoint, it is damaged, or its config was another.
     """
@@ -104,14 +145,26 @@ def read_progress(folder: Path, nlp: Language) -> Progress:
         raise Errors.B315(folder=str(folder))
     content, step_folder = _read_content(folder)
     new = config_sections(nlp)
+    digests = content.get("digests", {})
     for section, old in content["config"].items():
-        if comparable(nlp, section, old) != comparable(nlp, section, new.get(section)):
+        is_digested = section == "corpora" and digests
+        before, now = comparable(nlp, section, old), comparable(nlp, section, new.get(section))
+        if before != now and not is_digested:
             free = ", ".join(CHANGEABLE)
             raise Errors.B316(folder=str(folder), section=section, free=free)
     tensors = load_file(step_folder / TENSORS)
     epochs = sum(name.startswith(ORDER) for name in tensors)
     orders = [tensors[f"{ORDER}{i}"] for i in range(epochs)]
-    return Progress(content["step"], content["scores"], orders)
+    return Progress(content["step"], content["scores"], orders, digests, content.get("last_step"))
+
+
+def read_step(folder: Path) -> int | None:
+    """RETURNS (int | None): The step of the checkpoint in a folder; None if it cannot be used."""
+    try:
+        content, _ = _read_content(folder)
+    except BertFamilyError:
+        return None
+    return int(content["step"])
 
 
 def _read_content(folder: Path) -> tuple[dict[str, Any], Path]:

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -15,7 +15,14 @@ from spacy.util import registry, resolve_dot_names
 from thinc.api import fix_random_seed, set_gpu_allocator
 
 from ..errors import Errors
-from .checkpoint import Progress, read_progress, restore_checkpoint, save_checkpoint
+from .checkpoint import (
+    Progress,
+    mark_finished,
+    read_progress,
+    restore_checkpoint,
+    save_checkpoint,
+)
+from .data_digests import Reader, digest_data
 
 # The folder of the checkpoint, inside the output folder.
 CHECKPOINT = "training-state"
@@ -38,6 +45,8 @@ class Replay:
         self.recorded = recorded or Progress(-1, [], [])
         self.scores: list[float] = []
         self.orders: list[np.ndarray[Any, Any]] = []
+        self.digests: dict[str, str] = {}
+        self.step = -1
         self._examples: list[Example] = []
 
     # What spaCy's loop uses of a pipeline
@@ -71,9 +80,19 @@ class Replay:
         self.scores.append(result[0])
         return result
 
-    def read(self, corpus: Callable[[Language], Iterable[Example]]) -> list[Example]:
-        """RETURNS (list[Example]): The examples of the corpus, in its own order."""
+    def read(self, corpus: Reader, dev_corpus: Reader) -> list[Example]:
+        """Read the training examples, and digest the data.
+
+        corpus (Callable[[Language], Iterable[Example]]): The reader of the training examples.
+        dev_corpus (Callable[[Language], Iterable[Example]]): The reader of the evaluation examples.
+        RETURNS (list[Example]): The training examples, in the order of the corpus.
+        RAISES (BertFamilyError): If a corpus is not the one of the interrupted training.
+        """
         self._examples = list(corpus(self.nlp))
+        self.digests = digest_data(self.nlp, self._examples, dev_corpus)
+        changed = self.recorded.changed_data(self.digests, len(self._examples))
+        if changed:
+            raise Errors.B327(names=" and ".join(changed), step=self.recorded.step)
         return list(self._examples)
 
     def order(self, examples: list[Example]) -> list[Example]:
@@ -98,7 +117,7 @@ def train(
     use_gpu: int = -1,
     stdout: IO[str] = sys.stdout,
     stderr: IO[str] = sys.stderr,
-) -> None:
+) -> bool:
     """Train a pipeline as `spacy.training.loop.train` does, with a checkpoint at each evaluation.
 
     nlp (Language): The pipeline, initialized with its full config.
@@ -106,8 +125,9 @@ def train(
     resume (bool): Resume from the checkpoint in `output`.
     use_gpu (int): The GPU, which is active already; -1 for the CPU.
     stdout, stderr (IO[str]): For the logger.
-    RAISES (BertFamilyError): If there is no checkpoint, its config is another one, or a training
-        with this config cannot be resumed.
+    RETURNS (bool): False if the resumed training had already ended at the step where it ends now.
+    RAISES (BertFamilyError): If there is no checkpoint, its config or corpora are others, or a
+        training with this config cannot be resumed.
     """
     config = nlp.config.interpolate()
     if config["training"]["max_epochs"] < 0 or config["training"]["seed"] is None:
@@ -130,6 +150,11 @@ def train(
         finalize()
         if not replay.is_active:
             save(False)
+    if replay.is_active:
+        raise Errors.B328(step=replay.recorded.step, last_step=replay.step)
+    if replay.step >= 0:  # there was at least one batch
+        mark_finished(output / CHECKPOINT, replay.step)
+    return replay.step > replay.recorded.end
 
 
 def run_steps(
@@ -152,6 +177,7 @@ def run_steps(
     """
     nlp, optimizer = replay.nlp, settings["optimizer"]
     for _, info, is_best in iterate_steps(replay, config, settings):
+        replay.step = info["step"]
         if replay.is_active:
             if info["step"] == replay.recorded.step:
                 restore_checkpoint(output / CHECKPOINT, nlp, optimizer)
@@ -164,7 +190,7 @@ def run_steps(
             spacy_loop.update_meta(settings, nlp, info)
         save(is_best)
         info["output_path"] = str(output / spacy_loop.DIR_MODEL_LAST)
-        progress = Progress(info["step"], replay.scores, replay.orders)
+        progress = Progress(info["step"], replay.scores, replay.orders, replay.digests)
         save_checkpoint(output / CHECKPOINT, nlp, optimizer, progress)
         log(info)
 
@@ -186,7 +212,7 @@ def iterate_steps(replay: Replay, config: Any, settings: dict[str, Any]) -> Any:
     batcher, before_update = settings["batcher"], settings["before_update"]
     batches = spacy_loop.create_train_batches(
         replay.nlp,
-        lambda _: replay.read(corpus),
+        lambda _: replay.read(corpus, dev_corpus),
         lambda examples: batcher(replay.order(cast(list[Example], examples))),
         settings["max_epochs"],
     )

@@ -31,6 +31,7 @@ from .linking import LinksNearest
 from .listener import FILE, FUNCTION, LayerListener, ignore_gradients
 from .model import EncodeRequest, shim_of
 from .pending import PendingUpdate, WaitsForListeners
+from .requirements import add_requirements
 from .shim import DELTA_FILE, EncoderShim
 from .token_pooling import pool_empty_tokens
 
@@ -87,9 +88,11 @@ def make_adapter_transformer(
         backbone is not installed. Otherwise the pipeline stores what was trained and a reference.
     RETURNS (AdapterTransformer): The component.
     """
-    return AdapterTransformer(
+    transformer = AdapterTransformer(
         nlp.vocab, model, set_extra_annotations, name=name, save_backbone=save_backbone
     )
+    add_requirements(nlp, transformer.required_backbones())
+    return transformer
 
 
 class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transformer):
@@ -147,6 +150,10 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
     def trainable_summary(self) -> TrainableSummary:
         """RETURNS (TrainableSummary): Trained and total parameters, in all and by part."""
         return summarize(self.shim.encoder)
+
+    def required_backbones(self) -> list[str]:
+        """RETURNS (list[str]): The name of the backbone, if the pipeline does not store it."""
+        return [] if self.shim.save_backbone else [self.shim.settings.name]
 
     # Listeners
 
@@ -287,6 +294,9 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
             for _, component in nlp.pipeline[start:]:
                 self.find_listeners(component)
             self._check_order(nlp)
+            for _, component in nlp.components:  # also those of other pipelines
+                if isinstance(component, AdapterTransformer):
+                    add_requirements(nlp, component.required_backbones())
         # printed, since spaCy's logger shows nothing at this level
         msg.info(f"{self.name}: {self.trainable_summary()}")
 

@@ -4,7 +4,6 @@ import contextlib
 import tempfile
 import weakref
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +26,7 @@ from ..storage.backbone_files import read_backbone_files, write_backbone_files
 from ..storage.delta import EMPTY_DELTA, Reference, apply_delta, delta_to_bytes, read_delta
 from ..windows.pieces import PieceTokenizer
 from .finite import FiniteCheck
+from .requirements import find_distribution
 
 DELTA_FILE = "delta.safetensors"
 
@@ -132,7 +132,7 @@ class EncoderShim(Shim):
             name=self.settings.name,
             model_type=backbone.config.model_type,
             fingerprint=backbone.fingerprint,
-            package=_distribution(self.settings.name),
+            package=find_distribution(self.settings.name),
             tokenizer=backbone.tokenizer_fingerprint,
         )
 
@@ -340,15 +340,3 @@ def _unpickle(
 
 def _is_own(key: Any, shim_id: int) -> bool:
     return isinstance(key, tuple) and len(key) == 2 and key[0] == shim_id
-
-
-def _distribution(name: str) -> str:
-    """Find the distribution that a backbone inside a package comes with.
-
-    name (str): The backbone's name.
-    RETURNS (str): `distribution==version`; empty for other backbones.
-    """
-    if ":" not in name:
-        return ""
-    names = packages_distributions().get(name.partition(":")[0], [])
-    return f"{names[0]}=={version(names[0])}" if names else ""

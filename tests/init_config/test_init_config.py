@@ -1,6 +1,7 @@
 """`init-config`: every task in every mode gives a complete config that trains."""
 
 import importlib.util
+import json
 
 import pytest
 import spacy
@@ -103,7 +104,16 @@ def test_configs_are_complete(task, mode):
 
 @pytest.mark.parametrize(
     ("steps", "evaluations", "warmup", "patience"),
-    [(1, 1, 1, 1), (20, 2, 1, 16), (2000, 200, 100, 1600)],
+    [
+        (1, 1, 1, 0),
+        (19, 19, 1, 0),
+        (20, 20, 1, 0),
+        (50, 25, 2, 0),
+        (100, 20, 5, 0),
+        (150, 21, 7, 0),
+        (200, 20, 10, 160),
+        (2000, 200, 100, 1600),
+    ],
 )
 def test_the_schedules_follow_the_steps(steps, evaluations, warmup, patience):
     training = Config().from_str(make_config("ner", steps=steps))["training"]
@@ -114,6 +124,35 @@ def test_the_schedules_follow_the_steps(steps, evaluations, warmup, patience):
         warmup,
         patience,
     )
+
+
+@pytest.mark.parametrize("steps", [1, 7, 20, 33, 50, 100, 150, 199])
+def test_short_trainings_are_evaluated_at_their_end(steps):
+    """The last evaluation is after at least nine tenths of the steps."""
+    frequency = Config().from_str(make_config("ner", steps=steps))["training"]["eval_frequency"]
+    last = steps // frequency * frequency
+    assert last >= 0.9 * steps
+    assert frequency >= min(steps, 20)
+
+
+def test_a_lucky_score_at_the_start_does_not_end_a_short_training(tiny, tmp_path, monkeypatch):
+    """An untrained tagger may score higher than it does for long afterwards."""
+    config = Config().from_str(make_config("tagger", backbone=tiny, steps=40), interpolate=False)
+    config["components"]["transformer"]["model"].update(max_pieces=32, stride=8)
+    corpus = tmp_path / "corpus.spacy"
+    DocBin(docs=examples("tagger")[:4], store_user_data=False).to_disk(corpus)
+    config["paths"].update(train=str(corpus), dev=str(corpus))
+    config["training"]["logger"]["output_file"] = str(tmp_path / "log.jsonl")
+    scores = iter([1.0, 0.0, 0.0])
+    monkeypatch.setattr(
+        "spacy.training.loop.create_evaluation_callback",
+        lambda *_: lambda: (next(scores), {"tag_acc": 0.0}),
+    )
+    (tmp_path / "out").mkdir()
+    with open(tmp_path / "log", "w") as log:
+        train(init_nlp(config), tmp_path / "out", stdout=log)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [0, 20, 40]
 
 
 def test_the_mode_can_set_the_size_of_adapters():

@@ -2,12 +2,18 @@
 
 import io
 import json
+import os
 import random
+import shlex
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import spacy
 from spacy.tokens import DocBin
+from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as spacy_train
 from thinc.api import Config
@@ -15,7 +21,9 @@ from typer.testing import CliRunner
 
 from spacy_bertfamily.cli import bertfamily_cli
 from spacy_bertfamily.init_config.make import make_config
+from spacy_bertfamily.training import checkpoint
 from spacy_bertfamily.training.checkpoint import FILE, comparable, config_sections, read_progress
+from spacy_bertfamily.training.data_digests import digest_examples
 from spacy_bertfamily.training.loop import train
 
 from ..util.damage import spoil_file
@@ -177,6 +185,252 @@ def test_a_damaged_state_is_an_error_and_is_not_removed(config, tmp_path, file):
     assert spacy.load(tmp_path / "out" / "model-last")
     path.write_bytes(content)
     run(config(), tmp_path / "out", resume=True)
+
+
+def rewrite(path, change):
+    """Read the Docs of a corpus, apply a function to the list, and write them."""
+    docs = change(list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab)))
+    DocBin(docs=docs, store_user_data=True).to_disk(path)
+
+
+def retag(docs):
+    docs[1][0].tag_ = docs[1][1].tag_
+    return docs
+
+
+def categorize(docs):
+    docs[1].cats["a"] = 0.5
+    return docs
+
+
+def span(docs):
+    docs[1].spans["sc"] = [docs[1][:1]]
+    return docs
+
+
+def note(docs):
+    docs[1].user_data["note"] = ["any"]
+    return docs
+
+
+CHANGES = {
+    "text": lambda docs: [spacy.blank("en").make_doc("Other words"), *docs[1:]],
+    "tags": retag,
+    "cats": categorize,
+    "spans": span,
+    "user data": note,
+    "order": lambda docs: docs[::-1],
+    "fewer": lambda docs: docs[:-1],
+    "more": lambda docs: [*docs, docs[0]],
+}
+
+
+@pytest.mark.parametrize("corpus", ["train", "dev"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_training_is_not_resumed_on_other_data(config, tmp_path, change, corpus):
+    path = tmp_path / "changed.spacy"
+    shutil.copy(tmp_path / "corpus.spacy", path)
+    first, more = config(max_steps=3), config()
+    first["paths"][corpus] = more["paths"][corpus] = str(path)
+    run(first, tmp_path / "out")
+    state = (tmp_path / "out" / "training-state" / FILE).read_bytes()
+    rewrite(path, change)
+    with pytest.raises(ValueError, match=f"B327.* step 3 .*{corpus}_corpus changed"):
+        run(more, tmp_path / "out", resume=True)
+    assert (tmp_path / "out" / "training-state" / FILE).read_bytes() == state
+    assert spacy.load(tmp_path / "out" / "model-last")
+
+
+def test_a_training_is_not_resumed_with_other_vectors(config, tmp_path):
+    for i in (1, 2):
+        vocab = spacy.blank("en").vocab
+        vocab.set_vector("ham", np.full(4, i, dtype="float32"))
+        nlp = spacy.blank("en", vocab=vocab)
+        nlp.to_disk(tmp_path / f"vectors{i}")
+    first, more = config(max_steps=3), config()
+    first["paths"]["vectors"] = more["paths"]["vectors"] = str(tmp_path / "vectors1")
+    run(first, tmp_path / "out")
+    shutil.rmtree(tmp_path / "vectors1")
+    (tmp_path / "vectors2").rename(tmp_path / "vectors1")
+    with pytest.raises(ValueError, match="B327.*: vectors changed"):
+        run(more, tmp_path / "out", resume=True)
+
+
+def test_a_training_resumes_on_the_same_data_under_another_path(config, tmp_path):
+    whole, _ = run(config(), tmp_path / "whole")
+    run(config(max_steps=3), tmp_path / "out")
+    moved = config()
+    (tmp_path / "corpus.spacy").rename(tmp_path / "moved.spacy")
+    for name in ("train", "dev"):
+        moved["paths"][name] = str(tmp_path / "moved.spacy")
+    # a limit that leaves nothing out does not change the data
+    moved["corpora"]["train"]["limit"] = 100
+    resumed, _ = run(moved, tmp_path / "out", resume=True)
+    assert_same(whole, resumed)
+
+
+def test_random_changes_of_the_data_follow_the_seed(config, tmp_path):
+    def augmented(**settings):
+        made = config(**settings)
+        for name in ("train", "dev"):
+            made["corpora"][name]["augmenter"] = {
+                "@augmenters": "spacy.lower_case.v1",
+                "level": 0.5,
+            }
+        return made
+
+    whole, _ = run(augmented(), tmp_path / "whole")
+    theirs, _ = run(augmented(), tmp_path / "theirs", how=spacy_train)
+    assert_same(whole, theirs)
+    run(augmented(max_steps=3), tmp_path / "out")
+    resumed, _ = run(augmented(), tmp_path / "out", resume=True)
+    assert_same(whole, resumed)
+
+
+def strip_state(folder, *keys):
+    """Make a checkpoint one that an older version wrote, without these keys."""
+    content, step_folder = checkpoint._read_content(folder)
+    left = {key: value for key, value in content.items() if key not in keys}
+    checkpoint._write_content(folder, step_folder, left)
+
+
+def test_a_state_without_digests_compares_paths_and_sizes(config, tmp_path):
+    whole, _ = run(config(), tmp_path / "whole")
+    run(config(max_steps=3), tmp_path / "out")
+    strip_state(tmp_path / "out" / "training-state", "digests", "last_step")
+    shutil.copy(tmp_path / "corpus.spacy", tmp_path / "copy.spacy")
+    moved = config()
+    moved["paths"]["train"] = str(tmp_path / "copy.spacy")
+    with pytest.raises(ValueError, match=r"B316.*\[corpora\]"):
+        run(moved, tmp_path / "out", resume=True)
+    rewrite(tmp_path / "corpus.spacy", CHANGES["fewer"])
+    with pytest.raises(ValueError, match="B327.*train_corpus changed"):
+        run(config(), tmp_path / "out", resume=True)
+    shutil.copy(tmp_path / "copy.spacy", tmp_path / "corpus.spacy")
+    resumed, _ = run(config(), tmp_path / "out", resume=True)
+    assert_same(whole, resumed)
+
+
+DIGEST_SCRIPT = """
+import sys, spacy
+from spacy.training import Corpus
+from spacy_bertfamily.training.data_digests import digest_examples
+nlp = spacy.blank("en")
+print(digest_examples(Corpus(sys.argv[1])(nlp)))
+"""
+
+
+def test_digests_are_the_same_in_all_processes(config, tmp_path):
+    config()
+    rewrite(tmp_path / "corpus.spacy", CHANGES["spans"])
+    digests = set()
+    for seed in ("1", "2"):
+        command = [sys.executable, "-c", DIGEST_SCRIPT, str(tmp_path / "corpus.spacy")]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        digests.add(subprocess.check_output(command, env=environment))
+    assert len(digests) == 1
+
+
+def test_user_data_that_no_file_could_hold_are_not_digested():
+    nlp = spacy.blank("en")
+    digests = set()
+    for value in (object(), object(), {1}):
+        doc = nlp.make_doc("Eat ham")
+        doc.user_data["any"] = value
+        digests.add(digest_examples([Example(nlp.make_doc(doc.text), doc)]))
+    assert len(digests) == 1
+
+
+def tree_bytes(folder):
+    """RETURNS (dict[str, bytes]): The content of each file in a folder."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_finished_training_that_is_resumed_stays_as_it_is(config, tmp_path):
+    nlp = init_nlp(config())
+    (tmp_path / "out").mkdir()
+    assert train(nlp, tmp_path / "out", stdout=io.StringIO())
+    before = tree_bytes(tmp_path / "out" / "model-last")
+    assert not train(init_nlp(config()), tmp_path / "out", resume=True, stdout=io.StringIO())
+    assert tree_bytes(tmp_path / "out" / "model-last") == before
+    assert train(
+        init_nlp(config(max_steps=STEPS + 1)), tmp_path / "out", resume=True, stdout=io.StringIO()
+    )
+
+
+def test_a_training_that_ends_between_two_evaluations_is_finished(config, tmp_path):
+    run(config(max_steps=5), tmp_path / "out")
+    assert not train(
+        init_nlp(config(max_steps=5)), tmp_path / "out", resume=True, stdout=io.StringIO()
+    )
+    assert train(init_nlp(config(max_steps=6)), tmp_path / "out", resume=True, stdout=io.StringIO())
+
+
+def test_a_training_is_not_resumed_before_its_state(config, tmp_path):
+    run(config(max_steps=6), tmp_path / "out")
+    with pytest.raises(ValueError, match="B328.*ends at step 4 .* of step 6"):
+        run(config(max_steps=4), tmp_path / "out", resume=True)
+
+
+def command(config_path, output, *more):
+    args = ["train", str(config_path), "--output", str(output), *more]
+    return CliRunner().invoke(bertfamily_cli, args)
+
+
+def said(result):
+    """RETURNS (str): What was printed, without line breaks."""
+    return " ".join(result.output.split())
+
+
+def test_the_command_says_that_a_training_had_finished(config, tmp_path):
+    config(max_steps=3).to_disk(tmp_path / "tagger.cfg")
+    first = command(tmp_path / "tagger.cfg", tmp_path / "out")
+    assert first.exit_code == 0
+    assert "finished" not in said(first)
+    again = command(tmp_path / "tagger.cfg", tmp_path / "out", "--resume")
+    assert again.exit_code == 0
+    assert "had finished already" in said(again)
+    assert "--training.max_steps" in said(again)
+
+
+@pytest.mark.parametrize(
+    ("updates", "kept", "missing"),
+    [
+        (0, [], ["model-best", "--resume"]),
+        (6, ["model-best", "model-last", "checkpoint of step 3", "--resume"], ["no checkpoint"]),
+    ],
+)
+def test_an_interrupted_command_says_what_is_kept(
+    config, tmp_path, monkeypatch, updates, kept, missing
+):
+    config(max_steps=STEPS).to_disk(tmp_path / "tagger.cfg")
+    made, update = [], spacy.language.Language.update
+
+    def interrupted(self, *args, **kwargs):
+        if len(made) == updates:
+            raise KeyboardInterrupt
+        made.append(None)
+        return update(self, *args, **kwargs)
+
+    more = ["--training.dropout", "0.1"]
+    with monkeypatch.context() as patch:
+        patch.setattr(spacy.language.Language, "update", interrupted)
+        result = command(tmp_path / "tagger.cfg", tmp_path / "out", *more)
+    assert result.exit_code == 130
+    assert "interrupted" in said(result)
+    assert all(text in said(result) for text in kept)
+    assert not any(text in said(result) for text in missing)
+    if not updates:
+        assert "no checkpoint yet" in said(result)
+        return
+    # the command that it prints works
+    line = result.output.strip().splitlines()[-1]
+    prefix = "python -m spacy bertfamily "
+    assert line.startswith(prefix)
+    resumed = CliRunner().invoke(bertfamily_cli, shlex.split(line.removeprefix(prefix)))
+    assert resumed.exit_code == 0, resumed.output
+    assert "finished" not in said(resumed)
 
 
 def test_the_command_resumes_training(config, tmp_path):
