@@ -65,8 +65,9 @@ class Errors:
 
     # Backbones
     B020 = Error(
-        "The backbone folder {folder!r} does not exist. 'name' is a local folder, a "
-        "'package:folder' inside an installed package, or a hub id like 'bert-base-uncased'."
+        "The backbone folder {folder!r} does not exist; relative paths are looked up in {here!r}. "
+        "'name' is a local folder, a 'package:folder' inside an installed package, or a hub id "
+        "like 'bert-base-uncased'."
     )
     B021 = Error(
         "The backbone {name!r} names the package {package!r}, which is not installed. Install it "
@@ -77,8 +78,8 @@ class Errors:
         "The backbone {name!r}: there is no folder {folder!r} inside the package {package!r}."
     )
     B023 = Error(
-        "The backbone {name!r} could not be fetched from the hub: {reason}. Three ways out: (1) "
-        "set 'name' to a local folder with config.json, weights and tokenizer files; (2) set "
+        "There is no folder {name!r} in {here!r}, and the backbone {name!r} could not be fetched "
+        "from the hub: {reason}. Three ways out: (1) set 'name' to a local folder with config.json, weights and tokenizer files; (2) set "
         "'name' to 'package:folder' of an installed package that holds them; (3) on a machine with "
         "access, download it once and copy the hub's cache folder here (HF_HOME names its place)."
     )
@@ -103,7 +104,8 @@ class Errors:
         "{mismatched}. Is it a complete checkpoint of a {model_type} model?"
     )
     B030 = Error(
-        "The name {name!r} is neither an existing folder, nor 'package:folder', nor a valid hub id."
+        "The name {name!r} is neither an existing folder (relative paths are looked up in "
+        "{here!r}), nor 'package:folder', nor a valid hub id."
     )
     B031 = Error(
         "{name!r:.100} cannot be looked up as a folder: {reason}. Give the path of a folder that "
