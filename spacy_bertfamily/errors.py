@@ -585,6 +585,12 @@ class Warnings:
         "no longer before it, and {name!r}, which is, computes something else. The component is "
         "not connected: remove or disable it as well, or enable its transformer again."
     )
+    W055 = Message(
+        "Of {total} pieces that the transformer {name!r} read, {unknown} are unknown to the "
+        "vocabulary of its backbone {backbone!r}, which cannot tell them apart. Is the text in a "
+        "language or script that the backbone was not trained on? Set components.{name}.model.name "
+        "to a backbone that was. This is said once."
+    )
     W061 = Message(
         "The transformer {name!r} has several adapters, but 'trainable' also names {others}: what "
         "one adapter is trained with there changes what the others were trained on. Use trainable "
