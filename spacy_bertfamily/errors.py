@@ -79,9 +79,10 @@ class Errors:
     )
     B023 = Error(
         "There is no folder {name!r} in {here!r}, and the backbone {name!r} could not be fetched "
-        "from the hub: {reason}. Three ways out: (1) set 'name' to a local folder with config.json, weights and tokenizer files; (2) set "
-        "'name' to 'package:folder' of an installed package that holds them; (3) on a machine with "
-        "access, download it once and copy the hub's cache folder here (HF_HOME names its place)."
+        "from the hub: {reason}. Three ways out: (1) set 'name' to a local folder with "
+        "config.json, weights and tokenizer files; (2) set 'name' to 'package:folder' of an "
+        "installed package that holds them; (3) on a machine with access, download it once and "
+        "copy the hub's cache folder here (HF_HOME names its place)."
     )
     B024 = Error(
         "The backbone folder {folder!r} has no {missing}. It must hold config.json, weights and a "

@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from ..errors import Errors
+from ..patching.forked_tokenizers import fork_without_warning
 
 
 def build_tokenizer(
@@ -30,6 +31,7 @@ def build_tokenizer(
     RETURNS (PreTrainedTokenizerBase): The tokenizer, the fast one if there is one.
     RAISES (BertFamilyError): If the files cannot be read.
     """
+    fork_without_warning()
     kwargs: dict[str, Any] = {
         "use_fast": True,
         "trust_remote_code": False,

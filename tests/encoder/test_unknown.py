@@ -46,10 +46,9 @@ def test_chinese_on_an_english_backbone_warns_once_for_each_component(make):
 
 
 def test_short_texts_are_judged_together(make):
-    nlp = make("zh")
+    texts = [CHINESE[start : start + 4] for start in range(0, len(CHINESE), 4)]
     with pytest.warns(UserWarning, match="W055"):
-        for start in range(0, len(CHINESE), 4):
-            nlp(CHINESE[start : start + 4])
+        list(make("zh").pipe(texts, batch_size=1))
 
 
 def test_a_batch_is_judged_as_a_whole(make, no_warning):
