@@ -337,10 +337,10 @@ class Errors:
         "{expected}."
     )
     B054 = Error(
-        "In its training the component {component!r} read another transformer (named {trained!r}) "
-        "than the one that stands before it here, {name!r}, and the two compute something else. "
-        "Put its own transformer directly before it, under a name of its own: nlp.add_pipe("
-        "{trained!r}, source=..., name=...), then the component. Or put whole pipelines together: "
+        "In its training the component {component!r} read another transformer{trained} than the "
+        "one that stands before it here, {name!r}, and the two compute something else. Put its own "
+        "transformer directly before it, under a name of its own: nlp.add_pipe({source}, "
+        "source=..., name=...), then the component. Or put whole pipelines together: "
         'spacy_bertfamily.combine({{"a": nlp_a, "b": nlp_b}}).'
     )
     B055 = Error(
@@ -358,8 +358,7 @@ class Errors:
         "transformer directly before the components that listen to it."
     )
     B203 = Error(
-        "The component {name!r} finds no 'adapter_transformer' named {upstream!r} in its pipeline. "
-        "Pipeline: {pipeline}."
+        "The component {name!r} finds no {upstream} in its pipeline. Pipeline: {pipeline}."
     )
     B322 = Error(
         "In training, the transformer {name!r} (precision = {precision!r}) computed numbers that "
@@ -373,7 +372,7 @@ class Errors:
         "{width} wide. Set width = {width} in the component's Tok2VecListener."
     )
     B308 = Error(
-        "The component {name!r} reads the transformer {upstream!r}, but no such transformer stands "
+        "The component {name!r} reads hidden states of a transformer, but no {upstream} stands "
         "before it in the pipeline. Add one before it, or name another as 'upstream'."
     )
     B309 = Error(
@@ -455,8 +454,8 @@ class Errors:
         "reference is: {text!r}"
     )
     B202 = Error(
-        "The component {name!r} got no wordpieces with their places. Put an 'adapter_transformer' "
-        "before it in the pipeline, with the name {upstream!r}, and run it on the same Docs."
+        "{component} got no wordpieces with their places. Put an {upstream} before it in the "
+        "pipeline, and run it on the same Docs."
     )
     B204 = Error(
         "There is no example with answers to {action} {name!r} with. Each needs a "
@@ -582,9 +581,9 @@ class Warnings:
 
     # The transformer component
     W054 = Message(
-        "The transformer {trained!r}, which the component {component!r} read in its training, is "
-        "no longer before it, and {name!r}, which is, computes something else. The component is "
-        "not connected: remove or disable it as well, or enable its transformer again."
+        "The transformer{trained} that the component {component!r} read in its training is no "
+        "longer before it, and {name!r}, which is, computes something else. The component is not "
+        "connected: remove or disable it as well, or enable its transformer again."
     )
     W055 = Message(
         "Of {total} pieces that the transformer {name!r} read, {unknown} are unknown to the "

@@ -9,9 +9,10 @@ from spacy_transformers.layers import TransformerListener
 from spacy_transformers.layers.listener import forward as listener_forward
 from thinc.api import Model
 
-from ..errors import Errors
+from ..errors import BertFamilyError, Errors
 from ..layer_mix.mix import Mix, connect_mix
 from ..layer_mix.states import HiddenStates, LayerChoice
+from .linking import describe_upstream
 
 
 def ignore_gradients(gradients: list[TransformerData]) -> list[Doc]:
@@ -77,8 +78,9 @@ class LayerListener(TransformerListener):
         """
         missing = [doc for doc in docs if len(doc) and doc._.trf_data is None]
         known = {id(doc) for doc in self.sample}
-        if any(id(doc) not in known for doc in missing):
-            raise Errors.B202(name=self.component or self.name, upstream=self.upstream_name)
+        is_connected = bool(self.has_dim("nO"))
+        if any(id(doc) not in known or not is_connected for doc in missing):
+            raise no_output_error(self.component, self.upstream_name)
 
     def skip_update(self) -> None:
         """Tell the transformer that this listener has no part in the current update."""
@@ -94,6 +96,19 @@ class LayerListener(TransformerListener):
         """
         if self.mix is not None:
             connect_mix(self.mix, depth, width)
+
+
+def no_output_error(component: str, upstream: str | None) -> BertFamilyError:
+    """Make the error that no transformer has run on the Docs of a component.
+
+    component (str): The component's name; empty if the listener does not know it.
+    upstream (str | None): The name of the transformer that it reads, `*` for any.
+    RETURNS (BertFamilyError): The error.
+    """
+    who = "A component that listens to a transformer"
+    if component:
+        who = f"The component {component!r}"
+    return Errors.B202(component=who, upstream=describe_upstream(upstream))
 
 
 def name_component(model: Model[Any, Any], name: str) -> None:

@@ -10,7 +10,8 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from ...annotation.answers import set_answers
-from ...errors import Errors, Warnings
+from ...errors import Warnings
+from ...transformer.listener import no_output_error
 from ...transformer.upstream import upstream_name
 from .choose import Prediction, choose_answers
 from .decode import EMPTY, NBest, WindowRef, decode, stack_logits
@@ -95,7 +96,7 @@ class QAPrediction:
         """RAISES (BertFamilyError): If the transformer's output has no layout."""
         for doc, output in zip(docs, outputs):
             if len(doc) and output.layout is None:
-                raise Errors.B202(name=self.name, upstream=upstream_name(self.model))
+                raise no_output_error(self.name, upstream_name(self.model))
 
     def _warn(self, reasons: Sequence[str]) -> None:
         """Warn once of all Docs or questions that cannot be answered."""
