@@ -484,7 +484,7 @@ class Errors:
         "for training data."
     )
     B315 = Error(
-        "There is no training to resume in {folder!r}. A state is written there by 'python -m "
+        "There is no training to resume in {folder!r}. A checkpoint is written there by 'python -m "
         "spacy bertfamily train', at each evaluation; 'spacy train' writes none. Without --resume "
         "training begins."
     )
@@ -497,7 +497,7 @@ class Errors:
         "be resumed. Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
     )
     B318 = Error(
-        "The state of training in {folder!r} is damaged: {reason}. Train anew without --resume; "
+        "The training checkpoint in {folder!r} is damaged: {reason}. Train anew without --resume; "
         "'model-best' and 'model-last' beside it are pipelines of their own, and can be loaded."
     )
 
