@@ -65,8 +65,9 @@ class Errors:
 
     # Backbones
     B020 = Error(
-        "The backbone folder {folder!r} does not exist. 'name' is a local folder, a "
-        "'package:folder' inside an installed package, or a hub id like 'bert-base-uncased'."
+        "The backbone folder {folder!r} does not exist; relative paths are looked up in {here!r}. "
+        "'name' is a local folder, a 'package:folder' inside an installed package, or a hub id "
+        "like 'bert-base-uncased'."
     )
     B021 = Error(
         "The backbone {name!r} names the package {package!r}, which is not installed. Install it "
@@ -77,10 +78,11 @@ class Errors:
         "The backbone {name!r}: there is no folder {folder!r} inside the package {package!r}."
     )
     B023 = Error(
-        "The backbone {name!r} could not be fetched from the hub: {reason}. Three ways out: (1) "
-        "set 'name' to a local folder with config.json, weights and tokenizer files; (2) set "
-        "'name' to 'package:folder' of an installed package that holds them; (3) on a machine with "
-        "access, download it once and copy the hub's cache folder here (HF_HOME names its place)."
+        "There is no folder {name!r} in {here!r}, and the backbone {name!r} could not be fetched "
+        "from the hub: {reason}. Three ways out: (1) set 'name' to a local folder with "
+        "config.json, weights and tokenizer files; (2) set 'name' to 'package:folder' of an "
+        "installed package that holds them; (3) on a machine with access, download it once and "
+        "copy the hub's cache folder here (HF_HOME names its place)."
     )
     B024 = Error(
         "The backbone folder {folder!r} has no {missing}. It must hold config.json, weights and a "
@@ -103,7 +105,8 @@ class Errors:
         "{mismatched}. Is it a complete checkpoint of a {model_type} model?"
     )
     B030 = Error(
-        "The name {name!r} is neither an existing folder, nor 'package:folder', nor a valid hub id."
+        "The name {name!r} is neither an existing folder (relative paths are looked up in "
+        "{here!r}), nor 'package:folder', nor a valid hub id."
     )
     B031 = Error(
         "{name!r:.100} cannot be looked up as a folder: {reason}. Give the path of a folder that "
@@ -377,10 +380,10 @@ class Errors:
         "tokenizer back."
     )
     B054 = Error(
-        "In its training the component {component!r} read another transformer (named {trained!r}) "
-        "than the one that stands before it here, {name!r}, and the two compute something else. "
-        "Put its own transformer directly before it, under a name of its own: nlp.add_pipe("
-        "{trained!r}, source=..., name=...), then the component. Or put whole pipelines together: "
+        "In its training the component {component!r} read another transformer{trained} than the "
+        "one that stands before it here, {name!r}, and the two compute something else. Put its own "
+        "transformer directly before it, under a name of its own: nlp.add_pipe({source}, "
+        "source=..., name=...), then the component. Or put whole pipelines together: "
         'spacy_bertfamily.combine({{"a": nlp_a, "b": nlp_b}}).'
     )
     B055 = Error(
@@ -398,8 +401,7 @@ class Errors:
         "transformer directly before the components that listen to it."
     )
     B203 = Error(
-        "The component {name!r} finds no 'adapter_transformer' named {upstream!r} in its pipeline. "
-        "Pipeline: {pipeline}."
+        "The component {name!r} finds no {upstream} in its pipeline. Pipeline: {pipeline}."
     )
     B233 = Error(
         "The wordpieces that were stored with a Doc ({text!r}) are not those that {name!r} makes "
@@ -418,7 +420,7 @@ class Errors:
         "{width} wide. Set width = {width} in the component's Tok2VecListener."
     )
     B308 = Error(
-        "The component {name!r} reads the transformer {upstream!r}, but no such transformer stands "
+        "The component {name!r} reads hidden states of a transformer, but no {upstream} stands "
         "before it in the pipeline. Add one before it, or name another as 'upstream'."
     )
     B309 = Error(
@@ -514,8 +516,8 @@ class Errors:
         "reference is: {text!r}"
     )
     B202 = Error(
-        "The component {name!r} got no wordpieces with their places. Put an 'adapter_transformer' "
-        "before it in the pipeline, with the name {upstream!r}, and run it on the same Docs."
+        "{component} got no wordpieces with their places. Put an {upstream} before it in the "
+        "pipeline, and run it on the same Docs."
     )
     B204 = Error(
         "There is no example with answers to {action} {name!r} with. Each needs a "
@@ -559,7 +561,7 @@ class Errors:
         "for training data."
     )
     B315 = Error(
-        "There is no training to resume in {folder!r}. A state is written there by 'python -m "
+        "There is no training to resume in {folder!r}. A checkpoint is written there by 'python -m "
         "spacy bertfamily train', at each evaluation; 'spacy train' writes none. Without --resume "
         "training begins."
     )
@@ -572,7 +574,7 @@ class Errors:
         "be resumed. Set max_epochs to 0 or more and give a seed, or use 'spacy train'."
     )
     B318 = Error(
-        "The state of training in {folder!r} is damaged: {reason}. Train anew without --resume; "
+        "The training checkpoint in {folder!r} is damaged: {reason}. Train anew without --resume; "
         "'model-best' and 'model-last' beside it are pipelines of their own, and can be loaded."
     )
 
@@ -668,9 +670,15 @@ class Warnings:
 
     # The transformer component
     W054 = Message(
-        "The transformer {trained!r}, which the component {component!r} read in its training, is "
-        "no longer before it, and {name!r}, which is, computes something else. The component is "
-        "not connected: remove or disable it as well, or enable its transformer again."
+        "The transformer{trained} that the component {component!r} read in its training is no "
+        "longer before it, and {name!r}, which is, computes something else. The component is not "
+        "connected: remove or disable it as well, or enable its transformer again."
+    )
+    W055 = Message(
+        "Of {total} pieces that the transformer {name!r} read, {unknown} are unknown to the "
+        "vocabulary of its backbone {backbone!r}, which cannot tell them apart. Is the text in a "
+        "language or script that the backbone was not trained on? Set components.{name}.model.name "
+        "to a backbone that was. This is said once."
     )
     W061 = Message(
         "The transformer {name!r} has several adapters, but 'trainable' also names {others}: what "

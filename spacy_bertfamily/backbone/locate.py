@@ -10,7 +10,7 @@ from ..errors import Errors
 # What a backbone consists of: plain files at the top of the repository, nothing else is fetched.
 TEXT_FILES = ["*.json", "*.txt", "*.model", "*.codes"]
 NESTED = ["*/*"]
-HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 # What pathlib raises for names that no file can have: too long, with a NUL, an unknown user's home.
 PATH_ERRORS = (OSError, RuntimeError, ValueError)
 
@@ -29,11 +29,11 @@ def locate(name: str | os.PathLike[str]) -> Path:
         return folder
     name = os.fspath(name)
     if name.startswith((".", "~", "/", "\\")) or re.match(r"[A-Za-z]:[\\/]", name):
-        raise Errors.B020(folder=name)
+        raise Errors.B020(folder=name, here=here())
     if ":" in name:
         return _in_package(name)
     if not HUB_ID.fullmatch(name):
-        raise Errors.B030(name=name)
+        raise Errors.B030(name=name, here=here())
     return _from_hub(name)
 
 
@@ -55,6 +55,14 @@ def find_folder(name: str | os.PathLike[str]) -> Path | None:
         return folder if folder.is_dir() else None
     except PATH_ERRORS as e:
         raise Errors.B031(name=name, reason=_reason(e)) from e
+
+
+def here() -> str:
+    """RETURNS (str): The folder that relative paths start from, for an error's message."""
+    try:
+        return os.getcwd()
+    except OSError:  # it was deleted
+        return os.curdir
 
 
 def hub_reason(error: Exception) -> str | Exception:
@@ -98,7 +106,7 @@ def _from_hub(name: str) -> Path:
         if not list(folder.glob("*.safetensors")):
             snapshot_download(name, allow_patterns=["pytorch_model*.bin"], ignore_patterns=NESTED)
     except Exception as e:  # the hub's client raises many kinds: network, HTTP, cache, permissions
-        raise Errors.B023(name=name, reason=hub_reason(e)) from e
+        raise Errors.B023(name=name, here=here(), reason=hub_reason(e)) from e
     return folder
 
 

@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from ..errors import Errors
+from ..patching.forked_tokenizers import fork_without_warning
 from ..windows.offset_check import find_wrong_offset
 
 
@@ -32,6 +33,7 @@ def build_tokenizer(
     RETURNS (PreTrainedTokenizerBase): The tokenizer, the fast one if there is one.
     RAISES (BertFamilyError): If the files cannot be read.
     """
+    fork_without_warning()
     kwargs: dict[str, Any] = {
         "use_fast": True,
         "trust_remote_code": False,

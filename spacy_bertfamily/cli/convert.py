@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # every spaCy command imports this file, so it must not impor
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from ..convert.pairs import PairColumns
+    from ..convert.detect import GivenColumns
     from ..convert.report import ConversionReport, ReportLine
 
 MODES = ("exclusive", "multilabel", "regression")
@@ -28,14 +28,23 @@ def convert_command(
         dir_okay=False,
     ),
     target: Path = typer.Argument(..., help="The .spacy file to write", dir_okay=False),
-    text_a: str = typer.Option(
-        "sentence1", "--text-a", "-a", help="Column of the first text, or of the only one"
+    text_a: str | None = typer.Option(
+        None,
+        "--text-a",
+        "-a",
+        help="Column of the first text, or of the only one; by default recognised by its name",
     ),
     text_b: str | None = typer.Option(
-        "sentence2", "--text-b", "-b", help="Column of the second text, '' for none"
+        None,
+        "--text-b",
+        "-b",
+        help="Column of the second text, '' for none; by default recognised by its name",
     ),
-    label: str = typer.Option(
-        "label", "--label", "-l", help="Column of the label, the labels or the number"
+    label: str | None = typer.Option(
+        None,
+        "--label",
+        "-l",
+        help="Column of the label, the labels or the number; by default label, labels or score",
     ),
     mode: str = typer.Option(
         "exclusive", "--mode", "-m", help="exclusive, multilabel or regression"
@@ -48,7 +57,10 @@ def convert_command(
         "|", "--label-separator", help="What divides the labels of a multilabel row"
     ),
     format: str | None = typer.Option(
-        None, "--format", "-f", help="tsv, csv, jsonl, squad, conllu or bio; by default the suffix"
+        None,
+        "--format",
+        "-f",
+        help="tsv, csv, jsonl, squad, conllu or bio; by default what suffix and first line say",
     ),
     inside_words: bool = typer.Option(
         False, "--inside-words", help="squad: keep answers inside words, for scoring"
@@ -84,7 +96,8 @@ def convert_command(
     """Convert tables, questions with answers, or tagged words to spaCy's format.
 
     Tables hold pairs of texts, or single texts, with labels or scores; words have tags or entities.
-    The command reports what is skipped or repaired, and why.
+    Columns with usual names, such as text and label, or premise, hypothesis and label, need not be
+    named. The command reports what is skipped or repaired, and why.
 
     EXAMPLE: python -m spacy bertfamily convert train.jsonl train.spacy --text-a premise --text-b
     hypothesis
@@ -92,7 +105,7 @@ def convert_command(
     EXAMPLE: python -m spacy bertfamily convert train-v1.1.json train.spacy --format squad
     --negatives 0.5
 
-    EXAMPLE: python -m spacy bertfamily convert reviews.csv train.spacy --text-a text --text-b ''
+    EXAMPLE: python -m spacy bertfamily convert reviews.csv train.spacy --text-a review --text-b ''
     --label stars
 
     EXAMPLE: python -m spacy bertfamily convert en_ewt-ud-train.conllu train.spacy
@@ -101,24 +114,24 @@ def convert_command(
     import tqdm
     from spacy.tokens import DocBin
 
-    from ..convert.pairs import PairColumns
+    from ..convert.detect import GivenColumns, detect_format
 
     if mode not in MODES:
         hint = "Allowed are exclusive, multilabel and regression."
         msg.fail(f"Unknown mode {mode!r}", hint, exits=1)
-    columns = PairColumns(
-        text_a, text_b or None, label, mode, _split(labels), _pairs(names), label_separator
-    )
+    given = GivenColumns(text_a, text_b, label)
+    settings = (mode, _split(labels), _pairs(names), label_separator)
     with exit_on_error(f"Cannot convert {source}"):
         nlp = spacy.blank(lang)
-        if format == "squad" or (format is None and ".json" in source.suffixes):
+        format = format or detect_format(source, given.name_texts)
+        if format == "squad":
             docs, report = open_questions(
                 source, nlp, separator, inside_words, negatives, entity_swaps
             )
-        elif format in ("bio", "conllu") or (format is None and ".conllu" in source.suffixes):
+        elif format in ("bio", "conllu"):
             docs, report = open_words(source, nlp, format, xpos)
         else:
-            docs, report = open_pairs(source, nlp, format, columns, separator)
+            docs, report = open_pairs(source, nlp, format, given, settings, separator)
         # disable = None: the bar is shown on a terminal only
         first = islice(docs, limit or None)
         corpus = DocBin(docs=tqdm.tqdm(first, "Texts", unit="", disable=None, leave=False))
@@ -149,7 +162,7 @@ def open_questions(
 
 
 def open_words(
-    source: Path, nlp: "Language", format: str | None, xpos: bool
+    source: Path, nlp: "Language", format: str, xpos: bool
 ) -> tuple[Iterable["Doc"], "ConversionReport"]:
     """RETURNS (tuple[Iterable[Doc], ConversionReport]): The Docs, and the report they fill in."""
     from ..convert.tokens import TokenReport, convert_bio, convert_conllu
@@ -161,14 +174,27 @@ def open_words(
 
 
 def open_pairs(
-    source: Path, nlp: "Language", format: str | None, columns: "PairColumns", separator: str
+    source: Path,
+    nlp: "Language",
+    format: str,
+    given: "GivenColumns",
+    settings: tuple[str, list[str], dict[str, str], str],
+    separator: str,
 ) -> tuple[Iterable["Doc"], "ConversionReport"]:
-    """RETURNS (tuple[Iterable[Doc], ConversionReport]): The Docs, and the report they fill in."""
-    from ..convert.pairs import PairReport, convert_pairs
+    """Open a table, with its columns recognised as far as the user has not named them.
+
+    settings (tuple[str, list[str], dict[str, str], str]): The rest of `PairColumns`.
+    RETURNS (tuple[Iterable[Doc], ConversionReport]): The Docs, and the report they fill in.
+    """
+    from ..convert.detect import recognize_columns
+    from ..convert.pairs import PairColumns, PairReport, convert_pairs
     from ..convert.tables import read_rows
 
+    rows, found = recognize_columns(read_rows(source, format), given)
     report = PairReport()
-    rows = read_rows(source, format)
+    if None in given:
+        report.recognized = str(found)
+    columns = PairColumns(*found, *settings)
     return convert_pairs(rows, str(source), columns, nlp, report, separator), report
 
 

@@ -56,6 +56,7 @@ class PairReport(ConversionReport):
     labels (Counter[str]): How often each label holds.
     separators (int): How many separators inside the texts were escaped.
     skipped (dict[str, list[int]]): The lines of the rows that were left out, by reason.
+    recognized (str): The columns, if the user did not name all of them.
     """
 
     read: int = 0
@@ -63,6 +64,7 @@ class PairReport(ConversionReport):
     labels: Counter[str] = field(default_factory=Counter)
     separators: int = 0
     skipped: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    recognized: str = ""
 
     def summary(self) -> str:
         """RETURNS (str): How many rows were written."""
@@ -70,9 +72,9 @@ class PairReport(ConversionReport):
 
     def details(self) -> list[ReportLine]:
         """RETURNS (list[ReportLine]): The labels, escaped separators, and rows left out."""
-        found = [
-            ReportLine(f"label {label}: {count}") for label, count in self.labels.most_common()
-        ]
+        found = [ReportLine(self.recognized)] if self.recognized else []
+        for label, count in self.labels.most_common():
+            found.append(ReportLine(f"label {label}: {count}"))
         if self.separators:
             found.append(separators_line(self.separators))
         for reason, numbers in self.skipped.items():

@@ -1,9 +1,11 @@
 """Read the questions of a file, unchecked.
 
-The formats are SQuAD 1.1 and 2.0, CMRC 2018 and DRCD as JSON, and flat questions as JSON lines.
+The formats are SQuAD 1.1 and 2.0, CMRC 2018 and DRCD as JSON; lists of their articles, paragraphs
+or questions; and each of these as JSON lines.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from .files import open_text, printable
 
 # The text of an answer and its first character in the context, None where the file does not say.
 GivenAnswer = tuple[str, int | None]
+WHOLE_NUMBER = re.compile(r"-?\d+")
 
 
 class Question(NamedTuple):
@@ -61,24 +64,31 @@ def read_questions(path: Path) -> Iterator[Question]:
 
 def _parse(loaded: Any) -> Iterator[Question]:
     """Find the questions of a file's JSON. RAISES: Many kinds, if the file has another format."""
-    if isinstance(loaded, dict) and "data" in loaded:
-        yield from _parse_squad(loaded)
-        return
     rows = [loaded] if isinstance(loaded, dict) else loaded
     for number, row in enumerate(rows, start=1):
-        if "qas" in row:
-            yield from _parse_cmrc(row)
+        if "data" in row:
+            yield from _parse(row["data"])
+        elif "paragraphs" in row:
+            for paragraph in row["paragraphs"]:
+                yield from _parse_paragraph(paragraph, row.get("title"))
+        elif "qas" in row:
+            yield from _parse_paragraph(row, row.get("title"))
         else:
             yield _parse_question({"id": f"line {number}", **row}, row["context"])
 
 
-def _parse_squad(loaded: dict[str, Any]) -> Iterator[Question]:
-    """Parse SQuAD's and DRCD's format, and CMRC in the style of SQuAD."""
-    for article in loaded["data"]:
-        for paragraph in article["paragraphs"]:
-            for qa in paragraph["qas"]:
-                titled = {"title": article.get("title"), **qa}
-                yield _parse_question(titled, paragraph["context"])
+def _parse_paragraph(paragraph: dict[str, Any], title: Any) -> Iterator[Question]:
+    """Parse a paragraph of SQuAD's and DRCD's format, and of CMRC's own or in the style of SQuAD.
+
+    paragraph (dict[str, Any]): The paragraph.
+    title (Any): The title of its article; None if the file does not name it.
+    YIELDS (Question): Its questions.
+    """
+    if "context" not in paragraph:
+        yield from _parse_cmrc(paragraph)
+        return
+    for qa in paragraph["qas"]:
+        yield _parse_question({"title": title, **qa}, paragraph["context"])
 
 
 def _parse_cmrc(row: Any) -> Iterator[Question]:
@@ -93,12 +103,7 @@ def _parse_cmrc(row: Any) -> Iterator[Question]:
 
 def _parse_question(qa: dict[str, Any], context: str) -> Question:
     """Parse a question of SQuAD's format, or a flat one."""
-    given = qa.get("answers", [])
-    if isinstance(given, dict):  # columns, as in the SQuAD of the Hugging Face hub
-        texts = _read_list(given["text"], "text")
-        columns = zip(texts, given["answer_start"])
-        given = [{"text": text, "answer_start": start} for text, start in columns]
-    answers = [(answer["text"], answer.get("answer_start")) for answer in given]
+    answers = _read_answers(qa.get("answers"))
     impossible = bool(qa.get("is_impossible", not answers))
     if impossible:
         answers = []
@@ -111,6 +116,43 @@ def _read_list(value: Any, what: str) -> list[Any]:
     """Read a list. RAISES (TypeError): If it is something else, such as a text of letters."""
     if not isinstance(value, list):
         raise TypeError(f"({what!r} is {value!r:.60}, and not a list)")
+    return value
+
+
+def _read_answers(given: Any) -> list[GivenAnswer]:
+    """Read the answers of a question, in one of the forms in which files have them.
+
+    given (Any): Objects with `text` and `answer_start`, in a list or a single one; columns, as in
+        the SQuAD of the Hugging Face hub; or texts without a place.
+    RETURNS (list[tuple[str, int | None]]): Text and start of each, their types unchecked.
+    RAISES (ValueError): If there is not one start for each text.
+    """
+    answers: list[GivenAnswer] = []
+    for answer in _as_list(given or None):
+        if isinstance(answer, dict):
+            texts, starts = _as_list(answer["text"]), _as_list(answer.get("answer_start"))
+            starts = starts or [None] * len(texts)
+            if len(starts) != len(texts):
+                raise ValueError(f"({len(texts)} answers have {len(starts)} answer_starts)")
+            answers.extend(zip(texts, map(_read_start, starts)))
+        else:
+            answers.append((answer, None))
+    return answers
+
+
+def _as_list(value: Any) -> list[Any]:
+    """RETURNS (list[Any]): The values of a list, or a value that stands alone; [] for None."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _read_start(value: Any) -> Any:
+    """RETURNS (Any): A whole number that is written as text or with a point; others unchanged."""
+    if isinstance(value, str) and WHOLE_NUMBER.fullmatch(value.strip()):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return value
 
 

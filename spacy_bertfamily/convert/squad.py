@@ -1,5 +1,6 @@
 """Convert question answering data to Docs, with every offset checked."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from .report import ConversionReport, ReportLine, separators_line
 
 # How many characters an offset may be off and still be repaired.
 MAX_SHIFT = 3
+CRLF = "\r\n"
+LINE_END = re.compile("\r?\n")
 
 
 @dataclass
@@ -193,6 +196,10 @@ def locate_answer(context: str, text: str, start: int | None) -> tuple[Chars | N
         repairs.append("whitespace around it")
         if start is not None:
             start += len(text) - len(text.lstrip())
+    fitted = _fit_line_ends(context, answer)
+    if fitted != answer:
+        repairs.append("other line ends")
+    answer = fitted
     found, repair = _find_start(context, answer, start)
     if found is None:
         at = "without an offset" if start is None else f"at character {start}"
@@ -203,17 +210,42 @@ def locate_answer(context: str, text: str, start: int | None) -> tuple[Chars | N
     return (found, found + len(answer)), ", ".join(repairs)
 
 
+def _fit_line_ends(context: str, answer: str) -> str:
+    """RETURNS (str): An answer, with the line ends of the context if it is there only so."""
+    if answer in context or not LINE_END.search(answer):
+        return answer
+    pattern = LINE_END.pattern.join(map(re.escape, LINE_END.split(answer)))
+    found = re.search(pattern, context)
+    return answer if found is None else found.group()
+
+
+def _move_by_line_ends(context: str, start: int) -> int:
+    """Correct an offset that was counted in a text with the other kind of line ends.
+
+    context (str): The context.
+    start (int): An offset in the same text, with one character where the context has two at the
+        end of a line, or the reverse.
+    RETURNS (int): The offset in the context.
+    """
+    line_end, step = (CRLF, 1) if CRLF in context else ("\n", -1)
+    moved = start
+    for match in re.finditer(line_end, context):
+        place = match.start() if step == 1 else match.end()
+        if place >= moved:
+            break
+        moved += step
+    return moved
+
+
 def _find_start(context: str, answer: str, start: int | None) -> tuple[int | None, str]:
     """Find the first character of an answer.
 
     RETURNS (tuple[int | None, str]): The character and what was repaired; None if it is uncertain.
     """
     if start is not None:
-        if start >= 0 and context.startswith(answer, start):
-            return start, ""
-        near = _find_near(context, answer, start)
-        if near is not None:
-            return near, "offset off by a little"
+        found, repair = _find_by_offset(context, answer, start)
+        if found is not None:
+            return found, repair
     occurrences = context.count(answer)
     if occurrences == 1:
         if start is None:
@@ -222,6 +254,21 @@ def _find_start(context: str, answer: str, start: int | None) -> tuple[int | Non
     if start is None and occurrences:
         return context.index(answer), "offset missing, first of several places taken"
     return None, ""
+
+
+def _find_by_offset(context: str, answer: str, start: int) -> tuple[int | None, str]:
+    """Find an answer at its offset, or where that was meant to be.
+
+    RETURNS (tuple[int | None, str]): The character and what was repaired; None if it is not there.
+    """
+    if start >= 0 and context.startswith(answer, start):
+        return start, ""
+    moved = _move_by_line_ends(context, start)
+    is_at_moved = moved >= 0 and context.startswith(answer, moved)
+    near = _find_near(context, answer, start)
+    if is_at_moved and (CRLF in context or near is None):
+        return moved, "offset counted with other line ends"
+    return near, "offset off by a little"
 
 
 def _find_near(context: str, answer: str, start: int) -> int | None:

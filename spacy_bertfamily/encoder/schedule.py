@@ -16,6 +16,7 @@ from ..windows.padding import pad_windows
 from ..windows.pieces import Pieces, PieceTokenizer
 from .module import Encoder
 from .reuse import NO_CACHE, CachePlan, StateReuse
+from .unknown import UnknownPieces
 
 # Batches of a stream that are collected before they are packed by length: enough to fill them, few
 # enough to hold.
@@ -47,25 +48,34 @@ class EncoderSchedule:
 
     encoder (Encoder): The backbone and what is trained on it.
     tokenizer (PieceTokenizer): Its tokenizer.
+    name (str): The name of the transformer, for warnings.
     """
 
-    def __init__(self, encoder: Encoder, tokenizer: PieceTokenizer):
+    def __init__(self, encoder: Encoder, tokenizer: PieceTokenizer, name: str = "transformer"):
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.reuse = StateReuse(encoder)
+        self.unknown_pieces = UnknownPieces(name, encoder.settings.name)
 
     def lay_out(self, pieces: Pieces) -> LaidOutText:
         """RETURNS (LaidOutText): A text in windows of the size that the settings give."""
+        text = self._lay_out(pieces)
+        self.unknown_pieces.check([text.layout])
+        return text
+
+    def _lay_out(self, pieces: Pieces) -> LaidOutText:
         settings = self.encoder.settings
         return lay_out(pieces, self.tokenizer, settings.max_pieces, settings.stride)
 
     def lay_out_docs(self, docs: Sequence[Doc]) -> list[LaidOutText]:
         """RETURNS (list[LaidOutText]): Each Doc in windows; those without tokens are left out."""
         separator = self.encoder.settings.separator
-        return [
-            self.lay_out(pieces) if len(doc) else LEFT_OUT
+        texts = [
+            self._lay_out(pieces) if len(doc) else LEFT_OUT
             for doc, pieces in zip(docs, self.tokenizer(docs, separator))
         ]
+        self.unknown_pieces.check(text.layout for text in texts)
+        return texts
 
     def run(
         self,

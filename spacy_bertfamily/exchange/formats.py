@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..backbone.locate import HUB_ID, find_folder, hub_reason
+from ..backbone.locate import HUB_ID, find_folder, here, hub_reason
 from ..errors import Errors
 from . import adapterhub, native, peft
 from .adapterhub_config import HEAD_CONFIG, HEAD_FILES
@@ -67,7 +67,9 @@ def locate_adapter(source: str | Path) -> Path:
         return folder
     source = str(source)
     if not HUB_ID.fullmatch(source):
-        raise Errors.B068(file=source, reason="there is no such folder, and it is no hub id")
+        raise Errors.B068(
+            file=source, reason=f"there is no such folder in {here()!r}, and it is no hub id"
+        )
     from huggingface_hub import snapshot_download
 
     # peft's config has the same name; config.json names the labels of a head
@@ -77,4 +79,5 @@ def locate_adapter(source: str | Path) -> Path:
     try:
         return Path(snapshot_download(source, allow_patterns=files))
     except Exception as e:  # the hub's client raises many kinds: network, HTTP, cache, permissions
-        raise Errors.B068(file=source, reason=f"the hub: {hub_reason(e)}") from e
+        reason = f"there is no such folder in {here()!r}, and the hub: {hub_reason(e)}"
+        raise Errors.B068(file=source, reason=reason) from e

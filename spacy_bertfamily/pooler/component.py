@@ -13,7 +13,7 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..errors import Errors
-from ..transformer.linking import LinksNearest, last_upstream
+from ..transformer.linking import LinksNearest, describe_upstream, last_upstream
 from ..transformer.listener import LayerListener, name_component
 from ..transformer.pending import PendingVectors, WaitsForListeners
 
@@ -92,7 +92,7 @@ class WeightedLayerPooler(LinksNearest, WaitsForListeners, Tok2Vec):
         """
         for node in self._layer_listeners():
             if not node.has_dim("nO"):
-                raise Errors.B308(name=self.name, upstream=node.upstream_name)
+                raise Errors.B308(name=self.name, upstream=describe_upstream(node.upstream_name))
         super().initialize(get_examples, nlp=nlp)
         self._is_new = True
         width = self.model.get_dim("nO")

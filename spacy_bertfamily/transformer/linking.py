@@ -12,6 +12,8 @@ from ..errors import Errors, Warnings
 # The attribute of a listener with all names that its upstream component has had. It is stored with
 # the listening component, whose config may still have the first of them.
 NAMES = "upstream_names"
+# The name by which a listener reads the nearest component before it, whatever that is called.
+ANY = "*"
 # By listener: the component that it was connected to last.
 _UPSTREAMS: "weakref.WeakKeyDictionary[Model[Any, Any], weakref.ref[Any]]" = (
     weakref.WeakKeyDictionary()
@@ -28,6 +30,16 @@ def last_upstream(listener: Model[Any, Any]) -> Any:
     return None if reference is None else reference()
 
 
+def describe_upstream(name: str | None) -> str:
+    """Describe the transformer that a listener reads, for an error's message.
+
+    name (str | None): The name that the listener asks for; None if there is no listener.
+    RETURNS (str): The factory, and the name if it asks for a certain one.
+    """
+    is_any = name in (None, ANY)
+    return "'adapter_transformer'" if is_any else f"'adapter_transformer' named {name!r}"
+
+
 def is_named(listener: Any, name: str) -> bool:
     """Look up whether a listener reads a component of this name.
 
@@ -35,7 +47,7 @@ def is_named(listener: Any, name: str) -> bool:
     name (str): The name.
     RETURNS (bool): Whether it is the listener's upstream, or was its name at some time.
     """
-    return listener.upstream_name in ("*", name) or name in listener.attrs.get(NAMES, ())
+    return listener.upstream_name in (ANY, name) or name in listener.attrs.get(NAMES, ())
 
 
 class LinksNearest:
@@ -101,13 +113,14 @@ class LinksNearest:
         if matches is False:
             if previous is self:
                 raise Errors.B044(component=component, transformer=self.name)
-            trained = listener.upstream_name if previous is None else previous.name
+            known = listener.upstream_name if previous is None else previous.name
+            values = {"component": component, "name": self.name}
+            values["trained"] = "" if known == ANY else f" {known!r}"
             if self in _EARLIER.get(listener, ()):
                 # the component between the two was removed or disabled: its reader may follow
-                values = {"component": component, "trained": trained, "name": self.name}
                 warnings.warn(Warnings.W054.format(**values), stacklevel=2)
                 return
-            raise Errors.B054(component=component, trained=trained, name=self.name)
+            raise Errors.B054(source="'NAME'" if known == ANY else repr(known), **values)
         if matches or previous is self or is_named(listener, self.name):
             self._note_name(listener)
             cast(Any, self).add_listener(listener, component)
@@ -115,7 +128,7 @@ class LinksNearest:
 
     def _note_name(self, listener: Any) -> None:
         known = listener.upstream_name
-        if known not in ("*", self.name):
+        if known not in (ANY, self.name):
             names = {*listener.attrs.get(NAMES, ()), known, self.name}
             listener.attrs[NAMES] = sorted(names)
             listener.upstream_name = self.name

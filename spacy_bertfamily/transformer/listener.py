@@ -14,6 +14,7 @@ from ..errors import BertFamilyError, Errors
 from ..layer_mix.mix import Mix, connect_mix
 from ..layer_mix.states import HiddenStates, LayerChoice
 from ..windows.layout import Layout
+from .linking import describe_upstream
 from .restored import lay_out_again, restore_layout
 
 # The listeners' attribute with the digest of what the transformer computed when they were saved.
@@ -85,11 +86,9 @@ class LayerListener(TransformerListener):
         """
         missing = [doc for doc in docs if len(doc) and doc._.trf_data is None]
         known = {id(doc) for doc in self.sample}
-        if any(id(doc) not in known for doc in missing):
-            raise self._no_transformer()
-
-    def _no_transformer(self) -> BertFamilyError:
-        return Errors.B202(name=self.component or self.name, upstream=self.upstream_name)
+        is_connected = bool(self.has_dim("nO"))
+        if any(id(doc) not in known or not is_connected for doc in missing):
+            raise no_output_error(self.component, self.upstream_name)
 
     def restore_layouts(
         self, docs: list[Doc], outputs: list[TransformerData]
@@ -112,7 +111,7 @@ class LayerListener(TransformerListener):
 
     def _lay_out_again(self, doc: Doc, stored: WordpieceBatch) -> Layout:
         if self.transformer is None:
-            raise self._no_transformer()
+            raise no_output_error(self.component, self.upstream_name)
         return lay_out_again(self.transformer.shim, doc, stored)
 
     def skip_update(self) -> None:
@@ -129,6 +128,19 @@ class LayerListener(TransformerListener):
         """
         if self.mix is not None:
             connect_mix(self.mix, depth, width)
+
+
+def no_output_error(component: str, upstream: str | None) -> BertFamilyError:
+    """Make the error that no transformer has run on the Docs of a component.
+
+    component (str): The component's name; empty if the listener does not know it.
+    upstream (str | None): The name of the transformer that it reads, `*` for any.
+    RETURNS (BertFamilyError): The error.
+    """
+    who = "A component that listens to a transformer"
+    if component:
+        who = f"The component {component!r}"
+    return Errors.B202(component=who, upstream=describe_upstream(upstream))
 
 
 def name_component(model: Model[Any, Any], name: str) -> None:

@@ -1,5 +1,7 @@
 """Registered builders of layers that listen to a transformer."""
 
+from typing import Any
+
 from spacy.tokens import Doc
 from spacy.util import registry
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
@@ -9,6 +11,10 @@ from thinc.types import Floats2d, Ragged
 from .listener import LayerListener
 from .model import inline_transformer
 from .token_pooling import pool_tokens
+
+# Blocks that a config may leave out. Thinc resolves them as if they were in it.
+DEFAULT_MIX: Any = {"@layers": "spacy-bertfamily.LayerMix.v1"}
+DEFAULT_POOLING: Any = {"@layers": "reduce_mean.v1"}
 
 
 @registry.architectures("spacy-bertfamily.TransformerListener.v1")
@@ -39,24 +45,31 @@ def make_inline_transformer(
 
 @registry.architectures("spacy-bertfamily.WeightedLayerListener.v1")
 def make_weighted_layer_listener(
-    mix: Model[list[TransformerData], list[TransformerData]],
-    pooling: Model[Ragged, Floats2d],
+    mix: Model[list[TransformerData], list[TransformerData]] = DEFAULT_MIX,
+    pooling: Model[Ragged, Floats2d] = DEFAULT_POOLING,
     upstream: str = "*",
     grad_factor: float = 1.0,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Build a tok2vec layer that mixes the hidden states of a transformer before it.
 
     mix (Model[list[TransformerData], list[TransformerData]]): `@layers =
-        "spacy-bertfamily.LayerMix.v1"`, or another.
-    pooling (Model[Ragged, Floats2d]): Makes one vector of a token's pieces; `reduce_mean.v1` as a
-        rule.
+        "spacy-bertfamily.LayerMix.v1"`, or another. By default a learned mix of all hidden states,
+        which begins with equal weights.
+    pooling (Model[Ragged, Floats2d]): Makes one vector of a token's pieces; `reduce_mean.v1` by
+        default.
     upstream (str): The transformer component; `*` matches any.
     grad_factor (float): Weight of the gradient that is passed to the transformer. The mix learns in
         any case.
     RETURNS (Model[list[Doc], list[Floats2d]]): The model.
     """
+    mix, pooling = _resolve(mix), _resolve(pooling)
     model: Model[list[Doc], list[Floats2d]] = chain(
         LayerListener(upstream, mix, grad_factor), mix, pool_tokens(pooling, 1.0)
     )
     model.set_ref("listener", mix)  # where spaCy looks for the width
     return model
+
+
+def _resolve(block: Any) -> Any:
+    """RETURNS (Any): What a block makes, if a caller in Python left it out; a model as it is."""
+    return registry.resolve({"block": block})["block"] if isinstance(block, dict) else block

@@ -96,7 +96,7 @@ class EncoderShim(Shim):
 
     def _use(self, encoder: Encoder, tokenizer: PieceTokenizer | None = None) -> None:
         tokenizer = tokenizer or PieceTokenizer(encoder.shared.tokenizer, encoder.causal)
-        schedule = EncoderSchedule(encoder, tokenizer)
+        schedule = EncoderSchedule(encoder, tokenizer, self.component)
         self._model, self._schedule = encoder, schedule
 
     def _load_backbone(self, source: str | None) -> Backbone:

@@ -9,7 +9,7 @@ from thinc.api import Model
 
 from ..errors import Errors
 from .component import AdapterTransformer
-from .linking import is_named
+from .linking import describe_upstream, is_named
 from .listener import LayerListener
 from .shim import EncoderShim
 
@@ -112,6 +112,6 @@ def require_shim(model: Model[Any, Any], nlp: Language, name: str) -> EncoderShi
     """
     shim = find_shim(model, nlp)
     if shim is None:
-        upstream, pipeline = upstream_name(model), ", ".join(nlp.pipe_names)
+        upstream, pipeline = describe_upstream(upstream_name(model)), ", ".join(nlp.pipe_names)
         raise Errors.B203(name=name, upstream=upstream, pipeline=pipeline)
     return shim

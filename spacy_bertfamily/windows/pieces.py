@@ -1,16 +1,20 @@
 """Split texts into pieces, with the character offsets of each."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from spacy.tokens import Doc
+from tokenizers.models import Unigram
 from transformers import PreTrainedTokenizerBase
 
 from ..annotation.segments import Bounds, segment_bounds
 from .offsets import tokenize_slowly
 from .template import Template
 
+# A cuneiform sign, which hardly a vocabulary has.
+UNKNOWN_CHARACTER = "\U0001202d"
 # The ids of a text's pieces, `(pieces,)`, and their starts and ends in it, `(pieces, 2)`.
 Encoded = tuple[np.ndarray, np.ndarray]
 
@@ -83,6 +87,41 @@ def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[E
     return encoded
 
 
+def find_unknown_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Find the piece that stands for text which the vocabulary lacks.
+
+    A fast tokenizer's own model decides: the settings beside it need not name the piece, or may
+    name another.
+
+    tokenizer (PreTrainedTokenizerBase): The tokenizer.
+    RETURNS (int): The piece's id; -1 if there is none.
+    """
+    unknown_id: int | None = tokenizer.unk_token_id
+    if tokenizer.is_fast:
+        model = tokenizer.backend_tokenizer.model
+        if isinstance(model, Unigram):
+            unknown_id = _find_unigram_unknown_id(model, unknown_id)
+        elif model.unk_token is not None:
+            unknown_id = model.token_to_id(model.unk_token)
+    return -1 if unknown_id is None else unknown_id
+
+
+def _find_unigram_unknown_id(model: Unigram, default: int | None) -> int | None:
+    """Find the unknown piece of a model that does not say which one it is.
+
+    It returns unknown text together with the id of that piece.
+
+    model (Unigram): The model.
+    default (int | None): Is returned if the model knows every text.
+    RETURNS (int | None): The piece's id.
+    """
+    with suppress(Exception):  # without an unknown piece, of no narrower kind
+        for token in model.tokenize(UNKNOWN_CHARACTER):
+            if model.id_to_token(token.id) != token.value:
+                return int(token.id)
+    return default
+
+
 class PieceTokenizer:
     """A backbone's tokenizer, as the encoder needs it: user text never becomes a special piece.
 
@@ -97,7 +136,7 @@ class PieceTokenizer:
         self.pair = Template.from_tokenizer(tokenizer, "a", "a")
         self.pad_id = tokenizer.pad_token_id or 0
         # looked up once, since a tokenizer is slow to look them up
-        self.unknown_id = tokenizer.unk_token_id
+        self.unknown_id = find_unknown_id(tokenizer)
         self.classifying_id = tokenizer.cls_token_id
         # for a window that would otherwise be empty
         self.filler = self.pad_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id

@@ -190,6 +190,49 @@ def test_names_that_cannot_be_resolved_are_an_error(monkeypatch, name, message):
         read_config(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("models/tiny", "B023"),
+        ("tiny", "B023"),
+        ("./models/tiny", "B020"),
+        ("../tiny", "B020"),
+        ("~/no-such-folder", "B020"),
+        (".models", "B020"),
+        ("models/tiny/last", "B030"),
+        ("models/.tiny", "B030"),
+    ],
+)
+def test_a_relative_path_is_looked_up_in_the_current_folder_and_the_error_says_so(
+    monkeypatch, tmp_path, tiny, name, code
+):
+    """Names that can only be paths do not reach the hub."""
+    asked = []
+
+    def fail(name, **kwargs):
+        asked.append(name)
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    shutil.copytree(tiny, tmp_path / "models" / "tiny")
+    monkeypatch.chdir(tmp_path)
+    assert read_config("models/tiny")[0].resolve() == tmp_path / "models" / "tiny"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(BertFamilyError, match=f"{code}.*{name}.*{tmp_path / 'elsewhere'}") as error:
+        read_config(name)
+    assert error.value.code == code
+    assert asked == ([name] if code == "B023" else [])
+
+
+def test_the_current_folder_may_be_deleted(monkeypatch, tmp_path):
+    (tmp_path / "deleted").mkdir()
+    monkeypatch.chdir(tmp_path / "deleted")
+    (tmp_path / "deleted").rmdir()
+    with pytest.raises(BertFamilyError, match="B020.*looked up in '.'"):
+        read_config("./models")
+
+
 def test_a_path_is_a_name(tiny):
     assert load_backbone(Path(tiny)) is load_backbone(tiny)
     with pytest.raises(BertFamilyError, match="B020"):

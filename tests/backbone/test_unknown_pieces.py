@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from spacy_bertfamily.backbone import load_backbone
 from spacy_bertfamily.errors import BertFamilyError
 from spacy_bertfamily.windows.cut import make_windows
+from spacy_bertfamily.windows.lay_out import lay_out
 from spacy_bertfamily.windows.pieces import PieceTokenizer
 
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "i", "like", "green", "eggs", "a"]
@@ -67,6 +68,35 @@ def test_tokenizers_with_an_unknown_piece_read_any_text(load, model):
     tokenizer = PieceTokenizer(load(model, unk_token="[UNK]").tokenizer)
     (pieces,) = tokenizer.split(["i like \U00010348"])
     assert pieces.ids.tolist() == [3, 4, 8]
+
+
+@pytest.mark.parametrize(
+    "names", [{}, {"unk_token": "[UNK]"}, {"unk_token": "[PAD]"}], ids=["", "named", "misnamed"]
+)
+@pytest.mark.parametrize(
+    "model",
+    [
+        models.WordLevel(WITH_UNKNOWN, unk_token="[UNK]"),
+        models.WordPiece(WITH_UNKNOWN, unk_token="[UNK]"),
+        models.BPE({"i": 3, "[UNK]": 8}, [], unk_token="[UNK]"),
+        models.Unigram([*SCORES, ("[UNK]", -9.0)], unk_id=8),
+    ],
+    ids=["words", "wordpieces", "bpe", "unigram"],
+)
+def test_the_model_of_a_tokenizer_decides_which_piece_is_unknown(load, model, names):
+    """The settings beside tokenizer.json may name no piece, or another."""
+    tokenizer = PieceTokenizer(load(model, **names).tokenizer)
+    (pieces,) = tokenizer.split(["i \U00010348"])
+    layout = lay_out(pieces, tokenizer, max_pieces=32, stride=8).layout
+    assert pieces.ids.tolist() == [3, 8]
+    assert layout.known.tolist() == [True, False]
+
+
+def test_all_is_known_without_an_unknown_piece(load):
+    tokenizer = PieceTokenizer(load(models.BPE({"i": 0}, [])).tokenizer)
+    (pieces,) = tokenizer.split(["i i \U00010348"])
+    layout = lay_out(pieces, tokenizer, max_pieces=32, stride=8).layout
+    assert layout.known.tolist() == [True, True]
 
 
 def test_characters_that_a_vocabulary_leaves_out_get_no_piece(load):

@@ -136,11 +136,71 @@ def test_other_separator(convert):
     assert [doc.text for doc in docs] == ["x | || y ||| z [SEP]"]
 
 
+RECOGNIZED = {
+    "single texts": ("text,label\nx,p\n", (), "x", "single texts 'text', with 'label'"),
+    "windows": ("text,label\r\nx,p\r\n", (), "x", "single texts 'text', with 'label'"),
+    "other names": ("labels,sentence\np,x\n", (), "x", "single texts 'sentence', with 'labels'"),
+    "named": ("review,label\nx,p\n", ("-a", "review"), "x", "single texts 'review', with 'label'"),
+    "no second": (
+        "sentence1,sentence2,label\nx,y,p\n",
+        ("-b", ""),
+        "x",
+        "single texts 'sentence1', with 'label'",
+    ),
+    "pairs": (
+        "premise,text,hypothesis,label\nx,z,y,p\n",
+        (),
+        "x [SEP] y",
+        "pairs of 'premise' and 'hypothesis', with 'label'",
+    ),
+    "partner": (
+        "question1,question2,sentence1,sentence2,label\nx,y,u,v,p\n",
+        ("-a", "question1"),
+        "x [SEP] y",
+        "pairs of 'question1' and 'question2', with 'label'",
+    ),
+    "first of the partners": (
+        "text_a,text_b,stars\nx,y,p\n",
+        ("-b", "text_b", "-l", "stars"),
+        "x [SEP] y",
+        "pairs of 'text_a' and 'text_b', with 'stars'",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "text", "said"), RECOGNIZED.values(), ids=RECOGNIZED
+)
+def test_columns_with_usual_names_are_recognized_and_reported(
+    convert, content, arguments, text, said
+):
+    code, output, docs = convert("data.csv", content, *arguments)
+    assert code == 0
+    assert f"columns: {said}" in output
+    assert [(doc.text, doc.cats) for doc in docs] == [(text, {"p": 1.0})]
+
+
+@pytest.mark.parametrize("name", ["data.jsonl", "data.json", "data.json.gz"])
+def test_columns_of_json_lines_are_recognized_although_rows_lack_some(convert, name):
+    rows = [{"text": "x"}, {"text": "y", "label": "p"}]
+    code, output, docs = convert(name, "\r\n".join(map(json.dumps, rows)))
+    assert code == 0
+    assert [(doc.text, doc.cats) for doc in docs] == [("y", {"p": 1.0})]
+    assert "skipped, no 'label': line 1" in output
+
+
+def test_nothing_is_said_of_columns_that_are_all_named(convert):
+    _, output, _ = convert("data.csv", "a,b,label\nx,y,p\n", *COLUMNS, "--label", "label")
+    assert "columns:" not in output
+
+
 @pytest.mark.parametrize(
     ("name", "content", "arguments", "message"),
     [
         ("data.txt", "a,b\n", COLUMNS, "B121.*'txt'.*tsv, csv, jsonl"),
         ("data.csv", "x,b,label\n1,2,3\n", COLUMNS, "B120.*'a'.*x, b, label"),
+        ("data.csv", "a,b,label\n1,2,3\n", (), "B120.*'sentence1'.*a, b, label"),
+        ("data.csv", "text,label\n1,3\n", ("-b", "text2"), "B120.*'sentence1'.*text, label"),
         ("data.csv", "", COLUMNS, "B120.*'a'.*none"),
         ("data.csv", "a,b,label\n,,\n", COLUMNS, "Nothing to write"),
         ("data.csv", b"a,b,label\n\xff,1,1\n", COLUMNS, "utf-8"),

@@ -86,6 +86,112 @@ def test_flat_json_and_cmrc_are_read(convert, content, answer):
     assert all(golds_of(doc) == [answer] for doc in docs)
 
 
+PARAGRAPH = {
+    "context": CONTEXT,
+    "qas": [{"id": "q", "question": "Who?", "answers": [{"text": "Ben", "answer_start": 28}]}],
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"title": "t", "paragraphs": [PARAGRAPH]}],
+        {"title": "t", "paragraphs": [PARAGRAPH]},
+        [PARAGRAPH],
+        PARAGRAPH,
+        {"data": [PARAGRAPH]},
+        {"data": [FLAT]},
+        [FLAT],
+        json.dumps({"paragraphs": [PARAGRAPH]}) + "\r\n",
+    ],
+    ids=[
+        "articles",
+        "article",
+        "paragraphs",
+        "paragraph",
+        "paragraphs in data",
+        "questions in data",
+        "questions",
+        "line",
+    ],
+)
+@pytest.mark.parametrize("lines", [False, True], ids=["file", "lines"])
+def test_squad_without_its_outer_levels_is_read(convert, content, lines):
+    if lines:
+        rows = content if isinstance(content, list) else [content]
+        content = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows * 2)
+    docs, report = convert(content)
+    assert [golds_of(doc) for doc in docs] == [["Ben"]] * (2 if lines else 1)
+    assert report.repaired == {}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"text": "Ben", "answer_start": 28},
+        {"text": ["Ben"], "answer_start": 28},
+        {"text": ["Ben"], "answer_start": "28"},
+        {"text": ["Ben"], "answer_start": ["28"]},
+        [{"text": "Ben", "answer_start": "28"}],
+        [{"text": "Ben", "answer_start": 28.0}],
+    ],
+    ids=str,
+)
+def test_a_start_may_stand_alone_or_be_written_as_text(convert, answers):
+    docs, report = convert({**FLAT, "answers": answers})
+    assert [golds_of(doc) for doc in docs] == [["Ben"]]
+    assert report.repaired == {}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    ["Ben", ["Ben"], {"text": "Ben"}, {"text": ["Ben"], "answer_start": []}, [{"text": "Ben"}]],
+    ids=str,
+)
+def test_answers_may_have_no_start(convert, answers):
+    docs, report = convert({**FLAT, "answers": answers})
+    assert [golds_of(doc) for doc in docs] == [["Ben"]]
+    assert report.repaired == {"offset missing": 1}
+
+
+@pytest.mark.parametrize("answers", [None, "", [], {"text": [], "answer_start": []}], ids=str)
+def test_no_answer_makes_a_question_unanswerable(convert, answers):
+    docs, report = convert({**FLAT, "answers": answers})
+    assert [golds_of(doc) for doc in docs] == [[]]
+    assert report.unanswerable == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ({"text": ["Ann", "Ben"], "answer_start": [0]}, "2 answers have 1 answer_starts"),
+        ({"text": "Ben", "answer_start": "28b"}, "answer_start of 'x' is '28b'"),
+        ({"text": "Ben", "answer_start": 28.5}, "answer_start of 'x' is 28.5"),
+        ({"text": "Ben", "answer_start": True}, "answer_start of 'x' is True"),
+        ({"text": "Ben", "answer_start": [[28]]}, r"answer_start of 'x' is \[28\]"),
+        (7, "an answer of 'x' is 7"),
+    ],
+)
+def test_answers_of_no_known_form_are_an_error(convert, answers, reason):
+    with pytest.raises(ValueError, match=rf"B206.*{reason}"):
+        convert({**FLAT, "answers": answers})
+
+
+WINDOWS = "Ann\r\ncame. Ben\r\nAnn\r\nsaw\r\nit. Ann\r\nsaw\r\nhim."
+UNIX = WINDOWS.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("answer", ["Ann", "Ben", "Ann\nsaw", "it. Ann\nsaw\nhim.", "him."])
+@pytest.mark.parametrize(("context", "other"), [(WINDOWS, UNIX), (UNIX, WINDOWS)])
+def test_answers_are_found_whichever_line_ends_they_were_counted_with(context, other, answer):
+    answer = answer.replace("\n", "\r\n") if "\r\n" in other else answer
+    answer_here = answer.replace("\n", "\r\n") if other == UNIX else answer.replace("\r\n", "\n")
+    start, start_here = other.rindex(answer), context.rindex(answer_here)
+    found, remark = locate_answer(context, answer, start)
+    assert found == (start_here, start_here + len(answer_here))
+    assert remark
+
+
 @pytest.mark.parametrize(
     ("text", "start", "found", "remark"),
     [

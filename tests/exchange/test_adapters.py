@@ -337,13 +337,24 @@ def test_sources_that_no_folder_can_have_are_an_error(make, source, message):
         nlp.get_pipe("transformer").load_adapter(source)
 
 
+@pytest.mark.parametrize(
+    "source", ["./adapter", "../adapter", "~/no-such-folder", ".adapter", "a/b/c", "a/.b"]
+)
+def test_sources_that_can_only_be_paths_do_not_reach_the_hub(make, monkeypatch, tmp_path, source):
+    _, nlp = make()
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BertFamilyError, match=f"B068.*{tmp_path}.*no hub id"):
+        nlp.get_pipe("transformer").load_adapter(source)
+
+
 def test_sources_that_cannot_be_resolved_are_an_error(make, monkeypatch):
     _, nlp = make()
     transformer = nlp.get_pipe("transformer")
     with pytest.raises(ValueError, match=r"B068.*/no/such/folder.*no such folder"):
         transformer.load_adapter("/no/such/folder")
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *args, **kwargs: 1 / 0)
-    with pytest.raises(ValueError, match=r"B068.*some/adapter.*the hub"):
+    with pytest.raises(ValueError, match=r"B068.*some/adapter.*no such folder in.*the hub"):
         transformer.load_adapter("some/adapter")
 
 

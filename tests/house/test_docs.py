@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shlex
 import subprocess
 import sys
 from typing import Any
@@ -42,17 +43,50 @@ def commands() -> dict[str, list[str]]:
     return found
 
 
+def programs() -> dict[str, str]:
+    """RETURNS (dict[str, str]): Each Python block of the README, and all blocks of other pages."""
+    found = {page: "\n".join(blocks(page, "python")) for page in pages_with("python")}
+    del found["README"]
+    for number, code in enumerate(blocks("README", "python")):
+        found[f"README-{number}"] = code
+    return found
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", pages_with("python"))
-def test_python_runs(page, tmp_path):
-    """Run all Python blocks of a page; a comment below a `print` is its expected output."""
-    code = "\n".join(blocks(page, "python"))
+@pytest.mark.parametrize("code", programs().values(), ids=programs().keys())
+def test_python_runs(code, tmp_path):
+    """Run a program of a page; a comment below a `print` is its expected output."""
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
     for expected in re.findall(r"^ *print\(.*\).*\n *# (.*)$", code, re.MULTILINE):
         assert expected in result.stdout
+
+
+def dry(line: str) -> list[str]:
+    """RETURNS (list[str]): The words of a command; of a training, those that check its config."""
+    words = shlex.split(line)
+    if words[3] == "train":
+        output = words.index("--output")
+        words[3 : output + 2] = ["debug", "config", *words[4:output]]
+    return words
+
+
+SHELL = [block for block in blocks("README", "bash") if block.startswith("python -m spacy ")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", SHELL)
+def test_commands_of_the_readme_run_alone(block, tmp_path):
+    for line in block.splitlines():
+        command = [sys.executable, *dry(line)[1:]]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr + result.stdout
+
+
+def test_the_readme_has_commands_to_run():
+    assert len(SHELL) >= 1
 
 
 def with_parents(block: str) -> str:

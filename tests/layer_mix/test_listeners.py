@@ -5,11 +5,12 @@ import pytest
 import spacy
 import torch
 from spacy_transformers.layers import TransformerListener
-from thinc.api import Adam, chain
+from thinc.api import Adam, chain, reduce_max
 
 from spacy_bertfamily import layer_weights
 from spacy_bertfamily.layer_mix.mix import find_mixes, layer_mix
 from spacy_bertfamily.layer_mix.settings import MixSettings
+from spacy_bertfamily.transformer.listener_builders import make_weighted_layer_listener
 
 from ..util.layer_mix import (
     WIDTH,
@@ -53,6 +54,52 @@ def test_a_tagger_learns_a_handful_of_examples(tiny, trainable, mix):
     train_like_spacy(nlp, examples, 100 if trainable else 400, rate=0.005 if trainable else 0.03)
     assert nlp.evaluate(examples)["tag_acc"] == 1.0
     assert np.allclose(weights_of(nlp)["tagger"], before) == (mix["@layers"] == FIXED["@layers"])
+
+
+BARE = {"@architectures": "spacy-bertfamily.WeightedLayerListener.v1"}
+
+
+@pytest.mark.parametrize("left_out", [["mix"], ["pooling"], ["mix", "pooling"]], ids="+".join)
+def test_a_listener_without_mix_learns_one_of_all_states(tiny, tmp_path, left_out):
+    """It is what it would be with the blocks in the config, where they are when it is stored."""
+    explicit, _ = make_mix_tagger(tiny)
+    block = {key: value for key, value in listener_config().items() if key not in left_out}
+    nlp = spacy.blank("en")
+    add_mix_transformer(nlp, tiny)
+    tagger = {"@architectures": "spacy.Tagger.v2", "tok2vec": block}
+    nlp.add_pipe("tagger", config={"model": tagger})
+    assert nlp.config["components"] == explicit.config["components"]
+    nlp, examples = with_examples(nlp)
+    np.testing.assert_allclose(weights_of(nlp)["tagger"], 0.25)
+    for one in (nlp, explicit):
+        train_like_spacy(one, examples, 20, rate=0.03)
+    assert np.ptp(weights_of(nlp)["tagger"]) > 0.01
+    np.testing.assert_array_equal(scores(nlp), scores(explicit))
+    nlp.to_disk(tmp_path / "nlp")
+    np.testing.assert_array_equal(scores(spacy.load(tmp_path / "nlp")), scores(nlp))
+    nlp.replace_listeners("transformer", "tagger", ["model.tok2vec"])
+    nlp.to_disk(tmp_path / "replaced")
+    np.testing.assert_array_equal(scores(spacy.load(tmp_path / "replaced")), scores(explicit))
+
+
+def test_two_listeners_without_mix_learn_one_each(tiny):
+    nlp = spacy.blank("en")
+    add_mix_transformer(nlp, tiny)
+    for name in ("tagger", "second"):
+        tagger = {"@architectures": "spacy.Tagger.v2", "tok2vec": BARE}
+        nlp.add_pipe("tagger", name=name, config={"model": tagger})
+    nlp, examples = with_examples(nlp)
+    train_like_spacy(nlp, examples, 20, rate=0.03, exclude=["second"])
+    weights = weights_of(nlp)
+    assert np.ptp(weights["tagger"]) > 0.01
+    np.testing.assert_allclose(weights["second"], 0.25)
+
+
+def test_a_listener_made_in_python_needs_no_mix_and_keeps_one_that_is_given():
+    (learned,) = find_mixes(make_weighted_layer_listener())
+    assert learned.attrs["layers"] == "all"
+    mix = layer_mix(MixSettings(layers=[1]))
+    assert find_mixes(make_weighted_layer_listener(mix, reduce_max())) == [mix]
 
 
 @pytest.mark.parametrize("model_type", ["bert", "albert", "distilbert"])

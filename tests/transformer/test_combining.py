@@ -387,22 +387,51 @@ def remove(nlp, tmp_path):
 @pytest.mark.parametrize(
     ("task", "name"),
     [
-        ("pair", "pair_classifier"),
-        ("qa", "span_qa"),
-        ("ner", "transformer-listener|ner"),
-        ("tagger", "transformer-listener|tagger"),
+        ("pair", "The component 'pair_classifier'"),
+        ("qa", "The component 'span_qa'"),
+        ("ner", "The component 'ner'|A component that listens to a transformer"),
+        ("tagger", "The component 'tagger'|A component that listens to a transformer"),
     ],
 )
 def test_components_without_their_transformer_are_an_error(
     trained, tmp_path, task, name, leave_out
 ):
     nlp = leave_out(trained(task, 0, mode="mix"), tmp_path)
-    message = rf"\[B202\] The component '({name})' .*'adapter_transformer'.*'transformer'"
+    message = rf"\[B202\] ({name}) got no .*an 'adapter_transformer' named 'transformer' before"
     with pytest.raises(ValueError, match=message):
         nlp(PAIR)
     with pytest.raises(ValueError, match=message):
         list(nlp.pipe([PAIR]))
     assert not len(nlp(""))
+
+
+def test_errors_of_components_that_read_any_transformer_do_not_name_one(tiny, tmp_path):
+    nlp = spacy.blank("en")
+    add_transformer(nlp, tiny, trainable=["adapter"])
+    nlp.add_pipe("pair_classifier")
+    nlp.initialize(lambda: pair_examples(nlp))
+    nlp.to_disk(tmp_path / "pair")
+    other = spacy.load(tmp_path / "pair", exclude=["transformer"])
+    message = "B202.*'pair_classifier'.*an 'adapter_transformer' before"
+    with pytest.raises(ValueError, match=message):
+        other(PAIR)
+    nlp.remove_pipe("pair_classifier")
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "another")
+    another = spacy.load(tmp_path / "another")
+    message = "B054.*'pair_classifier' read another transformer than.*'transformer'.*'NAME', source"
+    with pytest.raises(ValueError, match=message):
+        another.add_pipe("pair_classifier", source=other)
+
+
+def test_a_listener_without_a_transformer_is_an_error_when_it_is_initialized():
+    nlp = spacy.blank("en")
+    tok2vec = {"@architectures": "spacy-bertfamily.WeightedLayerListener.v1"}
+    model = {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec}
+    nlp.add_pipe("tagger", config={"model": model})
+    message = "B202.*listens to a transformer.*an 'adapter_transformer' before"
+    with pytest.raises(ValueError, match=message):
+        nlp.initialize(lambda: tagged_examples(nlp))
 
 
 def test_a_missing_transformer_goes_to_the_error_handler(trained):

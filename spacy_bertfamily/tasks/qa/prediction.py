@@ -9,7 +9,8 @@ import numpy as np
 from spacy.tokens import Doc
 
 from ...annotation.answers import set_answers
-from ...errors import Errors, Warnings
+from ...errors import Warnings
+from ...transformer.listener import no_output_error
 from ...transformer.upstream import upstream_name
 from ..base.settings import ComponentSettings, setting
 from .choose import Prediction, choose_answers
@@ -133,7 +134,7 @@ class QAPrediction(ComponentSettings):
         """RAISES (BertFamilyError): If the transformer's output has no layout."""
         for doc, output in zip(docs, outputs):
             if len(doc) and output.layout is None:
-                raise Errors.B202(name=self.name, upstream=upstream_name(self.model))
+                raise no_output_error(self.name, upstream_name(self.model))
 
     def _warn(self, reasons: Sequence[str]) -> None:
         """Warn once of all Docs or questions that cannot be answered."""

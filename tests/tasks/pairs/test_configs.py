@@ -45,3 +45,9 @@ def test_configs_train(name, tmp_path, pair_backbones):
     loaded = spacy.load(tmp_path / "out" / "model-best")
     scores = loaded.evaluate(list(Corpus(tmp_path / "data.spacy")(loaded)))
     assert scores["cats_score"] > 0.9
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.cfg")), ids=lambda path: path.stem)
+def test_configs_give_the_pooling_its_new_name(path):
+    """The former one loads too, as in pipelines of version 0.1."""
+    assert 'pooling = "segments"' not in path.read_text(encoding="utf8")

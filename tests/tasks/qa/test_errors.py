@@ -93,6 +93,15 @@ def test_data_without_answers_or_of_other_texts_is_an_error(make_qa, examples):
         nlp.initialize(lambda: [Example(nlp.make_doc("other"), example.reference)])
 
 
+def test_an_error_does_not_name_a_transformer_if_any_would_do():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("span_qa")
+    with pytest.raises(ValueError, match=r"B203.*finds no 'adapter_transformer' in its pipeline"):
+        nlp.initialize(lambda: [])
+    with pytest.raises(ValueError, match=r"B202.*'span_qa'.*an 'adapter_transformer' before"):
+        nlp("a [SEP] b")
+
+
 def test_pipelines_without_the_transformer_are_an_error(make_qa, trained):
     nlp = spacy.blank("en")
     nlp.add_pipe("span_qa", config={"model": {"tok2vec": {"upstream": "bert"}}})
