@@ -122,6 +122,8 @@ class EncoderShim(Shim):
         encoder = Encoder(backbone, self.settings)
         with torch.random.fork_rng():  # adapters are drawn, and then overwritten
             restore_adapters(encoder, adapters)
+        if self._model is not None and self._model.pretraining is not None:
+            encoder.attach(self._model.pretraining)
         apply_delta(encoder, tensors, file, self.component)
         return encoder
 
