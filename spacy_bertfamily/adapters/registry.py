@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from spacy.util import registry
-
-from .. import registries  # noqa: F401  (makes @adapters known)
 from ..errors import Errors
+from ..registries import registry
 
 
 def resolve_adapter(config: dict[str, Any]) -> Any:

@@ -16,9 +16,11 @@ HEADS = ("auto", "own", "new")
 
 
 class _Passed(BaseModelOutput):
-    """Hidden states in the form of an encoder's output."""
+    """Hidden states in the form of an encoder's output, without what some types add."""
 
-    entity_last_hidden_state = None  # of a LUKE without entities
+    entity_hidden_states = None
+    entity_last_hidden_state = None
+    global_attentions = None
 
 
 class _PassOn(nn.Module):

@@ -9,8 +9,8 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from .evaluation import Evaluation
-from .maskers import Masker
 from .masked_lm import MaskedLM
+from .maskers import Masker
 from .objective import make_objective_model
 from .replaced_tokens import ReplacedTokens
 
@@ -56,12 +56,11 @@ def make_pretrain_replaced_tokens(
     weight: float = 50.0,
     evaluation: Evaluation | None = None,
 ) -> MakeObjective:
-    """Build an objective for `spacy pretrain`: replaced token detection (ELECTRA, Clark et al.
-    2020).
+    """Build an objective for `spacy pretrain`: replaced token detection.
 
-    A small generator fills masks, and the layer to pretrain, an `adapter_transformer`, tells for
-    each piece whether it was replaced. Both learn at once. The generator is kept with the weights
-    as long as the pretraining goes on.
+    This is ELECTRA's (Clark et al. 2020). A small generator fills masks, and the layer to pretrain,
+    an `adapter_transformer`, tells for each piece whether it was replaced. Both learn at once. The
+    generator is kept with the weights as long as the pretraining goes on.
 
     masker (Masker): A `@maskers` block: what is masked together.
     generator (Model | None): A `spacy-bertfamily.AdapterTransformer.v1` block with the same

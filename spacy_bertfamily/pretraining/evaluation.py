@@ -53,7 +53,7 @@ class Evaluation:
         self.progress_bar = progress_bar
         self._docs: list[Doc] = []
         self._printer = Printer()
-        self._bar: "tqdm[Any] | None" = None
+        self._bar: tqdm[Any] | None = None
         self._step = 0
         self._words = 0
         self._losses: list[float] = []
@@ -162,8 +162,8 @@ def make_evaluation(
     """Evaluate a pretraining on held-out texts, which `spacy pretrain` itself does not do.
 
     Each evaluation prints a row: updates, words, the mean loss since the last row, loss and
-    accuracy (percent) on the held-out texts, learning rate, words per second. Losses are in nats per
-    predicted piece.
+    accuracy (percent) on the held-out texts, learning rate, words per second. Losses are in nats
+    per predicted piece.
 
     corpus (Callable[[Language], Iterable[Example]]): A reader, such as `spacy.JsonlCorpus.v1`.
     frequency (int): The updates from one evaluation to the next.

@@ -143,5 +143,5 @@ def find_head(shim: EncoderShim, which: str) -> LMHead:
     if not is_own:
         if which == "own":
             raise Errors.B406(name=name)
-        warnings.warn(Warnings.W403.format(name=name))
+        warnings.warn(Warnings.W403.format(name=name), stacklevel=2)
     return head

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import numpy as np
 from spacy.tokens import Doc
-from spacy.util import registry
 
 from ..errors import Errors, Warnings
+from ..registries import registry
 from ..windows.pieces import Pieces
 from .units import Bounds, join
 
@@ -93,7 +93,8 @@ class SpanMasker:
         """Warn once of spans that none of the texts so far had."""
         if self._missing and not self._warned:
             self._warned = True
-            warnings.warn(Warnings.W402.format(spans=", ".join(sorted(self._missing))))
+            message = Warnings.W402.format(spans=", ".join(sorted(self._missing)))
+            warnings.warn(message, stacklevel=2)
 
 
 def _has_spans(doc: Doc, name: str) -> bool:
@@ -139,40 +140,44 @@ class RandomSpanMasker:
     ) -> np.ndarray:
         """As `Masker`."""
         units = join(doc, pieces)
-        chosen = np.zeros(len(units), dtype=bool)
         if not len(units):
-            return chosen
-        # the fraction of a piece is drawn, so that short texts get their share
-        budget = int(rate * len(units) + rng.random())
+            return np.zeros(0, dtype=bool)
         number = int(units.max()) + 1
         sizes = np.bincount(units, minlength=number)
         free = sizes > 0
-        left = budget
+        taken = np.zeros(number, dtype=bool)
+        left = rate * len(units)
         for start in rng.permutation(number):
-            if left <= 0:
-                break
+            if not free[start]:
+                continue
             length = int(rng.choice(self._lengths, p=self._weights))
-            run = self._run(free, sizes, int(start), length, left)
-            free[run] = False
+            run = _cut_run(free, sizes, int(start), length, left)
+            if not len(run):
+                # a word that is longer than what is left is taken so often that the share is right
+                taken[start] = rng.random() * sizes[start] < left
+                break
+            taken[run], free[run] = True, False
             left -= int(sizes[run].sum())
-            chosen |= np.isin(units, run)
-        return chosen
+        masked: np.ndarray = taken[units]
+        return masked
 
-    @staticmethod
-    def _run(free: np.ndarray, sizes: np.ndarray, start: int, length: int, left: int) -> np.ndarray:
-        """Cut a run of words short where the next one is taken or more than is left.
 
-        free (np.ndarray): Which words are not chosen yet, boolean, `(words,)`.
-        sizes (np.ndarray): The pieces of each word, `(words,)`.
-        start (int): The first word.
-        length (int): The words of the run.
-        left (int): The most pieces of the run.
-        RETURNS (np.ndarray): The words.
-        """
-        run = np.arange(start, min(start + length, len(free)))
-        fits = free[run] & (np.cumsum(sizes[run]) <= left)
-        end = len(run) if fits.all() else int(np.argmin(fits))
-        return run[:end]
+def _cut_run(
+    free: np.ndarray, sizes: np.ndarray, start: int, length: int, left: float
+) -> np.ndarray:
+    """Cut a run of words short where the next one is taken or more than is left.
+
+    free (np.ndarray): Which words are not chosen yet, boolean, `(words,)`.
+    sizes (np.ndarray): The pieces of each word, `(words,)`.
+    start (int): The first word.
+    length (int): The words of the run.
+    left (float): The most pieces of the run.
+    RETURNS (np.ndarray): The words.
+    """
+    run = np.arange(start, min(start + length, len(free)))
+    fits = free[run] & (np.cumsum(sizes[run]) <= left)
+    end = len(run) if fits.all() else int(np.argmin(fits))
+    return run[:end]
 
 
 @registry.maskers("spacy-bertfamily.Pieces.v1")  # type: ignore[attr-defined,untyped-decorator]

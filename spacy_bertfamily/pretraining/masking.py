@@ -60,9 +60,7 @@ class Masking:
         known = np.asarray(sorted(tokenizer.tokenizer.get_vocab().values()))
         self._ordinary = known[~np.isin(known, self._special)]
 
-    def __call__(
-        self, doc: Doc, text: LaidOutText, rng: np.random.Generator
-    ) -> list[MaskedWindow]:
+    def __call__(self, doc: Doc, text: LaidOutText, rng: np.random.Generator) -> list[MaskedWindow]:
         """Mask a text.
 
         doc (Doc): The text.

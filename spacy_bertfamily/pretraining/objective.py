@@ -134,8 +134,11 @@ class _Trainer:
     def forward(
         self, model: Model[list[Doc], Outcome], docs: list[Doc], is_train: bool
     ) -> tuple[Outcome, Callable[[None], list[Doc]]]:
-        """Predict. Gradients are computed batch by batch on the way, so memory does not depend on
-        how many Docs there are."""
+        """Predict.
+
+        Gradients are computed batch by batch on the way, so memory does not depend on how many Docs
+        there are.
+        """
         outcome = self.objective.run(self.shim, docs, self.rng, is_train)
         if not np.isfinite(outcome.loss):
             raise Errors.B405(loss=outcome.loss)
@@ -204,5 +207,3 @@ def backward(shim: EncoderShim, loss: torch.Tensor) -> None:
         loss = next(iter(shim.scaler.scale([loss])))
     with shim.encoder.in_training():  # checkpointed layers are computed again
         loss.backward()
-
-

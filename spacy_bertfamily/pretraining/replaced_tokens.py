@@ -23,8 +23,8 @@ from ..errors import Errors
 from ..patching.parameters import share_parameter
 from ..transformer.shim import EncoderShim
 from ..windows.cut import Window
-from .maskers import Masker, SpanMasker
 from .masked_lm import find_head, predict_pieces
+from .maskers import Masker, SpanMasker
 from .masking import MaskedWindow, Masking, check_rates
 from .objective import backward, mask_docs, targets_of
 from .outcome import Outcome
@@ -78,9 +78,7 @@ class ReplacedTokens:
         check_rates(self.mask_rate, self.replace_rates)
         if not 0 < self.generator_size <= 1:
             allowed = "more than 0 and at most 1"
-            raise Errors.B402(
-                setting="generator_size", value=self.generator_size, allowed=allowed
-            )
+            raise Errors.B402(setting="generator_size", value=self.generator_size, allowed=allowed)
         if not self.weight > 0:
             raise Errors.B402(setting="weight", value=self.weight, allowed="more than 0")
         self._masking: Masking | None = None
@@ -178,7 +176,7 @@ class ReplacedTokens:
         replaced: list[Window],
         is_train: bool,
     ) -> Outcome:
-        """Tell the replaced pieces from the others. A good guess of the generator is no replacement.
+        """Tell the replaced pieces from the others. A piece that was guessed is not replaced.
 
         shim (EncoderShim): Holds the encoder.
         modules (ReplacedTokensModules): The head.
@@ -276,9 +274,7 @@ def find_discriminator(shim: EncoderShim) -> nn.Module:
     config = ElectraConfig(hidden_size=shim.encoder.width)
     head: nn.Module = ElectraDiscriminatorPredictions(config)
     weights = read_weights(read_config(shim.settings.name)[0])
-    own = {
-        name.removeprefix(HEAD): tensor for name, tensor in weights.items() if HEAD in name
-    }
+    own = {name.removeprefix(HEAD): tensor for name, tensor in weights.items() if HEAD in name}
     if set(own) == set(head.state_dict()):
         head.load_state_dict(own)
     return head
