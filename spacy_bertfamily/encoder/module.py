@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from ..adapters import DEFAULT, Adapter, AdapterModules, NamedAdapters
 from ..backbone import Backbone
@@ -167,7 +168,8 @@ class Encoder(NamedAdapters):
     @property
     def embeddings(self) -> nn.Parameter:
         """RETURNS (nn.Parameter): The embeddings of pieces, `(vocabulary, width)`."""
-        return cast(nn.Parameter, self.backbone.get_input_embeddings().weight)
+        model = cast(PreTrainedModel, self.backbone)
+        return cast(nn.Parameter, model.get_input_embeddings().weight)
 
     # What the backbone is
 

@@ -1,11 +1,11 @@
 """Maskers: they choose the pieces of a text that are masked, together or not at all."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from ..errors import Errors, Warnings
 from ..registries import registry
@@ -106,6 +106,7 @@ def _has_spans(doc: Doc, name: str) -> bool:
 
 
 def _find_spans(doc: Doc, name: str) -> Iterator[Bounds]:
+    found: Iterable[Span]
     if name == "ents":
         found = doc.ents
     elif name == "noun_chunks":
@@ -180,7 +181,7 @@ def _cut_run(
     return run[:end]
 
 
-@registry.maskers("spacy-bertfamily.Pieces.v1")  # type: ignore[attr-defined,untyped-decorator]
+@registry.maskers("spacy-bertfamily.Pieces.v1")  # type: ignore[attr-defined]
 def make_piece_masker() -> Masker:
     """Mask each piece for itself, as BERT first did (Devlin et al. 2019).
 
@@ -189,7 +190,7 @@ def make_piece_masker() -> Masker:
     return PieceMasker()
 
 
-@registry.maskers("spacy-bertfamily.WholeWords.v1")  # type: ignore[attr-defined,untyped-decorator]
+@registry.maskers("spacy-bertfamily.WholeWords.v1")  # type: ignore[attr-defined]
 def make_whole_word_masker() -> Masker:
     """Mask whole words: spaCy's tokens, so for any tokenizer and language.
 
@@ -198,7 +199,7 @@ def make_whole_word_masker() -> Masker:
     return WholeWordMasker()
 
 
-@registry.maskers("spacy-bertfamily.Spans.v1")  # type: ignore[attr-defined,untyped-decorator]
+@registry.maskers("spacy-bertfamily.Spans.v1")  # type: ignore[attr-defined]
 def make_span_masker(spans: list[str]) -> Masker:
     """Mask whole phrases and entities, as ERNIE does (Sun et al. 2019), and whole words beside.
 
@@ -212,7 +213,7 @@ def make_span_masker(spans: list[str]) -> Masker:
     return SpanMasker(spans)
 
 
-@registry.maskers("spacy-bertfamily.RandomSpans.v1")  # type: ignore[attr-defined,untyped-decorator]
+@registry.maskers("spacy-bertfamily.RandomSpans.v1")  # type: ignore[attr-defined]
 def make_random_span_masker(p: float = 0.2, max_length: int = 10) -> Masker:
     """Mask runs of whole words, as SpanBERT does (Joshi et al. 2020).
 
