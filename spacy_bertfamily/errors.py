@@ -655,6 +655,45 @@ class Errors:
         "empty line ends a sentence."
     )
 
+    # Pretraining
+    B400 = Error(
+        "A backbone of type {model_type!r} cannot be pretrained with masks: transformers has no "
+        "masked language model for it that is an encoder with a head. Allowed types: {able}."
+    )
+    B401 = Error(
+        "The masked-LM head in the files of {name!r} does not fit its config: {misfits}. Set head "
+        "= 'new' to learn a new one."
+    )
+    B402 = Error("{setting} = {value!r} is not allowed. Allowed: {allowed}.")
+    B403 = Error(
+        "The tokenizer of {name!r} has no mask, so nothing can be masked. Use a backbone whose "
+        "tokenizer has a 'mask_token', or add one to its tokenizer_config.json."
+    )
+    B404 = Error(
+        "The objective pretrains the model of an 'adapter_transformer', but was given the layer "
+        "{layer!r}. Set [pretraining] component to the name of the transformer, and layer to ''."
+    )
+    B405 = Error(
+        "The loss of the pretraining is {loss}. Lower the learning rate, warm up longer, or set "
+        "precision = 'float32'. The last saved weights are fine."
+    )
+    B406 = Error(
+        "The files of {name!r} hold no whole masked-LM head. Set head = 'new' to learn one, or "
+        "'auto'."
+    )
+    B407 = Error(
+        "The corpus for the evaluation of the pretraining has no text. Check its path and its "
+        "limits of length."
+    )
+    B408 = Error(
+        "The generator {generator!r} has another vocabulary than {name!r}, so its proposals mean "
+        "nothing there. Use a generator that was made for this backbone, or generator = null."
+    )
+    B409 = Error(
+        "The corpus is to be annotated by the component(s) {missing}, which the pipeline does not "
+        "have. Its components: {allowed}. Add them to [nlp] pipeline, with a 'source'."
+    )
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
@@ -698,6 +737,16 @@ class Warnings:
         "{file!r} holds a head beside the adapter, in the module(s) {modules}. Only the adapter "
         "was loaded. A 'pair_classifier' or 'span_qa' that computes such a head takes it with "
         "load_head({folder!r})."
+    # Pretraining
+    W402 = Message(
+        "The masker is to keep {spans} together, but no text so far has such spans: whole words "
+        "are masked instead. Use a corpus with annotation, or "
+        "'spacy-bertfamily.AnnotatedCorpus.v1'. This is said once."
+    )
+    W403 = Message(
+        "The files of {name!r} hold no masked-LM head, so a new one is learned. A backbone without "
+        "a head, such as a sentence encoder, has usually forgotten what a mask is: train all of it "
+        "(trainable = ['all']), or start from a backbone with a head."
     )
 
     # Pairs and single texts, classified

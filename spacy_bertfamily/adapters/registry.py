@@ -1,14 +1,9 @@
-"""The registry of adapters, which is added to spaCy's own."""
+"""Make adapters of `@adapters` blocks."""
 
 from typing import Any
 
-import catalogue
-from spacy.util import registry
-
 from ..errors import Errors
-
-if not hasattr(registry, "adapters"):
-    registry.adapters = catalogue.create("spacy", "adapters", entry_points=True)  # type: ignore[attr-defined]
+from ..registries import registry
 
 
 def resolve_adapter(config: dict[str, Any]) -> Any:

@@ -44,7 +44,7 @@ def build_model(
     # from changing the random numbers of a training.
     with LOADING_LOCK, torch.random.fork_rng():
         check_size(name, config, weights, lambda: make_model(config))
-        model, info = _from_weights(name, config, weights)
+        model, info = load_into(_model_class(config), name, config, weights)
     missing_keys: list[str] = info["missing_keys"]
     lacks_pooler = any(key.startswith("pooler.") for key in missing_keys)
     missing = [k for k in missing_keys if not k.startswith("pooler.") and _is_kept(k, spec)]
@@ -62,13 +62,25 @@ def build_model(
     return encoder
 
 
-def _from_weights(
-    name: str, config: PretrainedConfig, weights: dict[str, torch.Tensor]
+def load_into(
+    model_class: type[PreTrainedModel],
+    name: str,
+    config: PretrainedConfig,
+    weights: dict[str, torch.Tensor],
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """RETURNS (tuple[PreTrainedModel, dict[str, Any]]): The model, and what was not loaded."""
+    """Make a model from the weights of a checkpoint. Hold `LOADING_LOCK` meanwhile.
+
+    model_class (type[PreTrainedModel]): The model's class.
+    name (str): The backbone's name, for errors.
+    config (PretrainedConfig): The config.
+    weights (dict[str, torch.Tensor]): The weights.
+    RETURNS (tuple[PreTrainedModel, dict[str, Any]]): The model in float32, and transformers'
+        record of what was missing, superfluous or misshapen.
+    RAISES (BertFamilyError): If the weights do not fit the config.
+    """
     try:
         with _only_errors_logged():  # heads that are not used, and what is missing
-            model, info = _model_class(config).from_pretrained(
+            model, info = model_class.from_pretrained(
                 None,
                 config=config,
                 state_dict=weights,

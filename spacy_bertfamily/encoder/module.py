@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from ..adapters import DEFAULT, Adapter, AdapterModules, NamedAdapters
 from ..adapters.size import check_adapter_size, sketch_adapter
@@ -26,6 +27,16 @@ from .inputs import ModelInputs
 from .lock import ReadWriteLock
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
+
+
+class PretrainingModules(nn.Module):
+    """What a pretraining learns beside an encoder."""
+
+    def tie(self, encoder: "Encoder") -> None:
+        """Use an encoder's tensors where these modules share them.
+
+        encoder (Encoder): The encoder.
+        """
 
 
 class Encoder(NamedAdapters):
@@ -53,6 +64,8 @@ class Encoder(NamedAdapters):
         self.lock = ReadWriteLock()
         # whether the configured adapter, or another state of the adapters, is in place
         self.is_complete = settings.adapter is None
+        # what a pretraining learns beside the encoder, such as a head
+        self.pretraining: PretrainingModules | None = None
         self._thawed = [backbone.get_submodule(path) for path in thawed]
         # makes the context of the running forward pass, for layers that are computed again
         self._contexts = contexts
@@ -162,6 +175,23 @@ class Encoder(NamedAdapters):
             return sketch_adapter(
                 settings, self.shared.model, self.known_spec, most_numbers, most_modules
             )
+
+    # Pretraining
+
+    def attach(self, modules: PretrainingModules) -> None:
+        """Learn more than the encoder: in pretraining, and stored with it until that is over.
+
+        modules (PretrainingModules): What else is learned.
+        """
+        modules.tie(self)
+        with self.lock.write():
+            self.pretraining = modules.to(self.device)
+
+    @property
+    def embeddings(self) -> nn.Parameter:
+        """RETURNS (nn.Parameter): The embeddings of pieces, `(vocabulary, width)`."""
+        model = cast(PreTrainedModel, self.backbone)
+        return cast(nn.Parameter, model.get_input_embeddings().weight)
 
     # What the backbone is
 
@@ -291,13 +321,11 @@ class Encoder(NamedAdapters):
         layers = tuple(layers)
         inputs = self.inputs(input_ids, attention_mask, token_type_ids, global_attention_mask)
         inner = any(layer != self.depth for layer in layers)
-        is_float32 = self.settings.precision == "float32"
-        autocast = torch.autocast(self.device.type, self.settings.dtype, enabled=not is_float32)
         model = self.shared.model if bare else self.backbone
         context = partial(_enter_all, [*self._context_makers(model, input_ids.shape[1])])
         self._contexts.value = context
         try:
-            with autocast, context():
+            with self.autocast(), context():
                 output = model(
                     **inputs,
                     output_hidden_states=inner,
@@ -311,6 +339,11 @@ class Encoder(NamedAdapters):
         if self.depth in layers:
             states[self.depth] = output.last_hidden_state
         return states
+
+    def autocast(self) -> torch.autocast:
+        """RETURNS (torch.autocast): The context in which the precision of the settings holds."""
+        is_float32 = self.settings.precision == "float32"
+        return torch.autocast(self.device.type, self.settings.dtype, enabled=not is_float32)
 
     def _context_makers(
         self, model: nn.Module, length: int

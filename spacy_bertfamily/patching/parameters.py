@@ -28,6 +28,19 @@ def replace_parameters(model: nn.Module, values: dict[nn.Parameter, torch.Tensor
                 module._parameters[key] = new[id(parameter)]
 
 
+def share_parameter(model: nn.Module, old: nn.Parameter, shared: nn.Parameter) -> None:
+    """Use another model's parameter in the place of one's own, wherever the model uses that.
+
+    model (nn.Module): The model.
+    old (nn.Parameter): The parameter to replace.
+    shared (nn.Parameter): The parameter of the other model, of the same shape.
+    """
+    for module in model.modules():
+        for key, parameter in module._parameters.items():
+            if parameter is old:
+                module._parameters[key] = shared
+
+
 def _make_parameter(old: nn.Parameter, value: torch.Tensor) -> nn.Parameter:
     if value.shape != old.shape:
         raise ValueError(

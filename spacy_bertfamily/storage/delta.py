@@ -19,6 +19,8 @@ from .adapter_state import check_fit, record_adapters
 
 METADATA_KEY = "spacy-bertfamily"
 CHECKSUM = "checksum"
+# How the names of tensors begin that a pretraining learned beside the encoder.
+PRETRAINING = "pretraining."
 # The delta of a transformer that has no backbone yet. The file is written, so that it can be told
 # from a save that was interrupted.
 EMPTY_DELTA = save({}, metadata={METADATA_KEY: "null"})
@@ -124,6 +126,9 @@ def apply_delta(
 ) -> None:
     """Put stored tensors into an encoder. If one of them does not fit, nothing is changed.
 
+    What a pretraining learned beside the encoder, such as its head, is put only into an encoder
+    that goes on with it.
+
     encoder (Encoder): The encoder, with the adapters that the delta was stored with.
     tensors (dict[str, torch.Tensor]): The tensors by name.
     file (str): The file that they come from, for the error.
@@ -131,6 +136,8 @@ def apply_delta(
     RAISES (BertFamilyError): On any missing, unexpected or misshapen tensor.
     """
     own = encoder.delta()
+    if encoder.pretraining is None:
+        tensors = {k: v for k, v in tensors.items() if not k.startswith(PRETRAINING)}
     problems = check_fit(own, tensors)
     if problems is not None:
         raise Errors.B041(file=file, component=component, **problems)

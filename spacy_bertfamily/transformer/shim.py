@@ -122,6 +122,8 @@ class EncoderShim(Shim):
         encoder = Encoder(backbone, self.settings)
         with torch.random.fork_rng():  # adapters are drawn, and then overwritten
             restore_adapters(encoder, adapters, tensors, file)
+        if self._model is not None and self._model.pretraining is not None:
+            encoder.attach(self._model.pretraining)
         apply_delta(encoder, tensors, file, self.component)
         return encoder
 
@@ -179,15 +181,15 @@ class EncoderShim(Shim):
         self.scaler.update()
 
     @contextlib.contextmanager
-    def use_params(self, params: dict[Any, FloatsXd]) -> Iterator[None]:
+    def use_params(self, params: dict[Any, FloatsXd] | None) -> Iterator[None]:
         """Use averages instead of the trained tensors inside this context.
 
-        params (dict[Any, FloatsXd]): Averages by the optimizer's key. Those of other layers are
-            ignored; frozen tensors have none.
+        params (dict[Any, FloatsXd] | None): Averages by the optimizer's key. Those of other layers
+            are ignored; frozen tensors have none. None if the optimizer keeps no averages.
         """
         averages: dict[nn.Parameter, FloatsXd] = {}
         own = {} if self._model is None else dict(self._model.named_parameters())
-        for key, value in params.items():
+        for key, value in (params or {}).items():
             if _is_own(key, self.id) and key[1] in own:
                 averages[own[key[1]]] = value
         backup = {parameter: parameter.data.clone() for parameter in averages}

@@ -13,7 +13,7 @@ NAME = "spacy_bertfamily"
 PACKAGE = ROOT / NAME
 # Each room may import from those before it. Rooms in one set do not import each other.
 ORDER = [
-    {"errors", "moved"},
+    {"errors", "moved", "registries"},
     {"files", "annotation"},
     {"patching"},
     {"model_types"},
@@ -24,7 +24,7 @@ ORDER = [
     {"storage"},
     {"exchange"},
     {"transformer"},
-    {"pooler"},
+    {"pooler", "pretraining"},
     {"tasks.base"},
     {"tasks.pairs", "tasks.qa"},
     {"training"},

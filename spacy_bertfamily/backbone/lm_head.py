@@ -1,0 +1,125 @@
+"""Heads that predict pieces: those of a backbone's own files, or new ones."""
+
+from typing import Any, cast
+
+import torch
+from torch import nn
+from transformers import MODEL_FOR_MASKED_LM_MAPPING, PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+
+from ..errors import Errors
+from ..model_types.table import spec_for
+from .model import LOADING_LOCK, load_into
+from .safety import read_weights
+
+HEADS = ("auto", "own", "new")
+
+
+class _Passed(BaseModelOutput):
+    """Hidden states in the form of an encoder's output, without what some types add."""
+
+    entity_hidden_states = None
+    entity_last_hidden_state = None
+    global_attentions = None
+
+
+class _PassOn(nn.Module):
+    """Stands where a model's encoder was, and gives what it is given."""
+
+    def forward(self, input_ids: torch.Tensor, *args: Any, **kwargs: Any) -> BaseModelOutput:
+        """RETURNS (BaseModelOutput): The input as the last hidden state."""
+        return _Passed(last_hidden_state=cast(torch.FloatTensor, input_ids))
+
+
+class LMHead(nn.Module):
+    """The head of one of transformers' language models, without the model's encoder.
+
+    model (PreTrainedModel): The model, of which only the head is kept.
+    """
+
+    def __init__(self, model: PreTrainedModel):
+        super().__init__()
+        setattr(model, model.base_model_prefix, _PassOn())
+        self.model = model.requires_grad_(True).train(False)
+
+    @property
+    def is_tied(self) -> bool:
+        """RETURNS (bool): Whether it predicts pieces with the embeddings of pieces."""
+        return bool(self.model.config.tie_word_embeddings)
+
+    def tie(self, embeddings: nn.Parameter) -> None:
+        """Predict pieces with an encoder's own embeddings, if the model's config says so.
+
+        embeddings (nn.Parameter): The embeddings, `(vocabulary, width)`.
+        """
+        if self.is_tied:
+            self.model.get_output_embeddings().weight = embeddings
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Predict pieces.
+
+        states (torch.Tensor): Last hidden states.
+        RETURNS (torch.Tensor): A score for each piece of the vocabulary, before softmax.
+        *Shape:* from `(pieces, width)` to `(pieces, vocabulary)`.
+        """
+        logits: torch.Tensor = self.model(input_ids=states[None], return_dict=True).logits[0]
+        return logits
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """RETURNS (dict[str, torch.Tensor]): Its tensors by their names in the model's files."""
+        return dict(self.model.state_dict())
+
+
+def masked_lm_class(config: PretrainedConfig) -> type[PreTrainedModel]:
+    """Find the masked language model of a type.
+
+    config (PretrainedConfig): A backbone's config.
+    RETURNS (type[PreTrainedModel]): transformers' class.
+    RAISES (BertFamilyError): If there is none, or it is more than an encoder with a head.
+    """
+    spec = spec_for(config.model_type)
+    found = type(config) in MODEL_FOR_MASKED_LM_MAPPING and spec.encoder_path is None
+    if spec.causal or not found:
+        able = sorted(
+            {
+                kind.model_type
+                for kind in MODEL_FOR_MASKED_LM_MAPPING
+                if spec_for(kind.model_type).encoder_path is None
+            }
+        )
+        raise Errors.B400(model_type=config.model_type, able=", ".join(able))
+    return cast(type[PreTrainedModel], MODEL_FOR_MASKED_LM_MAPPING[type(config)])
+
+
+def load_lm_head(name: str, folder: Any, config: PretrainedConfig) -> tuple[LMHead, bool]:
+    """Load the masked-LM head of a backbone.
+
+    What its files lack is drawn, as for training from scratch.
+
+    name (str): The backbone's name, for errors.
+    folder (Path): Its folder.
+    config (PretrainedConfig): Its config.
+    RETURNS (tuple[LMHead, bool]): The head, and whether the files hold all of it.
+    RAISES (BertFamilyError): If the type has no masked language model, or the head in the files
+        does not fit.
+    """
+    model_class = masked_lm_class(config)
+    with LOADING_LOCK:
+        model, info = load_into(model_class, name, config, read_weights(folder))
+    prefix = f"{model.base_model_prefix}."
+    misfits = [key for key, *_ in info["mismatched_keys"] if not key.startswith(prefix)]
+    if misfits:
+        raise Errors.B401(name=name, misfits=misfits)
+    missing = [key for key in info["missing_keys"] if not key.startswith(prefix)]
+    return LMHead(model), not missing
+
+
+def new_lm_head(config: PretrainedConfig) -> LMHead:
+    """Make a masked-LM head with new weights.
+
+    config (PretrainedConfig): The config of the model that it belongs to.
+    RETURNS (LMHead): The head.
+    RAISES (BertFamilyError): If the type has no masked language model.
+    """
+    with LOADING_LOCK:
+        return LMHead(masked_lm_class(config)(config))

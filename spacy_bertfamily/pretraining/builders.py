@@ -1,0 +1,87 @@
+"""Registered objectives for `spacy pretrain`."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from spacy.util import registry
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from .evaluation import Evaluation
+from .masked_lm import MaskedLM
+from .maskers import Masker
+from .objective import make_objective_model
+from .replaced_tokens import ReplacedTokens
+
+# From the vocabulary and the layer to pretrain to the model that `spacy pretrain` trains.
+MakeObjective = Callable[[Vocab, Model[Any, Any]], Model[Any, Any]]
+
+
+@registry.architectures("spacy-bertfamily.PretrainMaskedLM.v1")
+def make_pretrain_masked_lm(
+    masker: Masker,
+    mask_rate: float = 0.15,
+    replace_rates: list[float] = [0.8, 0.1, 0.1],  # noqa: B006
+    head: str = "auto",
+    evaluation: Evaluation | None = None,
+) -> MakeObjective:
+    """Build an objective for `spacy pretrain`: masked language modelling (Devlin et al. 2019).
+
+    The layer to pretrain is an `adapter_transformer`, with any `trainable`. Masks are drawn anew in
+    each epoch. The batches of `[pretraining.batcher]` may be of any size: gradients are summed over
+    parts of `batch_pieces`.
+
+    masker (Masker): A `@maskers` block: what is masked together.
+    mask_rate (float): The share of pieces that are masked.
+    replace_rates (list[float]): Of these, the shares that become the mask, become a random piece,
+        and stay.
+    head (str): `own` for the head of the backbone's files, `new` for a new one, `auto` for that of
+        the files if they have one.
+    evaluation (Evaluation | None): A `spacy-bertfamily.PretrainEvaluation.v1` block, or None.
+    RETURNS (Callable[[Vocab, Model], Model]): The objective.
+    RAISES (BertFamilyError): On settings that are not allowed.
+    """
+    objective = MaskedLM(masker, mask_rate, tuple(replace_rates), head)
+    return partial(_make_model, objective=objective, evaluation=evaluation)
+
+
+@registry.architectures("spacy-bertfamily.PretrainReplacedTokens.v1")
+def make_pretrain_replaced_tokens(
+    masker: Masker,
+    generator: Model[Any, Any] | None = None,
+    mask_rate: float = 0.15,
+    replace_rates: list[float] = [0.85, 0.0, 0.15],  # noqa: B006
+    generator_size: float = 0.25,
+    weight: float = 50.0,
+    evaluation: Evaluation | None = None,
+) -> MakeObjective:
+    """Build an objective for `spacy pretrain`: replaced token detection.
+
+    This is ELECTRA's (Clark et al. 2020). A small generator fills masks, and the layer to pretrain,
+    an `adapter_transformer`, tells for each piece whether it was replaced. Both learn at once. The
+    generator is kept with the weights as long as the pretraining goes on.
+
+    masker (Masker): A `@maskers` block: what is masked together.
+    generator (Model | None): A `spacy-bertfamily.AdapterTransformer.v1` block with the same
+        vocabulary, or None for a new one that shares the embeddings of pieces.
+    mask_rate (float): The share of pieces that the generator fills.
+    replace_rates (list[float]): Of these, the shares that the generator reads as the mask, as a
+        random piece, and unchanged.
+    generator_size (float): The width of a new generator, as a share of the encoder's.
+    weight (float): The weight of the detection's loss beside that of the generator.
+    evaluation (Evaluation | None): A `spacy-bertfamily.PretrainEvaluation.v1` block, or None. The
+        accuracy is that of the detection, over all pieces.
+    RETURNS (Callable[[Vocab, Model], Model]): The objective.
+    RAISES (BertFamilyError): On settings that are not allowed.
+    """
+    objective = ReplacedTokens(
+        generator, masker, mask_rate, tuple(replace_rates), generator_size, weight
+    )
+    return partial(_make_model, objective=objective, evaluation=evaluation)
+
+
+def _make_model(
+    vocab: Vocab, tok2vec: Model[Any, Any], objective: Any, evaluation: Evaluation | None
+) -> Model[Any, Any]:
+    return make_objective_model(tok2vec, objective, vocab, evaluation)
