@@ -563,6 +563,10 @@ class Errors:
         "tabs between them, with features like 'Case=Nom|Number=Sing' or '_' in the sixth; an "
         "empty line ends a sentence."
     )
+    B327 = Error(
+        "Line {line} of {file!r} is no text: {reason}. Each line is like "
+        '{{"text": "Ann laughs."}}.'
+    )
 
     # Pretraining
     B400 = Error(
@@ -601,6 +605,53 @@ class Errors:
     B409 = Error(
         "The corpus is to be annotated by the component(s) {missing}, which the pipeline does not "
         "have. Its components: {allowed}. Add them to [nlp] pipeline, with a 'source'."
+    )
+
+    B410 = Error(
+        "There is no text to learn a vocabulary from: nothing was given, or all of it is blank."
+    )
+    B411 = Error(
+        "No new backbone of type {model_type!r} can be made. Allowed types: {known}. Describe "
+        "another type of transformers with spacy_bertfamily.register_model_type() first."
+    )
+    B412 = Error(
+        "A vocabulary of {vocab_size} pieces is too small: the characters of the text and the "
+        "special pieces alone are {needed}. Set the size to at least that, better to twice as "
+        "much, or learn fewer characters (max_letters with WordPiece; rarer ones are then "
+        "unknown), or the pieces of bytes (tokenizer 'bpe')."
+    )
+    B413 = Error(
+        "The width {width} cannot be divided by {heads} heads. Allowed numbers of heads for this "
+        "width: {allowed}."
+    )
+    B414 = Error(
+        "{folder!r} is a file, or a folder that is not empty. Name another folder, or replace this "
+        "one with force (on the command line: --force)."
+    )
+    B415 = Error(
+        "No new backbone of type {model_type!r} can be made with these settings: {reason}."
+    )
+    B416 = Error(
+        "{file!r} does not hold weights of an adapter_transformer that 'spacy pretrain' has saved: "
+        "{reason}. Such files are named model0.bin, model1.bin, model-last.bin."
+    )
+    B417 = Error(
+        "The active adapter {name!r} of {source!r} cannot be written as a part of the backbone: "
+        "{reason}. Write the adapter itself with save_adapter() or 'bertfamily adapters export', "
+        "or use the pipeline as it is."
+    )
+    B418 = Error(
+        "There is no mask in the text {text!r}. Write [MASK], or {mask!r} as this tokenizer does, "
+        "in the place of the word to guess."
+    )
+    B419 = Error(
+        "{name!r} has no whole head that predicts pieces, so it cannot fill masks. Use a backbone "
+        "whose files have one, or what 'spacy pretrain' has saved with "
+        "'spacy-bertfamily.PretrainMaskedLM.v1'."
+    )
+    B420 = Error(
+        "The pipeline has no 'adapter_transformer' named {name!r}. Its components: {known}. Name "
+        "one with component (on the command line: --component)."
     )
 
     # The command line
@@ -645,6 +696,10 @@ class Warnings:
         "The files of {name!r} hold no masked-LM head, so a new one is learned. A backbone without "
         "a head, such as a sentence encoder, has usually forgotten what a mask is: train all of it "
         "(trainable = ['all']), or start from a backbone with a head."
+    )
+    W410 = Message(
+        "The text yields a vocabulary of only {found} pieces instead of {vocab_size}. For more, "
+        "give more text."
     )
 
     # Pairs and single texts, classified

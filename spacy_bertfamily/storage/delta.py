@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from ..backbone import Backbone
 from ..backbone.fingerprint import fingerprint
 from ..encoder.module import Encoder
 from ..errors import Errors
@@ -98,6 +99,26 @@ def read_delta(
     if not is_intact:
         raise Errors.B045(file=file)
     return tensors, reference, adapters
+
+
+def check_fingerprint(reference: Reference, backbone: Backbone, component: str) -> None:
+    """Check that a backbone is the one that a delta belongs to.
+
+    reference (Reference): As stored with the delta.
+    backbone (Backbone): The backbone that was found.
+    component (str): The component's name, for the error.
+    RAISES (BertFamilyError): If it is another one.
+    """
+    if reference.fingerprint != backbone.fingerprint:
+        hint = f" (it came with pip install {reference.package})" if reference.package else ""
+        raise Errors.B040(
+            trained=reference.name,
+            expected=reference.fingerprint[:12],
+            found_name=str(backbone.folder),
+            found=backbone.fingerprint[:12],
+            component=component,
+            hint=hint,
+        )
 
 
 def function_digest(content: bytes) -> str:

@@ -24,7 +24,14 @@ from ..encoder.settings import EncoderSettings
 from ..errors import Errors
 from ..storage.adapter_state import record_adapters, restore_adapters
 from ..storage.backbone_files import read_backbone_files, write_backbone_files
-from ..storage.delta import EMPTY_DELTA, Reference, apply_delta, delta_to_bytes, read_delta
+from ..storage.delta import (
+    EMPTY_DELTA,
+    Reference,
+    apply_delta,
+    check_fingerprint,
+    delta_to_bytes,
+    read_delta,
+)
 from ..windows.pieces import PieceTokenizer
 from .finite import FiniteCheck
 
@@ -261,20 +268,8 @@ class EncoderShim(Shim):
             return
         tensors, reference, adapters = read_delta(content, file)
         backbone = self._load_backbone(source)
-        self._check_fingerprint(reference, backbone)
+        check_fingerprint(reference, backbone, self.component)
         self._use(self._restore(backbone, adapters, tensors, file))
-
-    def _check_fingerprint(self, reference: Reference, backbone: Backbone) -> None:
-        if reference.fingerprint != backbone.fingerprint:
-            hint = f" (it came with pip install {reference.package})" if reference.package else ""
-            raise Errors.B040(
-                trained=reference.name,
-                expected=reference.fingerprint[:12],
-                found_name=str(backbone.folder),
-                found=backbone.fingerprint[:12],
-                component=self.component,
-                hint=hint,
-            )
 
     def to_bytes(self) -> bytes:
         """RETURNS (bytes): The delta, and the backbone's files if they are saved with it."""

@@ -1,0 +1,275 @@
+"""Train the tokenizer of a new backbone."""
+
+import inspect
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
+from transformers import (
+    CONFIG_MAPPING,
+    TOKENIZER_MAPPING,
+    PreTrainedTokenizerFast,
+)
+
+from ..errors import Errors
+from .special_pieces import SpecialPieces, special_pieces_of
+
+ALGORITHMS = ("wordpiece", "bpe", "unigram")
+# More than there are characters.
+NO_LIMIT = 2**21
+# Only pieces of so many characters; longer ones would be whole phrases.
+MAX_PIECE_LENGTH = 16
+# By how much the trainer of Unigram raises the score from one added character to the next.
+SCORE_STEP = 0.0001
+# What it takes to learn a piece.
+MIN_FREQUENCY = 2
+
+
+@dataclass(frozen=True)
+class TokenizerSettings:
+    """How a tokenizer is trained.
+
+    model_type (str): The type of the backbone that it is for.
+    vocab_size (int): The number of pieces, special ones included.
+    algorithm (str): `wordpiece`, `bpe` (of bytes), `unigram`, or `auto` for the type's usual one.
+    lowercase (bool | None): Whether all text is read in lower case; None for the type's usual way.
+    max_letters (int | None): The most different characters to learn, the most frequent first.
+        Others are unknown. None for all.
+    max_pieces (int): The longest text in pieces.
+    """
+
+    model_type: str
+    vocab_size: int
+    algorithm: str = "auto"
+    lowercase: bool | None = None
+    max_letters: int | None = None
+    max_pieces: int = 512
+
+    def __post_init__(self) -> None:
+        allowed = ("auto", *ALGORITHMS)
+        if self.algorithm not in allowed:
+            raise Errors.B402(
+                setting="tokenizer", value=self.algorithm, allowed=", ".join(allowed)
+            )
+        for setting in ("vocab_size", "max_letters"):
+            value = getattr(self, setting)
+            if value is not None and value < 1:
+                raise Errors.B402(setting=setting, value=value, allowed="1 or more")
+
+
+def train_tokenizer(
+    texts: Iterable[str], settings: TokenizerSettings
+) -> PreTrainedTokenizerFast:
+    """Train a tokenizer for a type of backbone.
+
+    texts (Iterable[str]): The texts; they are read once.
+    settings (TokenizerSettings): How.
+    RETURNS (PreTrainedTokenizerFast): The tokenizer, of the type's own class where there is one for
+        its algorithm.
+    RAISES (BertFamilyError): If there is no text, or the vocabulary would be too small for its
+        characters.
+    """
+    special = special_pieces_of(settings.model_type)
+    algorithm = special.algorithm if settings.algorithm == "auto" else settings.algorithm
+    lowercase = special.lowercase if settings.lowercase is None else settings.lowercase
+    tokenizer, trainer = _MAKERS[algorithm](special, settings, lowercase)
+    counted = _NotBlank(texts)
+    try:
+        tokenizer.train_from_iterator(counted, trainer)
+    except Exception as e:  # tokenizers raises plain Exceptions
+        if counted.is_empty:
+            raise Errors.B410() from e
+        reason = f"no {algorithm} vocabulary can be learned from this text ({e})"
+        raise Errors.B415(model_type=settings.model_type, reason=reason) from e
+    if counted.is_empty:
+        raise Errors.B410()
+    needed = tokenizer.get_vocab_size()
+    if needed > settings.vocab_size:
+        raise Errors.B412(vocab_size=settings.vocab_size, needed=needed)
+    _fix_order(tokenizer, special, algorithm)
+    _add_template(tokenizer, special, algorithm)
+    return _wrap(tokenizer, special, settings, algorithm, lowercase)
+
+
+class _NotBlank:
+    """Passes on the texts that are not blank.
+
+    texts (Iterable[str]): The texts.
+    """
+
+    def __init__(self, texts: Iterable[str]):
+        self.is_empty = True
+        self._texts = texts
+
+    def __iter__(self) -> Iterator[str]:
+        for text in self._texts:
+            if text.strip():
+                self.is_empty = False
+                yield text
+
+
+# Algorithms
+
+
+def _make_wordpiece(
+    special: SpecialPieces, settings: TokenizerSettings, lowercase: bool
+) -> tuple[Tokenizer, Any]:
+    tokenizer = Tokenizer(models.WordPiece(unk_token=special.pieces["unk"]))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=settings.vocab_size,
+        min_frequency=MIN_FREQUENCY,
+        # a limit that the trainer keeps by itself would drop characters silently
+        limit_alphabet=settings.max_letters or NO_LIMIT,
+        special_tokens=special.unique(lstrip=False),
+        show_progress=False,
+    )
+    return tokenizer, trainer
+
+
+def _make_bpe(
+    special: SpecialPieces, settings: TokenizerSettings, lowercase: bool
+) -> tuple[Tokenizer, Any]:
+    tokenizer = Tokenizer(models.BPE())
+    if lowercase:
+        tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=settings.vocab_size,
+        min_frequency=MIN_FREQUENCY,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=special.unique(lstrip=True),
+        show_progress=False,
+    )
+    return tokenizer, trainer
+
+
+def _make_unigram(
+    special: SpecialPieces, settings: TokenizerSettings, lowercase: bool
+) -> tuple[Tokenizer, Any]:
+    tokenizer = Tokenizer(models.Unigram())
+    steps = [normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " ")]
+    if lowercase:
+        steps.append(normalizers.Lowercase())
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=settings.vocab_size,
+        unk_token=special.pieces["unk"],
+        max_piece_length=MAX_PIECE_LENGTH,
+        special_tokens=special.unique(lstrip=True),
+        show_progress=False,
+    )
+    return tokenizer, trainer
+
+
+_MAKERS = {"wordpiece": _make_wordpiece, "bpe": _make_bpe, "unigram": _make_unigram}
+
+
+def _fix_order(tokenizer: Tokenizer, special: SpecialPieces, algorithm: str) -> None:
+    """Number the pieces in an order that does not change from one training to the next.
+
+    The trainers of WordPiece and Unigram number some pieces by chance.
+    """
+    if algorithm == "bpe":
+        return
+    first = [piece.content for piece in special.unique()]
+    model = json.loads(tokenizer.to_str())["model"]
+    if algorithm == "wordpiece":
+        learned = sorted(model["vocab"].keys() - set(first), key=_character_first)
+        vocabulary = {piece: i for i, piece in enumerate([*first, *learned])}
+        tokenizer.model = models.WordPiece(vocabulary, unk_token=special.pieces["unk"])
+        return
+    scores = {piece: score for piece, score in model["vocab"] if piece not in first}
+    scored = sorted(_even_out(scores).items(), key=lambda item: (-item[1], item[0]))
+    unknown = first.index(special.pieces["unk"])
+    tokenizer.model = models.Unigram([*((piece, 0.0) for piece in first), *scored], unknown)
+
+
+def _character_first(piece: str) -> tuple[bool, str]:
+    """RETURNS (tuple[bool, str]): Sorts single characters before longer pieces."""
+    return len(piece.removeprefix("##")) > 1, piece
+
+
+def _even_out(scores: dict[str, float]) -> dict[str, float]:
+    """Give all characters that are not worth a piece of their own the same, lowest score.
+
+    The trainer adds them one after the other, each with a score that is a little higher.
+
+    scores (dict[str, float]): The scores by piece.
+    RETURNS (dict[str, float]): The scores, rounded, since parallel sums differ in the last digits.
+    """
+    lowest = min(scores.values())
+    characters = [piece for piece in scores if len(piece) == 1]
+    limit = lowest + SCORE_STEP * (len(characters) + 1)
+    evened = {piece: round(score, 6) for piece, score in scores.items()}
+    for piece in characters:
+        if scores[piece] <= limit:
+            evened[piece] = round(lowest, 6)
+    return evened
+
+
+def _add_template(tokenizer: Tokenizer, special: SpecialPieces, algorithm: str) -> None:
+    """Have a tokenizer put special pieces around texts as the type does."""
+    steps: list[Any] = []
+    if algorithm == "bpe":  # the space before a word is no part of its offsets
+        steps.append(processors.ByteLevel(trim_offsets=True))
+    ids = [(piece.content, tokenizer.token_to_id(piece.content)) for piece in special.unique()]
+    steps.append(
+        processors.TemplateProcessing(
+            single=special.single, pair=special.pair, special_tokens=ids
+        )
+    )
+    tokenizer.post_processor = processors.Sequence(steps) if len(steps) > 1 else steps[0]
+
+
+def _wrap(
+    tokenizer: Tokenizer,
+    special: SpecialPieces,
+    settings: TokenizerSettings,
+    algorithm: str,
+    lowercase: bool,
+) -> PreTrainedTokenizerFast:
+    """RETURNS (PreTrainedTokenizerFast): The tokenizer in transformers' form."""
+    pieces: dict[str, Any] = {f"{role}_token": piece for role, piece in special.pieces.items()}
+    if "mask" in special.pieces and algorithm != "wordpiece":
+        pieces["mask_token"] = AddedToken(special.pieces["mask"], lstrip=True, special=True)
+    options: dict[str, Any] = {**pieces, "model_max_length": settings.max_pieces}
+    own_class = _fast_class(settings.model_type)
+    is_usual = own_class is not None and special.own_class and algorithm == special.algorithm
+    if is_usual:
+        known = inspect.signature(own_class.__init__).parameters
+        extra = {"do_lower_case": lowercase, "extra_ids": 0, "add_prefix_space": False}
+        options.update({key: value for key, value in extra.items() if key in known})
+        return own_class(tokenizer_object=tokenizer, **options)
+    inputs = ["input_ids", "attention_mask"]
+    if special.token_types:
+        inputs.insert(1, "token_type_ids")
+    side = "right" if own_class is None else own_class.padding_side
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_input_names=inputs, padding_side=side, **options
+    )
+
+
+def _fast_class(model_type: str) -> Any:
+    """RETURNS (type[PreTrainedTokenizerFast] | None): The type's own class, if it has one."""
+    config_class = CONFIG_MAPPING[model_type]
+    if config_class not in TOKENIZER_MAPPING:
+        return None
+    return TOKENIZER_MAPPING[config_class][1]
