@@ -4,6 +4,7 @@ import inspect
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import Any
 
 from tokenizers import (
@@ -23,7 +24,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from ..errors import Errors
+from ..errors import BertFamilyError, Errors
 from .special_pieces import SpecialPieces, special_pieces_of
 
 ALGORITHMS = ("wordpiece", "bpe", "unigram")
@@ -84,66 +85,110 @@ def train_tokenizer(
     special = special_pieces_of(settings.model_type)
     algorithm = special.algorithm if settings.algorithm == "auto" else settings.algorithm
     lowercase = special.lowercase if settings.lowercase is None else settings.lowercase
-    tokenizer, trainer = _MAKERS[algorithm](special, settings, lowercase)
-    counted = _NotBlank(texts)
-    try:
-        tokenizer.train_from_iterator(counted, trainer)
-    except Exception as e:  # tokenizers raises plain Exceptions
-        if counted.is_empty:
-            raise Errors.B410() from e
-        reason = f"no {algorithm} vocabulary can be learned from this text ({e})"
-        raise Errors.B415(model_type=settings.model_type, reason=reason) from e
+    with _NotBlank(texts) as counted:
+        try:
+            tokenizer = _TRAIN[algorithm](counted, special, settings, lowercase)
+        except BertFamilyError:
+            raise
+        except Exception as e:  # tokenizers raises plain Exceptions
+            if counted.is_empty:
+                raise Errors.B410() from e
+            reason = f"no {algorithm} vocabulary can be learned from this text ({e})"
+            raise Errors.B415(model_type=settings.model_type, reason=reason) from e
     if counted.is_empty:
         raise Errors.B410()
-    needed = tokenizer.get_vocab_size()
-    if needed > settings.vocab_size:
-        raise Errors.B412(vocab_size=settings.vocab_size, needed=needed)
-    _fix_order(tokenizer, special, algorithm)
+    _check_size(tokenizer, settings)
     _add_template(tokenizer, special, algorithm)
     return _wrap(tokenizer, special, settings, algorithm, lowercase)
 
 
+def _check_size(tokenizer: Tokenizer, settings: TokenizerSettings) -> None:
+    """RAISES (BertFamilyError): If there are more pieces than were asked for: characters are always
+    learned."""
+    needed = tokenizer.get_vocab_size()
+    if needed > settings.vocab_size:
+        raise Errors.B412(vocab_size=settings.vocab_size, needed=needed)
+
+
 class _NotBlank:
-    """Passes on the texts that are not blank.
+    """Passes on the texts that are not blank, as often as they are asked for.
+
+    What was read is kept in a temporary file.
 
     texts (Iterable[str]): The texts.
     """
 
     def __init__(self, texts: Iterable[str]):
         self.is_empty = True
-        self._texts = texts
+        self._texts = iter(texts)
+        self._file = TemporaryFile("w+", encoding="utf8")
+
+    def __enter__(self) -> "_NotBlank":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._file.close()
 
     def __iter__(self) -> Iterator[str]:
+        self._file.seek(0)
+        for line in self._file:
+            yield json.loads(line)
         for text in self._texts:
             if text.strip():
                 self.is_empty = False
+                self._file.write(json.dumps(text) + "\n")
                 yield text
 
 
 # Algorithms
 
 
-def _make_wordpiece(
-    special: SpecialPieces, settings: TokenizerSettings, lowercase: bool
-) -> tuple[Tokenizer, Any]:
-    tokenizer = Tokenizer(models.WordPiece(unk_token=special.pieces["unk"]))
+def _train_wordpiece(
+    texts: Iterable[str], special: SpecialPieces, settings: TokenizerSettings, lowercase: bool
+) -> Tokenizer:
+    """Train twice: the trainer numbers the characters inside words by chance, and what it learns of
+    pairs that are equally frequent depends on that. So they are found first, and then given."""
+    first = special.unique()
+    characters = _new_wordpiece(special, lowercase)
+    characters.train_from_iterator(texts, _wordpiece_trainer(first, 0, settings.max_letters))
+    _check_size(characters, settings)
+    names = {piece.content for piece in first}
+    known = sorted(characters.get_vocab().keys() - names)
+    inside = [piece for piece in known if piece.startswith("##") and len(piece) > 2]
+    learned = _new_wordpiece(special, lowercase)
+    learned.train_from_iterator(
+        texts, _wordpiece_trainer([*first, *inside], settings.vocab_size, settings.max_letters)
+    )
+    tokenizer = _new_wordpiece(special, lowercase, learned.get_vocab())
+    tokenizer.add_special_tokens(first)
+    return tokenizer
+
+
+def _new_wordpiece(
+    special: SpecialPieces, lowercase: bool, vocabulary: dict[str, int] | None = None
+) -> Tokenizer:
+    model = models.WordPiece(vocabulary or {}, unk_token=special.pieces["unk"])
+    tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=settings.vocab_size,
+    return tokenizer
+
+
+def _wordpiece_trainer(first: list[Any], size: int, max_letters: int | None) -> Any:
+    return trainers.WordPieceTrainer(
+        vocab_size=size,
         min_frequency=MIN_FREQUENCY,
         # a limit that the trainer keeps by itself would drop characters silently
-        limit_alphabet=settings.max_letters or NO_LIMIT,
-        special_tokens=special.unique(lstrip=False),
+        limit_alphabet=max_letters or NO_LIMIT,
+        special_tokens=first,
         show_progress=False,
     )
-    return tokenizer, trainer
 
 
-def _make_bpe(
-    special: SpecialPieces, settings: TokenizerSettings, lowercase: bool
-) -> tuple[Tokenizer, Any]:
+def _train_bpe(
+    texts: Iterable[str], special: SpecialPieces, settings: TokenizerSettings, lowercase: bool
+) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     if lowercase:
         tokenizer.normalizer = normalizers.Lowercase()
@@ -156,12 +201,13 @@ def _make_bpe(
         special_tokens=special.unique(lstrip=True),
         show_progress=False,
     )
-    return tokenizer, trainer
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
 
 
-def _make_unigram(
-    special: SpecialPieces, settings: TokenizerSettings, lowercase: bool
-) -> tuple[Tokenizer, Any]:
+def _train_unigram(
+    texts: Iterable[str], special: SpecialPieces, settings: TokenizerSettings, lowercase: bool
+) -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram())
     steps = [normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " ")]
     if lowercase:
@@ -169,60 +215,45 @@ def _make_unigram(
     tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
+    first = special.unique(lstrip=True)
     trainer = trainers.UnigramTrainer(
         vocab_size=settings.vocab_size,
         unk_token=special.pieces["unk"],
         max_piece_length=MAX_PIECE_LENGTH,
-        special_tokens=special.unique(lstrip=True),
+        special_tokens=first,
         show_progress=False,
     )
-    return tokenizer, trainer
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.model = _in_fixed_order(tokenizer, [piece.content for piece in first], special)
+    return tokenizer
 
 
-_MAKERS = {"wordpiece": _make_wordpiece, "bpe": _make_bpe, "unigram": _make_unigram}
+_TRAIN = {"wordpiece": _train_wordpiece, "bpe": _train_bpe, "unigram": _train_unigram}
 
 
-def _fix_order(tokenizer: Tokenizer, special: SpecialPieces, algorithm: str) -> None:
-    """Number the pieces in an order that does not change from one training to the next.
+def _in_fixed_order(tokenizer: Tokenizer, first: list[str], special: SpecialPieces) -> Any:
+    """Give the pieces of a Unigram an order that does not change from one training to the next.
 
-    The trainers of WordPiece and Unigram number some pieces by chance.
+    The trainer adds the characters that are not worth a piece of their own by chance, each with a
+    score that is a little higher. Here all of them get the same, lowest score. Scores are rounded,
+    since parallel sums differ in the last digits.
+
+    tokenizer (Tokenizer): The tokenizer.
+    first (list[str]): Its special pieces.
+    special (SpecialPieces): The same by role.
+    RETURNS (models.Unigram): Its model, with special pieces first, then by score.
     """
-    if algorithm == "bpe":
-        return
-    first = [piece.content for piece in special.unique()]
-    model = json.loads(tokenizer.to_str())["model"]
-    if algorithm == "wordpiece":
-        learned = sorted(model["vocab"].keys() - set(first), key=_character_first)
-        vocabulary = {piece: i for i, piece in enumerate([*first, *learned])}
-        tokenizer.model = models.WordPiece(vocabulary, unk_token=special.pieces["unk"])
-        return
-    scores = {piece: score for piece, score in model["vocab"] if piece not in first}
-    scored = sorted(_even_out(scores).items(), key=lambda item: (-item[1], item[0]))
-    unknown = first.index(special.pieces["unk"])
-    tokenizer.model = models.Unigram([*((piece, 0.0) for piece in first), *scored], unknown)
-
-
-def _character_first(piece: str) -> tuple[bool, str]:
-    """RETURNS (tuple[bool, str]): Sorts single characters before longer pieces."""
-    return len(piece.removeprefix("##")) > 1, piece
-
-
-def _even_out(scores: dict[str, float]) -> dict[str, float]:
-    """Give all characters that are not worth a piece of their own the same, lowest score.
-
-    The trainer adds them one after the other, each with a score that is a little higher.
-
-    scores (dict[str, float]): The scores by piece.
-    RETURNS (dict[str, float]): The scores, rounded, since parallel sums differ in the last digits.
-    """
-    lowest = min(scores.values())
-    characters = [piece for piece in scores if len(piece) == 1]
-    limit = lowest + SCORE_STEP * (len(characters) + 1)
-    evened = {piece: round(score, 6) for piece, score in scores.items()}
-    for piece in characters:
-        if scores[piece] <= limit:
-            evened[piece] = round(lowest, 6)
-    return evened
+    vocabulary = json.loads(tokenizer.to_str())["model"]["vocab"]
+    scores = {piece: score for piece, score in vocabulary if piece not in first}
+    lowest = min(scores.values(), default=0.0)
+    limit = lowest + SCORE_STEP * (len(scores) + 1)
+    evened = {}
+    for piece, score in scores.items():
+        is_added = len(piece) == 1 and score <= limit
+        evened[piece] = round(lowest if is_added else score, 6)
+    ordered = sorted(evened.items(), key=lambda item: (-item[1], item[0]))
+    pieces = [*((piece, 0.0) for piece in first), *ordered]
+    return models.Unigram(pieces, first.index(special.pieces["unk"]))
 
 
 def _add_template(tokenizer: Tokenizer, special: SpecialPieces, algorithm: str) -> None:
