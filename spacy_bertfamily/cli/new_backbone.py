@@ -47,8 +47,9 @@ def new_backbone_command(
     seed: int = typer.Option(0, "--seed", "-s", help="Seed of the random weights"),
     force: bool = typer.Option(False, "--force", "-F", help="Replace a folder that is not empty"),
 ) -> None:
-    """Make a backbone of your own, to be pretrained: a tokenizer that is trained on text, and a
-    model with random weights.
+    """Make a backbone of your own, to be pretrained.
+
+    That is a tokenizer that is trained on text, and a model with random weights.
 
     EXAMPLE: python -m spacy bertfamily new-backbone my_bert --text wiki.txt --text news.jsonl.gz
     --layers 4 --width 256 --vocab-size 8000

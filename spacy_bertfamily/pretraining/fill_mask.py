@@ -64,7 +64,7 @@ def load_masked_lm(found: PretrainedBackbone) -> PreTrainedModel:
 
 
 def _read_text(found: PretrainedBackbone, text: str) -> tuple[dict[str, Any], torch.Tensor]:
-    """RETURNS (tuple[dict[str, Any], torch.Tensor]): The model's inputs, and where the masks are."""
+    """RETURNS (tuple[dict[str, Any], torch.Tensor]): The model's inputs, and places of masks."""
     tokenizer = found.shared.tokenizer
     mask = tokenizer.mask_token
     if mask is None:

@@ -62,7 +62,8 @@ def new_backbone(
     )
     trained = train_tokenizer(texts, settings)
     if len(trained) < vocab_size:
-        warnings.warn(Warnings.W410.format(found=len(trained), vocab_size=vocab_size))
+        message = Warnings.W410.format(found=len(trained), vocab_size=vocab_size)
+        warnings.warn(message, stacklevel=2)
     model = make_random_model(make_config(model_type, size, trained), seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(folder) as temporary:

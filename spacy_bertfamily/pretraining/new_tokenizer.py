@@ -61,18 +61,14 @@ class TokenizerSettings:
     def __post_init__(self) -> None:
         allowed = ("auto", *ALGORITHMS)
         if self.algorithm not in allowed:
-            raise Errors.B402(
-                setting="tokenizer", value=self.algorithm, allowed=", ".join(allowed)
-            )
+            raise Errors.B402(setting="tokenizer", value=self.algorithm, allowed=", ".join(allowed))
         for setting in ("vocab_size", "max_letters"):
             value = getattr(self, setting)
             if value is not None and value < 1:
                 raise Errors.B402(setting=setting, value=value, allowed="1 or more")
 
 
-def train_tokenizer(
-    texts: Iterable[str], settings: TokenizerSettings
-) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterable[str], settings: TokenizerSettings) -> PreTrainedTokenizerFast:
     """Train a tokenizer for a type of backbone.
 
     texts (Iterable[str]): The texts; they are read once.
@@ -103,8 +99,7 @@ def train_tokenizer(
 
 
 def _check_size(tokenizer: Tokenizer, settings: TokenizerSettings) -> None:
-    """RAISES (BertFamilyError): If there are more pieces than were asked for: characters are always
-    learned."""
+    """RAISES (BertFamilyError): If there are more pieces than asked for: all characters are kept."""
     needed = tokenizer.get_vocab_size()
     if needed > settings.vocab_size:
         raise Errors.B412(vocab_size=settings.vocab_size, needed=needed)
@@ -121,7 +116,7 @@ class _NotBlank:
     def __init__(self, texts: Iterable[str]):
         self.is_empty = True
         self._texts = iter(texts)
-        self._file = TemporaryFile("w+", encoding="utf8")
+        self._file = TemporaryFile("w+", encoding="utf8")  # noqa: SIM115  closed by __exit__
 
     def __enter__(self) -> "_NotBlank":
         return self
@@ -146,8 +141,11 @@ class _NotBlank:
 def _train_wordpiece(
     texts: Iterable[str], special: SpecialPieces, settings: TokenizerSettings, lowercase: bool
 ) -> Tokenizer:
-    """Train twice: the trainer numbers the characters inside words by chance, and what it learns of
-    pairs that are equally frequent depends on that. So they are found first, and then given."""
+    """Train twice, so that the result does not change from one time to the next.
+
+    The trainer numbers the characters inside words by chance, and what it learns of pairs that are
+    equally frequent depends on that. So these are found first, and then given.
+    """
     first = special.unique()
     characters = _new_wordpiece(special, lowercase)
     characters.train_from_iterator(texts, _wordpiece_trainer(first, 0, settings.max_letters))
@@ -263,9 +261,7 @@ def _add_template(tokenizer: Tokenizer, special: SpecialPieces, algorithm: str) 
         steps.append(processors.ByteLevel(trim_offsets=True))
     ids = [(piece.content, tokenizer.token_to_id(piece.content)) for piece in special.unique()]
     steps.append(
-        processors.TemplateProcessing(
-            single=special.single, pair=special.pair, special_tokens=ids
-        )
+        processors.TemplateProcessing(single=special.single, pair=special.pair, special_tokens=ids)
     )
     tokenizer.post_processor = processors.Sequence(steps) if len(steps) > 1 else steps[0]
 

@@ -185,15 +185,16 @@ class EncoderShim(Shim):
         self.scaler.update()
 
     @contextlib.contextmanager
-    def use_params(self, params: dict[Any, FloatsXd]) -> Iterator[None]:
+    def use_params(self, params: dict[Any, FloatsXd] | None) -> Iterator[None]:
         """Use averages instead of the trained tensors inside this context.
 
-        params (dict[Any, FloatsXd]): Averages by the optimizer's key. Those of other layers are
-            ignored; frozen tensors have none.
+        params (dict[Any, FloatsXd] | None): Averages by the optimizer's key. Those of other layers
+            are ignored; frozen tensors have none. None, which `spacy pretrain` passes on from an
+            optimizer without averages, for none.
         """
         averages: dict[nn.Parameter, FloatsXd] = {}
         own = {} if self._model is None else dict(self._model.named_parameters())
-        for key, value in params.items():
+        for key, value in (params or {}).items():
             if _is_own(key, self.id) and key[1] in own:
                 averages[own[key[1]]] = value
         backup = {parameter: parameter.data.clone() for parameter in averages}

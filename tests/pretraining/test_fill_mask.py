@@ -30,9 +30,7 @@ def made(tmp_path_factory):
             folder = tmp_path_factory.mktemp("new") / model_type
             size = {"layers": 2, "width": 32, "heads": 4, "vocab_size": 350, "max_pieces": 32}
             with pytest.warns(UserWarning, match=r"\[W410\]"):
-                folders[model_type] = new_backbone(
-                    folder, RAW_TEXTS, model_type=model_type, **size
-                )
+                folders[model_type] = new_backbone(folder, RAW_TEXTS, model_type=model_type, **size)
         return folders[model_type]
 
     return get

@@ -24,6 +24,7 @@ from ..util.pipelines import add_transformer, vectors
 from ..util.pretrained import RAW_TEXTS, pretrain_tiny
 
 TINY = {"layers": 2, "width": 32, "heads": 4, "vocab_size": 400, "max_pieces": 64}
+WITHOUT_MASKED_LM = ["bart", "gpt2", "mt5", "prophetnet", "splinter", "t5", "xlnet"]
 ALGORITHMS = ["wordpiece", "bpe", "unigram"]
 TEXT = "The small dog wrote to Zürich in 1920"
 
@@ -74,10 +75,9 @@ def test_every_type_encodes_docs(model_type, make):
 def test_types_with_a_masked_language_model_have_its_head(model_type, make):
     folder = make(model_type=model_type)
     config = load_backbone(str(folder)).config
-    try:
-        masked_lm_class(config)
-    except BertFamilyError as e:
-        assert e.code == "B400"
+    if model_type in WITHOUT_MASKED_LM:
+        with pytest.raises(BertFamilyError, match=r"\[B400\] "):
+            masked_lm_class(config)
         return
     _, is_own = load_lm_head(str(folder), folder, config)
     assert is_own

@@ -55,7 +55,7 @@ def pretraining_config(backbone, corpus, objective=MASKED_LM, save_backbone=Fals
         "layer": "",
         "corpus": "corpora.pretrain",
         "batcher": {"@batchers": "spacy.batch_by_sequence.v1", "size": 2},
-        "optimizer": {"@optimizers": "Adam.v1", "learn_rate": 0.01},
+        "optimizer": {"@optimizers": "Adam.v1", "learn_rate": 0.01, "use_averages": False},
         "objective": objective,
     }
     return config
