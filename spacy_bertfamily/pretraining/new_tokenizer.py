@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, cast
 
 from tokenizers import (
     AddedToken,
@@ -21,6 +21,7 @@ from tokenizers import (
 from transformers import (
     CONFIG_MAPPING,
     TOKENIZER_MAPPING,
+    PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
 
@@ -68,12 +69,12 @@ class TokenizerSettings:
                 raise Errors.B402(setting=setting, value=value, allowed="1 or more")
 
 
-def train_tokenizer(texts: Iterable[str], settings: TokenizerSettings) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterable[str], settings: TokenizerSettings) -> PreTrainedTokenizerBase:
     """Train a tokenizer for a type of backbone.
 
     texts (Iterable[str]): The texts; they are read once.
     settings (TokenizerSettings): How.
-    RETURNS (PreTrainedTokenizerFast): The tokenizer, of the type's own class where there is one for
+    RETURNS (PreTrainedTokenizerBase): The tokenizer, of the type's own class where there is one for
         its algorithm.
     RAISES (BertFamilyError): If there is no text, or the vocabulary would be too small for its
         characters.
@@ -99,7 +100,7 @@ def train_tokenizer(texts: Iterable[str], settings: TokenizerSettings) -> PreTra
 
 
 def _check_size(tokenizer: Tokenizer, settings: TokenizerSettings) -> None:
-    """RAISES (BertFamilyError): If there are more pieces than asked for: all characters are kept."""
+    """RAISES (BertFamilyError): If characters alone are more pieces than asked for."""
     needed = tokenizer.get_vocab_size()
     if needed > settings.vocab_size:
         raise Errors.B412(vocab_size=settings.vocab_size, needed=needed)
@@ -272,8 +273,8 @@ def _wrap(
     settings: TokenizerSettings,
     algorithm: str,
     lowercase: bool,
-) -> PreTrainedTokenizerFast:
-    """RETURNS (PreTrainedTokenizerFast): The tokenizer in transformers' form."""
+) -> PreTrainedTokenizerBase:
+    """RETURNS (PreTrainedTokenizerBase): The tokenizer in transformers' form."""
     pieces: dict[str, Any] = {f"{role}_token": piece for role, piece in special.pieces.items()}
     if "mask" in special.pieces and algorithm != "wordpiece":
         pieces["mask_token"] = AddedToken(special.pieces["mask"], lstrip=True, special=True)
@@ -284,14 +285,15 @@ def _wrap(
         known = inspect.signature(own_class.__init__).parameters
         extra = {"do_lower_case": lowercase, "extra_ids": 0, "add_prefix_space": False}
         options.update({key: value for key, value in extra.items() if key in known})
-        return own_class(tokenizer_object=tokenizer, **options)
+        return cast(PreTrainedTokenizerBase, own_class(tokenizer_object=tokenizer, **options))
     inputs = ["input_ids", "attention_mask"]
     if special.token_types:
         inputs.insert(1, "token_type_ids")
     side = "right" if own_class is None else own_class.padding_side
-    return PreTrainedTokenizerFast(
+    wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, model_input_names=inputs, padding_side=side, **options
     )
+    return cast(PreTrainedTokenizerBase, wrapped)
 
 
 def _fast_class(model_type: str) -> Any:

@@ -103,7 +103,7 @@ def read_pretrained(file: str | os.PathLike[str]) -> PretrainedBackbone:
 
 
 def _read_message(path: Path) -> tuple[bytes, dict[str, bytes] | None]:
-    """RETURNS (tuple[bytes, dict[str, bytes] | None]): A delta, and files of the backbone, if any."""
+    """RETURNS (tuple[bytes, dict[str, bytes] | None]): A delta, and a backbone's files."""
     try:
         message = srsly.msgpack_loads(path.read_bytes())
         shims = [content for node in message["shims"] for content in node]
