@@ -24,7 +24,7 @@ def new_backbone_command(
     layers: int = typer.Option(4, "--layers", "-l", help="Number of layers"),
     width: int = typer.Option(256, "--width", "-w", help="Width of the hidden states"),
     heads: int | None = typer.Option(
-        None, "--heads", "-h", help="Number of attention heads; by default one for each 64 of width"
+        None, "--heads", "-n", help="Number of attention heads; by default one for each 64 of width"
     ),
     vocab_size: int = typer.Option(8000, "--vocab-size", "-v", help="Number of pieces"),
     tokenizer: str = typer.Option(

@@ -51,6 +51,8 @@ class PretrainedBackbone:
         config = type(self.shared.config).from_dict(self.shared.config.to_dict())
         if self.model_class is not None:
             config.architectures = [self.model_class.__name__]
+        elif not self.shared.prefix:  # the encoder is the whole model
+            config.architectures = [type(self.shared.model).__name__]
         return config
 
     @property
@@ -96,7 +98,10 @@ def read_pretrained(file: str | os.PathLike[str]) -> PretrainedBackbone:
     tensors, reference, adapters = read_delta(content, str(path))
     if any(name.startswith(ADAPTERS) for name in tensors):
         active = "default" if adapters is None else str(adapters["active"])
-        reason = "the file does not hold the adapter's settings, which are in the config"
+        reason = (
+            "the file does not hold the adapter's settings, which are in the config (a pipeline "
+            "with the same settings reads it where [initialize] init_tok2vec names it)"
+        )
         raise Errors.B417(name=active, source=str(path), reason=reason)
     shared = _find_backbone(reference, files)
     return _put_together(str(path), shared, tensors)
