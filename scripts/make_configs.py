@@ -23,9 +23,12 @@ CONFIGS: dict[str, tuple[str, str, str]] = {
     "textcat_adapter": ("textcat", "adapter", "en"),
     "textcat_full": ("textcat", "full", "en"),
 }
-# written by hand: several tasks, and the pipelines that come with the package
+# written by hand: several tasks, pretraining, and the pipelines that come with the package
 WRITTEN = {
     "multitask_pal",
+    "pretrain_mlm",
+    "pretrain_ernie",
+    "pretrain_electra",
     "en_minilm_qa",
     "en_minilm_nli",
     "en_minilm_similarity",

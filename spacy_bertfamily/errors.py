@@ -579,10 +579,8 @@ class Errors:
     )
 
     B327 = Error(
-        "The training cannot be resumed from step {step} with other data than it was begun with: "
-        "{names} changed. They may be read from another path, but must be the same texts with the "
-        "same annotations in the same order, and a reader that changes them at random must use the "
-        "seed. Restore them, or train anew without --resume."
+        "Line {line} of {file!r} is no text: {reason}. Each line is like "
+        '{{"text": "Ann laughs."}}.'
     )
     B328 = Error(
         "The training ends at step {last_step} with these settings, but its checkpoint is of step "
@@ -694,6 +692,53 @@ class Errors:
         "have. Its components: {allowed}. Add them to [nlp] pipeline, with a 'source'."
     )
 
+    B410 = Error(
+        "There is no text to learn a vocabulary from: nothing was given, or all of it is blank."
+    )
+    B411 = Error(
+        "No new backbone of type {model_type!r} can be made. Allowed types: {known}. Describe "
+        "another type of transformers with spacy_bertfamily.register_model_type() first."
+    )
+    B412 = Error(
+        "A vocabulary of {vocab_size} pieces is too small: the characters of the text and the "
+        "special pieces alone are {needed}. Set the size to at least that, better to twice as "
+        "much, or learn fewer characters (max_letters with WordPiece; rarer ones are then "
+        "unknown), or the pieces of bytes (tokenizer 'bpe')."
+    )
+    B413 = Error(
+        "The width {width} cannot be divided by {heads} heads. Allowed numbers of heads for this "
+        "width: {allowed}."
+    )
+    B414 = Error(
+        "{folder!r} is a file, or a folder that is not empty. Name another folder, or replace this "
+        "one with force (on the command line: --force)."
+    )
+    B415 = Error(
+        "No new backbone of type {model_type!r} can be made with these settings: {reason}."
+    )
+    B416 = Error(
+        "{file!r} does not hold weights of an adapter_transformer that 'spacy pretrain' has saved: "
+        "{reason}. Such files are named model0.bin, model1.bin, model-last.bin."
+    )
+    B417 = Error(
+        "The active adapter {name!r} of {source!r} cannot be written as a part of the backbone: "
+        "{reason}. Write the adapter itself with save_adapter() or 'bertfamily adapters export', "
+        "or use the pipeline as it is."
+    )
+    B418 = Error(
+        "There is no mask in the text {text!r}. Write [MASK], or {mask!r} as this tokenizer does, "
+        "in the place of the word to guess."
+    )
+    B419 = Error(
+        "{name!r} has no whole head that predicts pieces, so it cannot fill masks. Use a backbone "
+        "whose files have one, or what 'spacy pretrain' has saved with "
+        "'spacy-bertfamily.PretrainMaskedLM.v1'."
+    )
+    B420 = Error(
+        "The pipeline has no 'adapter_transformer' named {name!r}. Its components: {known}. Name "
+        "one with component (on the command line: --component)."
+    )
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
@@ -732,21 +777,27 @@ class Warnings:
         "damaged. This is said once."
     )
 
-    # Adapters and heads in files
-    W092 = Message(
-        "{file!r} holds a head beside the adapter, in the module(s) {modules}. Only the adapter "
-        "was loaded. A 'pair_classifier' or 'span_qa' that computes such a head takes it with "
-        "load_head({folder!r})."
     # Pretraining
     W402 = Message(
-        "The masker is to keep {spans} together, but no text so far has such spans: whole words "
-        "are masked instead. Use a corpus with annotation, or "
-        "'spacy-bertfamily.AnnotatedCorpus.v1'. This is said once."
+        "The masker is to keep {spans} together, but no text so far has such spans: whole words are "
+        "masked instead. Use a corpus with annotation, or 'spacy-bertfamily.AnnotatedCorpus.v1'. "
+        "This is said once."
     )
     W403 = Message(
         "The files of {name!r} hold no masked-LM head, so a new one is learned. A backbone without "
         "a head, such as a sentence encoder, has usually forgotten what a mask is: train all of it "
         "(trainable = ['all']), or start from a backbone with a head."
+    )
+    W410 = Message(
+        "The text yields a vocabulary of only {found} pieces instead of {vocab_size}. For more, "
+        "give more text."
+    )
+
+    # Adapters and heads in files
+    W092 = Message(
+        "{file!r} holds a head beside the adapter, in the module(s) {modules}. Only the adapter "
+        "was loaded. A 'pair_classifier' or 'span_qa' that computes such a head takes it with "
+        "load_head({folder!r})."
     )
 
     # Pairs and single texts, classified

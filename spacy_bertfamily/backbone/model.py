@@ -24,7 +24,7 @@ LOADING_LOCK = threading.RLock()
 def make_model(config: PretrainedConfig) -> nn.Module:
     """RETURNS (nn.Module): The plain encoder of a config, with new weights."""
     with LOADING_LOCK:
-        return _encoder_of(_model_class(config)(copy.deepcopy(config)))
+        return _encoder_of(model_class_of(config)(copy.deepcopy(config)))
 
 
 def build_model(
@@ -44,7 +44,7 @@ def build_model(
     # from changing the random numbers of a training.
     with LOADING_LOCK, torch.random.fork_rng():
         check_size(name, config, weights, lambda: make_model(config))
-        model, info = load_into(_model_class(config), name, config, weights)
+        model, info = load_into(model_class_of(config), name, config, weights)
     missing_keys: list[str] = info["missing_keys"]
     lacks_pooler = any(key.startswith("pooler.") for key in missing_keys)
     missing = [k for k in missing_keys if not k.startswith("pooler.") and _is_kept(k, spec)]
@@ -106,7 +106,7 @@ def _only_errors_logged() -> Iterator[None]:
         transformers_logging.set_verbosity(level)
 
 
-def _model_class(config: PretrainedConfig) -> type[PreTrainedModel]:
+def model_class_of(config: PretrainedConfig) -> type[PreTrainedModel]:
     """RETURNS (type[PreTrainedModel]): The plain encoder of a config, without any head."""
     found: Any = MODEL_MAPPING[type(config)]
     if isinstance(found, tuple):

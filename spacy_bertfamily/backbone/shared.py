@@ -77,10 +77,13 @@ class Backbone:
         RAISES (BertFamilyError): If they must be read again, and the files have gone or changed.
         """
         weights = self._float32_weights()
+        return {f"{self.prefix}{name}": tensor for name, tensor in weights.items()}
+
+    @property
+    def prefix(self) -> str:
+        """RETURNS (str): How the names of the encoder's tensors begin in the backbone's files."""
         path = spec_for(self.config.model_type).encoder_path
-        if path is None:
-            return weights
-        return {f"{path}.{name}": tensor for name, tensor in weights.items()}
+        return "" if path is None else f"{path}."
 
     def _float32_weights(self) -> dict[str, torch.Tensor]:
         if self.model.dtype == torch.float32:

@@ -8,10 +8,13 @@ from .ask import ask_command
 from .compare import compare_command
 from .convert import convert_command
 from .evaluate import evaluate_command
+from .fill_mask import fill_mask_command
 from .info import info_command
 from .init_config import init_config_command
 from .layers import layers_command
+from .new_backbone import new_backbone_command
 from .plot_log import plot_log_command
+from .save_backbone import save_backbone_command
 from .train import train_command
 
 # Any further options are settings of the config, as in `spacy train`.
@@ -33,4 +36,7 @@ bertfamily_cli.command("compare", context_settings=WITH_OVERRIDES)(compare_comma
 bertfamily_cli.command("train", context_settings=WITH_OVERRIDES)(train_command)
 bertfamily_cli.command("evaluate")(evaluate_command)
 bertfamily_cli.command("plot-log")(plot_log_command)
+bertfamily_cli.command("new-backbone")(new_backbone_command)
+bertfamily_cli.command("save-backbone")(save_backbone_command)
+bertfamily_cli.command("fill-mask")(fill_mask_command)
 bertfamily_cli.add_typer(adapters_cli)

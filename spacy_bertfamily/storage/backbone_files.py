@@ -2,9 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
+from transformers import PretrainedConfig
 
 from ..backbone import Backbone
 from ..files import temporary_path
@@ -16,17 +20,39 @@ def write_backbone_files(backbone: Backbone, folder: Path) -> None:
     backbone (Backbone): The backbone.
     folder (Path): Made anew; an older one is replaced once the new one is complete.
     """
-    weights = {}
-    for name, tensor in backbone.weights().items():
-        weights[name] = tensor.detach().cpu().contiguous()
+    weights = backbone.weights()
+    with replace_folder(folder) as temporary:
+        for name, content in backbone.tokenizer_files.items():
+            (temporary / name).write_bytes(content)
+        write_model_files(backbone.config, weights, temporary)
+
+
+def write_model_files(
+    config: PretrainedConfig, weights: Mapping[str, torch.Tensor], folder: Path
+) -> None:
+    """Write config.json and model.safetensors.
+
+    config (PretrainedConfig): The model's config.
+    weights (Mapping[str, torch.Tensor]): The model's tensors.
+    folder (Path): The folder, which exists.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    content = config.to_json_string(use_diff=False)
+    (folder / "config.json").write_text(content, encoding="utf8")
+
+
+@contextmanager
+def replace_folder(folder: Path) -> Iterator[Path]:
+    """Write a folder so that a killed process leaves the old one or the new one.
+
+    folder (Path): Made anew; an older one is replaced once the new one is complete.
+    YIELDS (Path): The folder to write to, with a config.json and a model.safetensors.
+    """
     temporary = temporary_path(folder)
     try:
         temporary.mkdir()
-        for name, content in backbone.tokenizer_files.items():
-            (temporary / name).write_bytes(content)
-        save_file(weights, temporary / "model.safetensors", metadata={"format": "pt"})
-        config = backbone.config.to_json_string(use_diff=False)
-        (temporary / "config.json").write_text(config, encoding="utf8")
+        yield temporary
         # safetensors makes its file private
         shutil.copymode(temporary / "config.json", temporary / "model.safetensors")
         if folder.exists():

@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from ..backbone import Backbone
 from ..backbone.fingerprint import fingerprint
 from ..encoder.module import Encoder
 from ..errors import Errors
@@ -100,6 +101,29 @@ def read_delta(
     if not is_intact:
         raise Errors.B045(file=file)
     return tensors, reference, adapters
+
+
+def check_fingerprint(reference: Reference, backbone: Backbone, component: str) -> None:
+    """Check that a backbone is the one that a delta belongs to.
+
+    reference (Reference): As stored with the delta.
+    backbone (Backbone): The backbone that was found.
+    component (str): The component's name, for the error.
+    RAISES (BertFamilyError): If it is another one.
+    """
+    hint = f" (it came with pip install {reference.package})" if reference.package else ""
+    about = {
+        "trained": reference.name,
+        "found_name": str(backbone.folder),
+        "component": component,
+        "hint": hint,
+    }
+    if reference.fingerprint != backbone.fingerprint:
+        expected, found = reference.fingerprint[:12], backbone.fingerprint[:12]
+        raise Errors.B040(expected=expected, found=found, **about)
+    if reference.tokenizer and reference.tokenizer != backbone.tokenizer_fingerprint:
+        expected, found = reference.tokenizer[:12], backbone.tokenizer_fingerprint[:12]
+        raise Errors.B053(expected=expected, found=found, **about)
 
 
 def function_digest(content: bytes) -> str:

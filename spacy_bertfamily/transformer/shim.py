@@ -23,7 +23,14 @@ from ..encoder.settings import EncoderSettings
 from ..errors import Errors
 from ..storage.adapter_state import record_adapters, restore_adapters
 from ..storage.backbone_files import read_backbone_files, write_backbone_files
-from ..storage.delta import EMPTY_DELTA, Reference, apply_delta, delta_to_bytes, read_delta
+from ..storage.delta import (
+    EMPTY_DELTA,
+    Reference,
+    apply_delta,
+    check_fingerprint,
+    delta_to_bytes,
+    read_delta,
+)
 from ..windows.pieces import PieceTokenizer
 from .finite import FiniteCheck
 from .requirements import find_distribution
@@ -185,7 +192,8 @@ class EncoderShim(Shim):
         """Use averages instead of the trained tensors inside this context.
 
         params (dict[Any, FloatsXd] | None): Averages by the optimizer's key. Those of other layers
-            are ignored; frozen tensors have none. None if the optimizer keeps no averages.
+            are ignored; frozen tensors have none. None, which `spacy pretrain` passes on from an
+            optimizer without averages, for none.
         """
         averages: dict[nn.Parameter, FloatsXd] = {}
         own = {} if self._model is None else dict(self._model.named_parameters())
@@ -264,32 +272,8 @@ class EncoderShim(Shim):
             return
         tensors, reference, adapters = read_delta(content, file)
         backbone = self._load_backbone(source)
-        self._check_fingerprint(reference, backbone)
+        check_fingerprint(reference, backbone, self.component)
         self._use(self._restore(backbone, adapters, tensors, file))
-
-    def _check_fingerprint(self, reference: Reference, backbone: Backbone) -> None:
-        if reference.fingerprint != backbone.fingerprint:
-            raise Errors.B040(
-                expected=reference.fingerprint[:12],
-                found=backbone.fingerprint[:12],
-                **self._describe(reference, backbone),
-            )
-        if reference.tokenizer and reference.tokenizer != backbone.tokenizer_fingerprint:
-            raise Errors.B053(
-                expected=reference.tokenizer[:12],
-                found=backbone.tokenizer_fingerprint[:12],
-                **self._describe(reference, backbone),
-            )
-
-    def _describe(self, reference: Reference, backbone: Backbone) -> dict[str, str]:
-        """RETURNS (dict[str, str]): Fields of the error that a backbone is another one."""
-        hint = f" (it came with pip install {reference.package})" if reference.package else ""
-        return {
-            "trained": reference.name,
-            "found_name": str(backbone.folder),
-            "component": self.component,
-            "hint": hint,
-        }
 
     def to_bytes(self) -> bytes:
         """RETURNS (bytes): The delta, and the backbone's files if they are saved with it."""

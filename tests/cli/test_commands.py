@@ -114,6 +114,13 @@ def test_adapters_can_be_exported_and_imported(folder, tmp_path):
         ),
         (["adapters", "import", "{nlp}", "{nlp}", "{tmp}/a"], "B068"),
         (["plot-log", "{tmp}/a.png", "{nlp}/meta.json"], "B313"),
+        (["new-backbone", "{tmp}/a", "--text", "{nlp}/meta.json", "--type", "bort"], "B411"),
+        (["new-backbone", "{nlp}", "--text", "{nlp}/meta.json"], "B414"),
+        (["save-backbone", "{nlp}", "{tmp}/a"], "B417"),
+        (["save-backbone", "{nlp}", "{tmp}/a", "--component", "other"], "B420"),
+        (["save-backbone", "{nlp}/meta.json", "{tmp}/a"], "B416"),
+        (["fill-mask", "{nlp}/meta.json", "a [MASK]"], "B416"),
+        (["fill-mask", "{tmp}/nothing", "a [MASK]"], "B020"),
         (["convert", "{nlp}/meta.json", "{tmp}/a.spacy", "--format", "bio"], "B314"),
         (["convert", "{nlp}/meta.json", "{tmp}/a.spacy", "--format", "poem"], "B121"),
         (
@@ -315,3 +322,32 @@ def test_plot_log(tmp_path):
     result = run("plot-log", tmp_path / "curves.png", tmp_path / "run.jsonl")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_backbone_is_made_filled_and_saved_from_a_pipeline(tmp_path):
+    lines = tmp_path / "raw.txt"
+    lines.write_text("Ann likes green eggs.\nThe dog likes blue ham.\n" * 5)
+    size = ["--layers", 1, "--width", 16, "--vocab-size", 200, "--max-pieces", 64]
+    made = run("new-backbone", tmp_path / "new", "--text", lines, "-t", lines, *size)
+    assert made.exit_code == 0, made.output
+    assert "W410" in said(made)
+    text = "Ann [MASK] [MASK] eggs."
+    guesses = json.loads(run("fill-mask", tmp_path / "new", text, "--json", "--top", 3).output)
+    assert [len(guess) for guess in guesses] == [3, 3]
+    shown = said(run("fill-mask", tmp_path / "new", text, "--top", 3))
+    assert "Mask 2" in shown
+    assert guesses[0][0][0] in shown
+    nlp = spacy.blank("en")
+    model = {"name": str(tmp_path / "new"), "trainable": ["all"], "adapter": None}
+    windows = {"max_pieces": 64, "stride": 8}
+    nlp.add_pipe("adapter_transformer", config={"model": {**model, **windows}})
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "nlp")
+    saved = run("save-backbone", tmp_path / "nlp", tmp_path / "saved")
+    assert saved.exit_code == 0, saved.output
+    assert "without a head" in said(saved)
+    again = run("save-backbone", tmp_path / "nlp", tmp_path / "saved")
+    assert again.exit_code == 1
+    assert "B414" in said(again)
+    forced = run("save-backbone", tmp_path / "nlp", tmp_path / "saved", "--force")
+    assert forced.exit_code == 0, forced.output

@@ -1,0 +1,36 @@
+"""The command `save-backbone`: what was pretrained as a Hugging Face folder."""
+
+from pathlib import Path
+
+import typer
+from wasabi import msg
+
+from .shared import exit_on_error, load_pipeline
+
+
+def save_backbone_command(
+    source: str = typer.Argument(
+        ...,
+        help="File that spacy pretrain has saved (model3.bin), or folder, package or released name "
+        "of a pipeline",
+    ),
+    folder: Path = typer.Argument(..., help="Folder to write", file_okay=False),
+    component: str = typer.Option(
+        "transformer", "--component", "-c", help="The transformer of the pipeline"
+    ),
+    force: bool = typer.Option(False, "--force", "-F", help="Replace a folder that is not empty"),
+) -> None:
+    """Write what was pretrained as a Hugging Face folder, with the head if there is one.
+
+    EXAMPLE: python -m spacy bertfamily save-backbone pretrained/model3.bin my_bert_pretrained
+    """
+    from ..pretraining.save_backbone import save_backbone
+
+    is_file = Path(source).is_file()
+    pipeline = source if is_file else load_pipeline(source)
+    with exit_on_error(f"Cannot write {folder}"):
+        saved = save_backbone(pipeline, folder, component=component, force=force)
+    what = "without a head"
+    if saved.model_class is not None:
+        what = f"a {saved.model_class.__name__}"
+    msg.good(f"Wrote {folder}, {what}")

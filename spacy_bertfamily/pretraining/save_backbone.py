@@ -1,0 +1,58 @@
+"""Write what was pretrained as a Hugging Face folder."""
+
+import os
+from pathlib import Path
+
+from spacy.language import Language
+from spacy.util import load_model
+
+from ..errors import Errors
+from ..storage.backbone_files import replace_folder, write_model_files
+from ..transformer.component import AdapterTransformer
+from .new_backbone import check_folder
+from .pretrained import PretrainedBackbone, read_component, read_pretrained
+
+
+def save_backbone(
+    source: str | os.PathLike[str] | Language,
+    folder: str | Path,
+    *,
+    component: str = "transformer",
+    force: bool = False,
+) -> PretrainedBackbone:
+    """Write a trained backbone with its head as a Hugging Face folder.
+
+    source (str | PathLike | Language): A file that `spacy pretrain` has saved, such as
+        `model3.bin`; or a pipeline, or its folder or package. Only pretraining has a head.
+    folder (str | Path): Made anew, once all else is done.
+    component (str): The name of the pipeline's `adapter_transformer`.
+    force (bool): Whether to replace a folder that is not empty.
+    RETURNS (PretrainedBackbone): What was written.
+    RAISES (BertFamilyError): If the source holds no transformer or an adapter that cannot be a part
+        of a backbone, its backbone is not found, or the folder is not empty.
+    """
+    folder = Path(folder)
+    check_folder(folder, force)
+    found = _read(source, component)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with replace_folder(folder) as temporary:
+        found.shared.tokenizer.save_pretrained(temporary)
+        for name, content in found.shared.tokenizer_files.items():
+            if not (temporary / name).exists():
+                (temporary / name).write_bytes(content)
+        write_model_files(found.config, found.weights, temporary)
+    return found
+
+
+def _read(source: str | os.PathLike[str] | Language, component: str) -> PretrainedBackbone:
+    if not isinstance(source, Language):
+        if Path(source).is_file():
+            return read_pretrained(source)
+        source = load_model(os.fspath(source))
+    if component not in source.component_names:
+        raise Errors.B420(name=component, known=", ".join(source.component_names) or "none")
+    transformer = source.get_pipe(component)
+    if not isinstance(transformer, AdapterTransformer):
+        raise Errors.B420(name=component, known=", ".join(source.component_names))
+    name = str(source.path or source.meta["name"])
+    return read_component(transformer.shim, name)
