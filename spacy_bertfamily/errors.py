@@ -579,8 +579,10 @@ class Errors:
     )
 
     B327 = Error(
-        "Line {line} of {file!r} is no text: {reason}. Each line is like "
-        '{{"text": "Ann laughs."}}.'
+        "The training cannot be resumed from step {step} with other data than it was begun with: "
+        "{names} changed. They may be read from another path, but must be the same texts with the "
+        "same annotations in the same order, and a reader that changes them at random must use the "
+        "seed. Restore them, or train anew without --resume."
     )
     B328 = Error(
         "The training ends at step {last_step} with these settings, but its checkpoint is of step "
@@ -651,6 +653,9 @@ class Errors:
         "Line {line} of {file!r} is not CoNLL-U: {reason}. A word is a line of ten columns with "
         "tabs between them, with features like 'Case=Nom|Number=Sing' or '_' in the sixth; an "
         "empty line ends a sentence."
+    )
+    B421 = Error(
+        'Line {line} of {file!r} is no text: {reason}. Each line is like {{"text": "Ann laughs."}}.'
     )
 
     # Pretraining
@@ -779,9 +784,9 @@ class Warnings:
 
     # Pretraining
     W402 = Message(
-        "The masker is to keep {spans} together, but no text so far has such spans: whole words are "
-        "masked instead. Use a corpus with annotation, or 'spacy-bertfamily.AnnotatedCorpus.v1'. "
-        "This is said once."
+        "The masker is to keep {spans} together, but no text so far has such spans: whole words "
+        "are masked instead. Use a corpus with annotation, or "
+        "'spacy-bertfamily.AnnotatedCorpus.v1'. This is said once."
     )
     W403 = Message(
         "The files of {name!r} hold no masked-LM head, so a new one is learned. A backbone without "

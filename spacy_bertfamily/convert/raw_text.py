@@ -45,7 +45,7 @@ def _read_jsonl(path: Path) -> Iterator[str]:
         text = row.values.get(TEXT_COLUMN)
         if not isinstance(text, str):
             reason = row.problem or f"it has no {TEXT_COLUMN!r}, or one that is not a string"
-            raise Errors.B327(line=row.line, file=str(path), reason=reason)
+            raise Errors.B421(line=row.line, file=str(path), reason=reason)
         yield text
 
 

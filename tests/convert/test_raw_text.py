@@ -31,8 +31,8 @@ def test_texts_are_read_from_every_kind_of_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", b'{"text": "a"}\n{"words": []}', r"\[B327\] Line 2 of .*has no 'text'"),
-        ("a.jsonl", b"nothing", r"\[B327\] Line 1 of .*not JSON"),
+        ("a.jsonl", b'{"text": "a"}\n{"words": []}', r"\[B421\] Line 2 of .*has no 'text'"),
+        ("a.jsonl", b"nothing", r"\[B421\] Line 1 of .*not JSON"),
         ("a.txt", b"\xff\xfe\xfa", r"\[B321\]"),
         ("a.txt.gz", b"no gzip", r"\[B321\]"),
         ("a.spacy", b"no DocBin", r"\[B321\] .*it is no DocBin"),
