@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..errors import Errors
-from ..registries import registry
+from ..catalogues import registry
 
 
 def resolve_adapter(config: dict[str, Any]) -> Any:

@@ -194,7 +194,8 @@ def open_pairs(
     report = PairReport()
     if None in given:
         report.recognized = str(found)
-    columns = PairColumns(*found, *settings)
+    mode, labels, names, label_separator = settings
+    columns = PairColumns(*found, mode, labels, names, label_separator)
     return convert_pairs(rows, str(source), columns, nlp, report, separator), report
 
 

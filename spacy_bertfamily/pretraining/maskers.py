@@ -8,7 +8,7 @@ import numpy as np
 from spacy.tokens import Doc, Span
 
 from ..errors import Errors, Warnings
-from ..registries import registry
+from ..catalogues import registry
 from ..windows.pieces import Pieces
 from .units import Bounds, join
 

@@ -72,7 +72,7 @@ class _PoolingOfAll:
         starts = lengths.cumsum() - lengths
         is_given = xp.ones(int(lengths.sum()), dtype=bool)
         is_given[starts[is_empty]] = False
-        rows = self.ops.alloc2f(len(is_given), X.dataXd.shape[1])
+        rows: Any = self.ops.alloc2f(len(is_given), cast(Floats2d, X.dataXd).shape[1])
         rows[is_given] = X.dataXd
         Y, backprop_pooling = self.pooling(Ragged(rows, lengths), is_train)
 
