@@ -1,6 +1,5 @@
 """Compare what pieces say with the characters that a tokenizer gives for them."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +10,10 @@ from .pieces import encode_texts
 
 # Entries of the vocabulary that are tried, and words of them that the probes are made of.
 TRIED_ENTRIES = 160
-PROBE_WORDS = 48
+PROBE_WORDS = 64
 SINGLE_CHARACTERS = "abio012"
-# What stands between two words of a probe: tokenizers split there in different ways.
-JOINTS = (" ", ", ", ",", " (", ") ", "-", ". ", "/", " 7", "\n", "_", "'", "你")
+# What stands between the words of a probe: tokenizers split there in different ways.
+JOINTS = (" ", ", ", ",", "-", ". ", "/", "7", "\n", "_", "'", "你")
 
 
 class WrongOffset(NamedTuple):
@@ -36,13 +35,12 @@ def find_wrong_offset(tokenizer: PreTrainedTokenizerBase) -> WrongOffset | None:
         characters lack; None if all are right.
     """
     words = _known_words(tokenizer)
-    text = "".join(word + JOINTS[i % len(JOINTS)] for i, word in enumerate(words))
-    for probe in (text, f" {text}"):
+    probes = [joint + joint.join(words) for joint in JOINTS]
+    for probe, (ids, offsets) in zip(probes, encode_texts(tokenizer, probes)):
         in_text, _ = fold(probe)
-        ((ids, offsets),) = encode_texts(tokenizer, [probe])
-        for said, (start, end) in zip(_say(tokenizer, ids), offsets):
+        for said, (start, end) in zip(_say(tokenizer, ids), offsets.tolist()):
             claimed = probe[start:end]
-            if said in in_text and said not in fold(claimed)[0]:
+            if said not in claimed and said not in fold(claimed)[0] and said in in_text:
                 return WrongOffset(said, claimed)
     return None
 
@@ -60,9 +58,12 @@ def _known_words(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     return known[::step]
 
 
-def _say(tokenizer: PreTrainedTokenizerBase, ids: np.ndarray) -> Iterator[str]:
-    """YIELDS (str): What each piece says, folded; an empty string for those that say nothing."""
+def _say(tokenizer: PreTrainedTokenizerBase, ids: np.ndarray) -> list[str]:
+    """RETURNS (list[str]): What each piece says, folded; an empty string if it says nothing."""
+    said = {}
     unknown = tokenizer.unk_token
-    for piece in tokenizer.convert_ids_to_tokens(ids.tolist()):
+    pieces = tokenizer.convert_ids_to_tokens(ids.tolist())
+    for piece in set(pieces):
         is_word = piece is not None and piece != unknown
-        yield fold(text_of_piece(tokenizer, piece))[0] if is_word else ""
+        said[piece] = fold(text_of_piece(tokenizer, piece))[0] if is_word else ""
+    return [said[piece] for piece in pieces]

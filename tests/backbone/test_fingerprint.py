@@ -40,7 +40,7 @@ def swap_pieces(content):
 
 
 def keep_case(content):
-    content["normalizer"]["lowercase"] = False
+    content["normalizer"] = {"type": "NFC"}
 
 
 def split_at_whitespace(content):
