@@ -276,6 +276,7 @@ def write_cases(folder, with_peft):
     add_transformer(nlp, str(tiny), trainable=["adapter"], adapter=SMALL)
     nlp.initialize()
     nlp.get_pipe("transformer").add_adapter("more", {**SMALL, "size": 5})
+    (folder / "pipelines").mkdir()
     for change in DELTAS:
         nlp.to_disk(folder / "pipelines" / change.__name__)
         change_record(folder / "pipelines" / change.__name__, change)
