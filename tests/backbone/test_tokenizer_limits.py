@@ -64,7 +64,7 @@ def test_normalizers_of_known_tokenizers_are_allowed(steps):
     [
         ([DOUBLE] * 10, "Replace"),
         ([PRECOMPILED] * 2, "Precompiled"),
-        ([NFKD, DOUBLE] * 3, "Replace"),
+        ([NFKD, DOUBLE] * 3, "NFKD"),
         ([{"type": "Replace", "pattern": {"Regex": "a*"}, "content": "bb"}] * 7, "Regex"),
         ([{"type": "Prepend", "prepend": "x" * 1_000_000}], "Prepend"),
     ],

@@ -33,7 +33,7 @@ needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="limits of mem
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory):
+def findings(tmp_path_factory):
     """What happens in a process with little memory that reads all the files."""
     folder = tmp_path_factory.mktemp("cases")
     write_cases(folder, HAS_PEFT)
@@ -50,20 +50,20 @@ def check(found, expected):
 
 @needs_limits
 @pytest.mark.parametrize("write", EXPECTED, ids=lambda write: write.__name__)
-def test_small_files_that_ask_for_much_are_refused(outcomes, write):
-    check(outcomes[write.__name__], EXPECTED[write])
+def test_small_files_that_ask_for_much_are_refused(findings, write):
+    check(findings[write.__name__], EXPECTED[write])
 
 
 @needs_limits
 @pytest.mark.parametrize("write", BACKBONES, ids=lambda write: write.__name__)
-def test_pipelines_refuse_backbones_that_ask_for_much(outcomes, write):
-    check(outcomes[f"{write.__name__} in a pipeline"], r"^\[B0(25|4[678]|8[245])\]")
+def test_pipelines_refuse_backbones_that_ask_for_much(findings, write):
+    check(findings[f"{write.__name__} in a pipeline"], r"^\[B0(25|4[678]|8[245])\]")
 
 
 @needs_limits
 @pytest.mark.parametrize("change", DELTAS, ids=lambda change: change.__name__)
-def test_large_adapters_in_a_delta_are_refused(outcomes, change):
-    check(outcomes[change.__name__], DELTAS[change])
+def test_large_adapters_in_a_delta_are_refused(findings, change):
+    check(findings[change.__name__], DELTAS[change])
 
 
 def change_template(folder, change):

@@ -120,11 +120,11 @@ def many_extra_pieces(folder):
     change_json(folder / "tokenizer_config.json", **settings)
 
 
-def doubling(folder):
+def doubled_letters(folder):
     _normalize(folder, [DOUBLE] * 34)
 
 
-def nested_doubling(folder):
+def nested_steps(folder):
     inner = {"type": "Sequence", "normalizers": [DOUBLE] * 17}
     _normalize(folder, [inner, {"type": "NFC"}, inner])
 
@@ -172,8 +172,8 @@ BACKBONES = {
     wide_windows: "B046.*windows of 1 pieces are padded to 100,000,000",
     distant_piece: "B048.*up to number 500000000",
     many_extra_pieces: "B085.*extra_ids = 10000000",
-    doubling: "B084.*more than 1,000 times as long.*Replace",
-    nested_doubling: "B084.*Replace",
+    doubled_letters: "B084.*more than 1,000 times as long.*Replace",
+    nested_steps: "B084.*Replace",
     doubling_of_an_added_piece: "B084.*Replace",
     growing_by_expressions: "B084.*Regex",
     growing_by_a_table: "B084.*Precompiled",
@@ -250,7 +250,7 @@ def many_adapters(adapters):
 DELTAS = {large_adapter: "B045.*delta", many_adapters: "B045.*delta"}
 
 
-def change_delta(folder, change):
+def change_record(folder, change):
     """Apply a function to the record of the adapters of a stored pipeline."""
     path = folder / "transformer" / "delta.safetensors"
     content = path.read_bytes()
@@ -276,9 +276,10 @@ def write_cases(folder, with_peft):
     add_transformer(nlp, str(tiny), trainable=["adapter"], adapter=SMALL)
     nlp.initialize()
     nlp.get_pipe("transformer").add_adapter("more", {**SMALL, "size": 5})
+    (folder / "pipelines").mkdir()
     for change in DELTAS:
         nlp.to_disk(folder / "pipelines" / change.__name__)
-        change_delta(folder / "pipelines" / change.__name__, change)
+        change_record(folder / "pipelines" / change.__name__, change)
     for write in BACKBONES:
         write(Path(shutil.copytree(tiny, folder / "backbones" / write.__name__)))
     for write in {**ADAPTERS, **(PEFT_ADAPTERS if with_peft else {})}:
