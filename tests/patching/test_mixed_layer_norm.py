@@ -72,8 +72,7 @@ def test_pipelines_on_one_backbone_train_any_part_in_bfloat16(backbones, make_ta
             precision="bfloat16",
         )
         made.append((nlp, examples))
-    frozen = made[0][0]
-    before = vectors(frozen)
+    before = vectors(made[0][0])
     for nlp, examples in made:
         train(nlp, examples, steps=2)
         assert np.isfinite(vectors(nlp)).all()
