@@ -106,7 +106,8 @@ class HasAdapters:
     ) -> str:
         """Read an adapter and add it. It is inactive until `set_adapter`.
 
-        On any error nothing is changed.
+        A head beside it is set aside, with a warning: see `PairClassifier.load_head`. On any error
+        nothing is changed.
 
         source (str | Path): A folder, or a hub id.
         name (str | None): Its name here; None for the name that the file gives, or else the

@@ -72,8 +72,9 @@ class _PoolingOfAll:
         starts = lengths.cumsum() - lengths
         is_given = xp.ones(int(lengths.sum()), dtype=bool)
         is_given[starts[is_empty]] = False
-        rows: Any = self.ops.alloc2f(len(is_given), cast(Floats2d, X.dataXd).shape[1])
-        rows[is_given] = X.dataXd
+        given: Any = X.dataXd
+        rows: Any = self.ops.alloc2f(len(is_given), given.shape[1])
+        rows[is_given] = given
         Y, backprop_pooling = self.pooling(Ragged(rows, lengths), is_train)
 
         def backprop(dY: Floats2d) -> Ragged:

@@ -118,6 +118,14 @@ def test_joining_keeps_the_exact_characters_of_answers(question):
     (answer,) = joined._.answers
     assert (answer.text, answer.span.text, answer.score) == ("19th", "19thcentury", 1.0)
     assert accepted_texts(joined) == ["19th", "1800s"]
+
+
+def test_joining_keeps_the_answers_of_both_docs():
+    nlp = spacy.blank("en")
+    joined = join_segments(
+        nlp.make_doc("When?"),
+        with_answers(nlp, "the 19thcentury", "19th", attrs={"unplaced": ["1800s"]}),
+    )
     again = join_segments(with_answers(nlp, "2ndhalf", "2nd"), joined)
     assert [found.text for found in again._.answers] == ["2nd", "19th"]
     assert accepted_texts(again) == ["2nd", "19th", "1800s"]

@@ -29,6 +29,8 @@ CLASSES = {
     "SEQ_CLS": AutoModelForSequenceClassification,
     "TOKEN_CLS": AutoModelForTokenClassification,
 }
+# as "all-linear" names modules
+PATHS = ["bert.encoder.layer.0.attention.self.query", "bert.pooler.dense"]
 TARGETS = {"mpnet": ["q", "v"], "distilbert": ["q_lin", "v_lin"], "gpt2": ["c_attn"]}
 
 
@@ -114,7 +116,7 @@ def outputs(nlp, component):
 
 CASES = [
     ("bert", POOLER, SEQ_CLS),
-    ("bert", POOLER, {**SEQ_CLS, "target_modules": "all-linear"}),
+    ("bert", POOLER, {**SEQ_CLS, "target_modules": PATHS}),
     ("bert", POOLER, {**SEQ_CLS, "modules_to_save": ["classifier", "pooler"]}),
     (
         "bert",

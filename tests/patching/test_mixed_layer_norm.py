@@ -72,11 +72,11 @@ def test_pipelines_on_one_backbone_train_any_part_in_bfloat16(backbones, make_ta
             precision="bfloat16",
         )
         made.append((nlp, examples))
-    frozen = made[0][0]
-    before = vectors(frozen)
+    before = vectors(made[0][0])
     for nlp, examples in made:
         train(nlp, examples, steps=2)
         assert np.isfinite(vectors(nlp)).all()
-    for nlp, _ in made[1:]:
-        assert not np.array_equal(vectors(nlp), before)
-    assert np.array_equal(vectors(frozen), before)
+    for nlp, _ in made:
+        # some types have no biases
+        is_trained = nlp.get_pipe("transformer").shim.encoder.trains
+        assert np.array_equal(vectors(nlp), before) is not is_trained
