@@ -194,8 +194,7 @@ def open_pairs(
     report = PairReport()
     if None in given:
         report.recognized = str(found)
-    mode, labels, names, label_separator = settings
-    columns = PairColumns(*found, mode, labels, names, label_separator)
+    columns = PairColumns(found.text_a, found.text_b, found.label, *settings)
     return convert_pairs(rows, str(source), columns, nlp, report, separator), report
 
 

@@ -33,7 +33,7 @@ PAIRS = (
     ("text1", "text2"),
     ("text_a", "text_b"),
 )
-SINGLE = ("text", "sentence", "sentence1")
+SINGLE = ("sentence1", "text", "sentence")
 LABELS = ("label", "labels", "score")
 
 
@@ -148,7 +148,9 @@ def _recognize(given: GivenColumns, names: set[str]) -> tuple[str, str | None] |
     elif given.text_a and given.text_b:
         return given.text_a, given.text_b
     else:
-        pairs = [pair for pair in PAIRS if names.issuperset(pair)]
+        # GLUE's names come first, since they were the defaults of version 0.1
+        default = (given.text_a or PAIRS[0][0], given.text_b or PAIRS[0][1])
+        pairs = [pair for pair in (default, *PAIRS) if names.issuperset(pair)]
     for first, second in pairs:
         if given.text_a in (None, first) and given.text_b in (None, second):
             return first, second

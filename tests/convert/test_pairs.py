@@ -154,10 +154,16 @@ RECOGNIZED = {
         "pairs of 'premise' and 'hypothesis', with 'label'",
     ),
     "partner": (
-        "question1,question2,sentence1,sentence2,label\nx,y,u,v,p\n",
+        "question1,question2,sentence1,premise,hypothesis,label\nx,y,u,v,w,p\n",
         ("-a", "question1"),
         "x [SEP] y",
         "pairs of 'question1' and 'question2', with 'label'",
+    ),
+    "defaults of version 0.1": (
+        "claim,text,sentence2,label\nx,z,y,p\n",
+        ("-a", "claim"),
+        "x [SEP] y",
+        "pairs of 'claim' and 'sentence2', with 'label'",
     ),
     "first of the partners": (
         "text_a,text_b,stars\nx,y,p\n",
