@@ -68,7 +68,7 @@ def new_backbone(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(folder) as temporary:
         trained.save_pretrained(temporary)
-        model.save_pretrained(temporary)
+        model.save_pretrained(temporary, max_shard_size="1TB")  # one file
     return folder
 
 
