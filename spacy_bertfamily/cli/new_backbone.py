@@ -58,6 +58,7 @@ def new_backbone_command(
     from ..pretraining.new_backbone import new_backbone
 
     with exit_on_error(f"Cannot make {folder}"), warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", message=r"\[W")
         new_backbone(
             folder,
             read_texts(text),

@@ -44,8 +44,8 @@ def new_backbone(
     vocab_size (int): The number of pieces. A short text may yield fewer.
     tokenizer (str): `wordpiece`, `bpe` (of bytes), `unigram`, or `auto` for the type's usual one.
     lowercase (bool | None): Whether all text is read in lower case; None for the type's usual way.
-    max_letters (int | None): The most different characters to learn; rarer ones are then unknown.
-        None for all.
+    max_letters (int | None): With WordPiece, the most different characters to learn; rarer ones
+        are then unknown. None for all.
     max_pieces (int): The longest window in pieces.
     seed (int): The seed of the random weights.
     force (bool): Whether to replace a folder that is not empty.
@@ -68,7 +68,7 @@ def new_backbone(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(folder) as temporary:
         trained.save_pretrained(temporary)
-        model.save_pretrained(temporary)
+        model.save_pretrained(temporary, max_shard_size="1TB")  # one file
     return folder
 
 

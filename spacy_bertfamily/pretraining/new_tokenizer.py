@@ -81,6 +81,9 @@ def train_tokenizer(texts: Iterable[str], settings: TokenizerSettings) -> PreTra
     """
     special = special_pieces_of(settings.model_type)
     algorithm = special.algorithm if settings.algorithm == "auto" else settings.algorithm
+    if settings.max_letters is not None and algorithm != "wordpiece":
+        allowed = f"none with {algorithm}; it is for WordPiece"
+        raise Errors.B402(setting="max_letters", value=settings.max_letters, allowed=allowed)
     lowercase = special.lowercase if settings.lowercase is None else settings.lowercase
     with _NotBlank(texts) as counted:
         try:

@@ -340,7 +340,8 @@ def test_a_backbone_is_made_filled_and_saved_from_a_pipeline(tmp_path):
     nlp = spacy.blank("en")
     model = {"name": str(tmp_path / "new"), "trainable": ["all"], "adapter": None}
     windows = {"max_pieces": 64, "stride": 8}
-    nlp.add_pipe("adapter_transformer", config={"model": {**model, **windows}})
+    config = {"model": {**model, **windows}}
+    nlp.add_pipe("adapter_transformer", name="transformer", config=config)
     nlp.initialize()
     nlp.to_disk(tmp_path / "nlp")
     saved = run("save-backbone", tmp_path / "nlp", tmp_path / "saved")

@@ -166,6 +166,7 @@ def test_a_short_text_gives_fewer_pieces_and_says_so(tmp_path):
         ({"max_pieces": 2}, r"\[B402\] max_pieces = 2 is not allowed. Allowed: 8 or more"),
         ({"vocab_size": 0}, r"\[B402\] vocab_size = 0 is not allowed"),
         ({"max_letters": 0}, r"\[B402\] max_letters = 0 is not allowed"),
+        ({"tokenizer": "bpe", "max_letters": 9}, r"\[B402\] max_letters = 9 .* none with bpe"),
         ({"tokenizer": "words"}, r"\[B402\] tokenizer = 'words' .* auto, wordpiece, bpe, unigram"),
         ({"model_type": "squeezebert", "width": 30, "heads": 3}, r"\[B415\].*'squeezebert'"),
     ],
