@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..errors import Errors
 from ..catalogues import registry
+from ..errors import Errors
 
 
 def resolve_adapter(config: dict[str, Any]) -> Any:

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from spacy.tokens import Doc, Span
 
-from ..errors import Errors, Warnings
 from ..catalogues import registry
+from ..errors import Errors, Warnings
 from ..windows.pieces import Pieces
 from .units import Bounds, join
 
