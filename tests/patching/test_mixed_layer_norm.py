@@ -33,7 +33,7 @@ def arguments(dtypes):
     ]
 
 
-@pytest.mark.parametrize("dtypes", itertools.product(DTYPES, repeat=3))
+@pytest.mark.parametrize("dtypes", list(itertools.product(DTYPES, repeat=3)))
 def test_every_mixture_is_computed(dtypes):
     x, weight, bias = arguments(dtypes)
     expected = functional.layer_norm(x.float(), (8,), weight.float(), bias.float())

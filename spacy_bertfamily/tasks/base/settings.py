@@ -7,7 +7,7 @@ since, and it is taken.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -45,6 +45,8 @@ class ComponentSettings(TrainablePipe):  # type: ignore[misc]
     name: str
     cfg: dict[str, Any]
     model: Model[Any, Any]
+    # spaCy sets it on any component, without declaring it
+    error_handler: Callable[..., Any]
     setting_names: ClassVar[tuple[str, ...]] = ()
 
     def configured_settings(self) -> dict[str, Any]:

@@ -140,6 +140,16 @@ def test_unknown_attributes_and_settings_are_an_error(make_qa):
     assert qa.settings.n_best == 5
 
 
+def test_spacy_may_set_an_error_handler(make_qa):
+    nlp = make_qa()
+
+    def ignore(name, component, docs, error):
+        pass
+
+    nlp.set_error_handler(ignore)
+    assert nlp.get_pipe("span_qa").get_error_handler() is ignore
+
+
 def test_subclasses_may_have_attributes_of_their_own(make_qa):
     qa = make_qa().get_pipe("span_qa")
 
