@@ -62,8 +62,6 @@ def load(
     for name, component in nlp.components:
         if name == GRADING:
             cast(Any, component).assigns = PAIR_SCORES
-            # with which the pipeline is stored
-            nlp.get_pipe_config(name)["assigns"] = PAIR_SCORES
         # sourced components still refer to the pipeline that they come from
         if isinstance(component, PipelineAware):
             component.attach_pipeline(nlp)

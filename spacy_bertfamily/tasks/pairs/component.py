@@ -94,18 +94,14 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
     It sets `doc.cats`, or `doc._.pair_scores`: a probability for each label, or one number. The
     logits of a Doc with several windows are the mean of theirs. A Doc without tokens, or with
     numbers that are not finite, gets 0 for each label, or the mean of the training data as its
-    number. `threshold` and `class_weights` can be changed in code; what was said last wins: config
-    or code.
+    number. The settings can be changed in code, but for `mode`; what was said last wins: config or
+    code.
 
     vocab (Vocab): The shared vocabulary.
     model (Model[list[Doc], Floats2d]): A `spacy-bertfamily.PairClassifier.v1`.
     name (str): The component's name.
     mode, threshold, class_weights, clip, pairs_only, assigns, scorer: As in `make_pair_classifier`.
     """
-
-    clip: bool = False
-    pairs_only: bool = False
-    assigns: str = CATS
 
     def __init__(
         self,
@@ -126,13 +122,17 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
         self.name = name
         name_component(model, name)
         self.scorer = scorer
-        self.configured = {"mode": mode, "threshold": threshold, "class_weights": class_weights}
+        self.configured = {
+            "mode": mode,
+            "threshold": threshold,
+            "class_weights": class_weights,
+            "clip": clip,
+            "pairs_only": pairs_only,
+            "assigns": assigns,
+        }
         self.cfg = {**make_cfg(mode, threshold), "class_weights": class_weights}
+        check_output(name, mode, clip=clip, pairs_only=pairs_only, assigns=assigns)
         self.note_configured()
-        check_output(name, mode, clip, assigns)
-        self.clip = clip
-        self.pairs_only = pairs_only
-        self.assigns = assigns
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute. It is an error if there is none of that name, but for subclasses."""

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import Errors, Warnings
 from ..base.settings import ComponentSettings, setting
 from .pooling import POOLINGS
-from .settings import check_threshold
+from .settings import check_output, check_threshold
 
 ClassWeights = dict[str, float] | str | None
 ALLOWED_LABELS = {"exclusive": "at least two labels", "regression": "exactly one label"}
@@ -19,7 +19,7 @@ class PairLabels(ComponentSettings):
     """The labels of the pair classifier, as spaCy's components have them, and its settings."""
 
     configured: dict[str, Any]
-    setting_names = ("mode", "threshold", "class_weights")
+    setting_names = ("mode", "threshold", "class_weights", "clip", "pairs_only", "assigns")
 
     threshold = setting(
         "threshold",
@@ -30,6 +30,21 @@ class PairLabels(ComponentSettings):
         "class_weights",
         "RETURNS (dict[str, float] | str | None): Weights of labels in the loss. They can be set; "
         "`balanced` is computed when the component is initialized.",
+    )
+
+    clip = setting(
+        "clip",
+        "RETURNS (bool): With `regression`, whether numbers are clipped to the range of those in "
+        "training. It can be set.",
+    )
+    pairs_only = setting(
+        "pairs_only",
+        "RETURNS (bool): Whether Docs that are one text are left alone. It can be set.",
+    )
+    assigns = setting(
+        "assigns",
+        "RETURNS (str): Where scores are written: `doc.cats` or `doc._.pair_scores`. It can be "
+        "set.",
     )
 
     @property
@@ -47,6 +62,13 @@ class PairLabels(ComponentSettings):
         if "threshold" in values:
             check_threshold(values["threshold"])
             values = {**values, "threshold": float(values["threshold"])}
+        check_output(
+            self.name,
+            self.mode,
+            clip=values.get("clip", self.clip),
+            pairs_only=values.get("pairs_only", self.pairs_only),
+            assigns=values.get("assigns", self.assigns),
+        )
         if "class_weights" in values:
             values = {**values, "weights": self._weights(values["class_weights"])}
         return dict(values)

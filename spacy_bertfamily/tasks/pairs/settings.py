@@ -76,13 +76,16 @@ def make_cfg(mode: str, threshold: float) -> dict[str, Any]:
     }
 
 
-def check_output(name: str, mode: str, clip: bool, assigns: str) -> None:
+def check_output(name: str, mode: str, *, clip: Any, pairs_only: Any, assigns: Any) -> None:
     """Check the settings that say what is written, and where.
 
     name (str): The component's name.
-    mode, clip, assigns: As in `make_pair_classifier`.
+    mode, clip, pairs_only, assigns: As in `make_pair_classifier`.
     RAISES (BertFamilyError): If a setting is not allowed.
     """
+    for setting, value in (("clip", clip), ("pairs_only", pairs_only)):
+        if not isinstance(value, bool):
+            raise Errors.B004(setting=setting, value=value, allowed="true or false")
     if assigns not in PLACES:
         raise Errors.B004(setting="assigns", value=assigns, allowed=f"one of {', '.join(PLACES)}")
     if clip and mode != "regression":

@@ -191,3 +191,17 @@ def test_a_component_ranks_with_its_own_transformer_however_it_is_called(make_gr
     assert component.rank("a cat", ["a dog", "he eats"]) == expected
     nlp.rename_pipe("pair_classifier", "grader")
     assert component.rank("a cat", ["a dog", "he eats"]) == expected
+
+
+def test_what_is_written_is_a_setting_that_is_stored(make_graded, tmp_path):
+    nlp, _ = make_graded()
+    component = nlp.get_pipe("pair_classifier")
+    component.change_settings(clip=True, pairs_only=True, assigns=PLACE)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path).get_pipe("pair_classifier")
+    assert (loaded.clip, loaded.pairs_only, loaded.assigns) == (True, True, PLACE)
+    changed = {"components": {"pair_classifier": {"assigns": "doc.cats", "clip": False}}}
+    again = spacy.load(tmp_path, config=changed).get_pipe("pair_classifier")
+    assert again.assigns == PLACE  # the config says what it said before
+    with pytest.raises(ValueError, match="B004.*clip.*true or false"):
+        component.clip = "yes"
