@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .model_types import ModelTypeSpec, Site, register_model_type
     from .patching.hooks import after
     from .pooler.component import WeightedLayerPooler
+    from .pretraining.fill_mask import fill_mask
+    from .pretraining.new_backbone import new_backbone
+    from .pretraining.save_backbone import save_backbone
     from .released.load import load
     from .tasks.pairs.component import PairClassifier
     from .tasks.qa.calibrate import Calibration
@@ -61,14 +64,17 @@ __all__ = [
     "attach_mix",
     "combine",
     "convert_squad",
+    "fill_mask",
     "join_segments",
     "layer_weights",
     "load",
     "locate",
     "make_layer_mix",
+    "new_backbone",
     "register_model_type",
     "registry",
     "released",
+    "save_backbone",
     "set_answers",
     "split_segments",
 ]
@@ -98,13 +104,16 @@ _PUBLIC = {
     "attach_mix": "transformer.model",
     "combine": "transformer.combine",
     "convert_squad": "convert.squad",
+    "fill_mask": "pretraining.fill_mask",
     "join_segments": "annotation.segments",
     "layer_weights": "layer_mix.weights",
     "load": "released.load",
     "locate": "backbone.locate",
     "make_layer_mix": "layer_mix.builders",
+    "new_backbone": "pretraining.new_backbone",
     "register_model_type": "model_types",
     "registry": "adapters.registry",
+    "save_backbone": "pretraining.save_backbone",
     "set_answers": "annotation.answers",
     "split_segments": "annotation.segments",
 }

@@ -19,6 +19,7 @@ from transformers import (
 from ..errors import Errors
 from ..patching.forked_tokenizers import fork_without_warning
 from ..windows.offset_check import find_wrong_offset
+from ..windows.pieces import ALIGNED
 
 
 def build_tokenizer(
@@ -74,7 +75,8 @@ def correct_offsets(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
 
     Byte-level tokenizers leave out of a piece's characters the space that it begins with. Where
     another pre-tokenizer has removed the space before, they leave out a letter instead; they are
-    changed to leave out nothing.
+    changed to leave out nothing. The pieces of others, such as those that drop letters that their
+    vocabulary lacks, are compared with each text (see `ALIGNED`).
 
     name (str): The backbone's name, for the error.
     tokenizer (PreTrainedTokenizerBase): The tokenizer. For one that gives no characters, they are
@@ -84,6 +86,9 @@ def correct_offsets(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
     if not tokenizer.is_fast or find_wrong_offset(tokenizer) is None:
         return
     _keep_whole_offsets(tokenizer)
+    if find_wrong_offset(tokenizer) is None:
+        return
+    setattr(tokenizer, ALIGNED, True)
     wrong = find_wrong_offset(tokenizer)
     if wrong is not None:
         raise Errors.B036(name=name, said=wrong.said, claimed=wrong.claimed)

@@ -40,9 +40,18 @@ def find_wrong_offset(tokenizer: PreTrainedTokenizerBase) -> WrongOffset | None:
         in_text, _ = fold(probe)
         for said, (start, end) in zip(_say(tokenizer, ids), offsets.tolist()):
             claimed = probe[start:end]
-            if said not in claimed and said not in fold(claimed)[0] and said in in_text:
+            if said not in claimed and said in in_text and not _holds(fold(claimed)[0], said):
                 return WrongOffset(said, claimed)
     return None
+
+
+def _holds(text: str, said: str) -> bool:
+    """RETURNS (bool): Whether a text has all characters of another, in order.
+
+    There may be others between them: a tokenizer may drop letters that its vocabulary lacks.
+    """
+    rest = iter(text)
+    return all(char in rest for char in said)
 
 
 def _known_words(tokenizer: PreTrainedTokenizerBase) -> list[str]:

@@ -1,4 +1,4 @@
-"""Find the character offsets of pieces, for tokenizers that do not give them."""
+"""Find the character offsets of pieces, for tokenizers that do not give them, or wrong ones."""
 
 import re
 import unicodedata
@@ -11,9 +11,9 @@ from transformers import PreTrainedTokenizerBase
 
 
 def tokenize_slowly(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Split a text into pieces with a tokenizer that gives no offsets.
+    """Split a text into pieces with a tokenizer that gives no offsets, or wrong ones.
 
-    tokenizer (PreTrainedTokenizerBase): A tokenizer in Python.
+    tokenizer (PreTrainedTokenizerBase): The tokenizer.
     text (str): The text; nothing in it becomes a special piece.
     RETURNS (tuple[np.ndarray, np.ndarray]): The piece ids, and each piece's start and end in the
         text, `(pieces, 2)`.

@@ -19,6 +19,10 @@ UNKNOWN_CHARACTER = "\U0001202d"
 Encoded = tuple[np.ndarray, np.ndarray]
 
 
+# The attribute of tokenizers whose own offsets are wrong.
+ALIGNED = "pieces_are_aligned_with_texts"
+
+
 @dataclass(frozen=True)
 class Pieces:
     """One Doc in pieces, without special ones.
@@ -67,7 +71,7 @@ def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[E
     """
     if not texts:
         return []
-    if not tokenizer.is_fast:
+    if not tokenizer.is_fast or getattr(tokenizer, ALIGNED, False):
         return [tokenize_slowly(tokenizer, text) for text in texts]
     batch = tokenizer(
         texts,

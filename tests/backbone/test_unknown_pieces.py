@@ -110,3 +110,11 @@ def test_characters_that_a_vocabulary_leaves_out_get_no_piece(load):
     (window,) = make_windows(none, tokenizer, max_pieces=32, stride=8)
     assert len(window) == 1
     assert window.pieces.tolist() == [-1]
+
+
+def test_letters_around_those_that_a_vocabulary_leaves_out_keep_their_places(load):
+    """The tokenizer itself says that they are the first ones of the word."""
+    model = models.BPE({"a": 0, "b": 1, "ab": 2}, [("a", "b")])
+    (pieces,) = PieceTokenizer(load(model).tokenizer).split(["xxab ayyb"])
+    claimed = ["xxab ayyb"[start:end] for start, end in zip(pieces.starts, pieces.ends)]
+    assert claimed == ["ab", "ayyb"]

@@ -24,8 +24,8 @@ from ..util.pipelines import add_transformer
 from ..util.pretraining import (
     TEXTS,
     make_masked_lm,
+    make_pretraining_config,
     make_transformer,
-    pretraining_config,
     run_pretraining,
     write_texts,
 )
@@ -80,7 +80,7 @@ def read_weights(path, backbone, **settings):
 @pytest.mark.parametrize("masker", MASKERS)
 @pytest.mark.parametrize("kind", ["PretrainMaskedLM.v1", "PretrainReplacedTokens.v1"])
 def test_pretraining_learns_and_is_read_again(kind, masker, backbone, raw_text, tmp_path):
-    config = pretraining_config(
+    config = make_pretraining_config(
         backbone, raw_text, objective(kind, masker), pretraining={"max_epochs": 12}
     )
     folder = run_pretraining(config, tmp_path / "out")
@@ -96,7 +96,7 @@ def test_pretraining_learns_and_is_read_again(kind, masker, backbone, raw_text, 
 
 def test_a_domain_adapter_goes_into_a_training(backbone, raw_text, tmp_path):
     settings = {"trainable": ["adapter", "layer_norm"], "adapter": ADAPTER}
-    config = pretraining_config(backbone, raw_text, objective(), **settings)
+    config = make_pretraining_config(backbone, raw_text, objective(), **settings)
     folder = run_pretraining(config, tmp_path / "out")
     learned = read_weights(folder / "model-last.bin", backbone, **settings)
     names = set(learned.shim.encoder.delta())
@@ -119,7 +119,7 @@ def write_docs(path):
 
 
 def test_the_same_seed_gives_the_same_weights(backbone, raw_text, tmp_path):
-    config = pretraining_config(backbone, raw_text, objective())
+    config = make_pretraining_config(backbone, raw_text, objective())
     contents = []
     for name in ("a", "b"):
         folder = run_pretraining(config, tmp_path / name)
@@ -137,7 +137,9 @@ def tensors_in(content):
 
 @pytest.mark.parametrize("kind", ["PretrainMaskedLM.v1", "PretrainReplacedTokens.v1"])
 def test_resuming_goes_on_with_head_and_generator(kind, backbone, raw_text, tmp_path):
-    config = pretraining_config(backbone, raw_text, objective(kind), pretraining={"max_epochs": 8})
+    config = make_pretraining_config(
+        backbone, raw_text, objective(kind), pretraining={"max_epochs": 8}
+    )
     first = run_pretraining(config, tmp_path / "first")
     config["pretraining"]["max_epochs"] = 9
     second = run_pretraining(config, tmp_path / "second", resume_path=first / "model7.bin")
@@ -163,7 +165,7 @@ def test_the_learning_rate_follows_its_schedule(backbone, raw_text, tmp_path, ca
         "total_steps": 100,
     }
     optimizer = {"@optimizers": "Adam.v1", "learn_rate": schedule}
-    config = pretraining_config(
+    config = make_pretraining_config(
         backbone,
         raw_text,
         objective(evaluation=evaluation),
@@ -191,7 +193,7 @@ def test_an_evaluation_without_texts_is_refused(backbone, raw_text, tmp_path):
         "@misc": "spacy-bertfamily.PretrainEvaluation.v1",
         "corpus": {"@readers": "spacy.JsonlCorpus.v1", "path": str(tmp_path / "dev.jsonl")},
     }
-    config = pretraining_config(backbone, raw_text, objective(evaluation=evaluation))
+    config = make_pretraining_config(backbone, raw_text, objective(evaluation=evaluation))
     with pytest.raises(BertFamilyError, match="B407"):
         run_pretraining(config, tmp_path / "out")
 
@@ -201,7 +203,7 @@ def test_components_annotate_the_corpus(backbone, raw_text, tmp_path):
     ruler = nlp.add_pipe("entity_ruler")
     ruler.add_patterns([{"label": "FOOD", "pattern": "green eggs"}])
     nlp.to_disk(tmp_path / "ruler")
-    config = pretraining_config(backbone, raw_text, objective(masker="Spans.v1"))
+    config = make_pretraining_config(backbone, raw_text, objective(masker="Spans.v1"))
     config["nlp"]["pipeline"] = ["transformer", "entity_ruler"]
     config["components"]["entity_ruler"] = {"source": str(tmp_path / "ruler")}
     config["corpora"]["pretrain"] = {
@@ -227,7 +229,7 @@ def test_annotation_of_a_docbin_is_kept(backbone, tmp_path):
         docs.append(doc)
     DocBin(docs=docs).to_disk(tmp_path / "raw.spacy")
     masker = {"@maskers": "spacy-bertfamily.Spans.v1", "spans": ["ents"]}
-    config = pretraining_config(backbone, "", {**objective(), "masker": masker})
+    config = make_pretraining_config(backbone, "", {**objective(), "masker": masker})
     config["corpora"]["pretrain"] = {
         "@readers": "spacy.Corpus.v1",
         "path": str(tmp_path / "raw.spacy"),
@@ -241,7 +243,7 @@ def test_annotation_of_a_docbin_is_kept(backbone, tmp_path):
 
 
 def test_another_component_is_refused(backbone, raw_text, tmp_path):
-    config = pretraining_config(backbone, raw_text, objective())
+    config = make_pretraining_config(backbone, raw_text, objective())
     config["nlp"]["pipeline"] = ["transformer", "tok2vec"]
     config["components"]["tok2vec"] = {"factory": "tok2vec"}
     config = load_model_from_config(Config(config), auto_fill=True).config.interpolate()
@@ -265,7 +267,7 @@ def test_a_generator_of_another_vocabulary_is_refused(backbone, raw_text, tmp_pa
     }
     block = objective("PretrainReplacedTokens.v1", generator=generator)
     with pytest.raises(BertFamilyError, match="B408"):
-        run_pretraining(pretraining_config(backbone, raw_text, block), tmp_path / "out")
+        run_pretraining(make_pretraining_config(backbone, raw_text, block), tmp_path / "out")
 
 
 def test_examples_are_not_changed(backbone):

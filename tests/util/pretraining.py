@@ -56,7 +56,7 @@ def make_transformer(backbone, lang="en", **settings):
     return transformer
 
 
-def pretraining_config(backbone, raw_text, objective, **settings):
+def make_pretraining_config(backbone, raw_text, objective, **settings):
     """RETURNS (Config): The config of a short pretraining.
 
     settings: Settings of the transformer's model, or entries of [pretraining] by `pretraining`.

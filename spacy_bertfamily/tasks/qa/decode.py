@@ -209,8 +209,9 @@ def stack_windows(windows: Sequence[WindowRef], longest: int) -> Rows:
         may_end[i, :length] = is_context & has_chars
         may_start[i, :length] = may_end[i, :length] & layout.is_max_context[row, :length]
         if visible is not None:
-            n_before[i, :length] = visible[start_chars[i, :length]]
-            n_until[i, :length] = visible[end_chars[i, :length]]
+            # those of the question may count from the start of another text
+            n_before[i, :length] = visible[np.where(is_context, start_chars[i, :length], 0)]
+            n_until[i, :length] = visible[np.where(is_context, end_chars[i, :length], 0)]
     cls = np.asarray([window.layout.cls[window.row] for window in windows])
     return Rows(is_real, start_chars, end_chars, may_start, may_end, n_before, n_until, cls)
 
