@@ -14,7 +14,7 @@ from ..backbone.lm_head import HEADS, LMHead, load_lm_head, new_lm_head
 from ..encoder.module import Encoder, PretrainingModules
 from ..errors import Errors, Warnings
 from ..transformer.shim import EncoderShim
-from .maskers import Masker, SpanMasker
+from .maskers import Masker
 from .masking import MaskedWindow, Masking, check_rates
 from .objective import backward, mask_docs, targets_of
 from .outcome import Outcome
@@ -67,8 +67,6 @@ class MaskedLM:
         """Predict the masked pieces of some texts. Only at these the head computes."""
         assert self._masking is not None
         windows = mask_docs(self._masking, shim, docs, rng)
-        if isinstance(self.masker, SpanMasker):
-            self.masker.check()
         head = head_of(shim.encoder)
         outcome = Outcome(targets=sum(len(window.positions) for window in windows))
         for loss, correct in predict_masked(shim, head, windows, outcome.targets, is_train):

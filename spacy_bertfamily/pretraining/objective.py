@@ -14,11 +14,9 @@ from ..encoder.schedule import EncodedBatch
 from ..errors import Errors
 from ..transformer.shim import EncoderShim
 from .evaluation import Evaluation
+from .maskers import SpanMasker
 from .masking import MaskedWindow, Masking
 from .outcome import Outcome
-
-# From the vocabulary and the layer to pretrain to the model that `spacy pretrain` trains.
-MakeObjective = Callable[[Vocab, Model[Any, Any]], Model[Any, Any]]
 
 
 class Objective(Protocol):
@@ -172,6 +170,8 @@ def mask_docs(
     masked: list[MaskedWindow] = []
     for doc, text in zip(docs, shim.schedule.lay_out_docs(docs)):
         masked.extend(masking(doc, text, rng))
+    if isinstance(masking.masker, SpanMasker):
+        masking.masker.check()
     return masked
 
 

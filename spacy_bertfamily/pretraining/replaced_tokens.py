@@ -24,7 +24,7 @@ from ..patching.parameters import share_parameter
 from ..transformer.shim import EncoderShim
 from ..windows.cut import Window
 from .masked_lm import find_head, predict_pieces
-from .maskers import Masker, SpanMasker
+from .maskers import Masker
 from .masking import MaskedWindow, Masking, check_rates
 from .objective import backward, mask_docs, targets_of
 from .outcome import Outcome
@@ -116,8 +116,6 @@ class ReplacedTokens:
         modules = shim.encoder.pretraining
         assert isinstance(modules, ReplacedTokensModules)
         windows = mask_docs(self._masking, shim, docs, rng)
-        if isinstance(self.masker, SpanMasker):
-            self.masker.check()
         if not windows:
             return Outcome()
         targets = sum(len(window.positions) for window in windows)
