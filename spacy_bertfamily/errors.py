@@ -131,6 +131,12 @@ class Errors:
         "{said!r} are said to be {claimed!r}, so that labels and answers would lose letters. Use "
         "another tokenizer.json for the same vocabulary, or another backbone."
     )
+    B037 = Error(
+        "The pipeline was trained on the backbone {trained!r} with other settings than those in "
+        "the config.json of {found_name!r}: it had {changed}. Its outputs would be wrong, so it is "
+        "not loaded. Put these settings back, or point components.{component}.model.name to the "
+        "right backbone{hint}."
+    )
     B043 = Error(
         "The backbone of {name!r} cannot be saved with the pipeline: its original weights are no "
         "longer at {folder!r}. Load the pipeline with precision = 'float32', or set save_backbone "

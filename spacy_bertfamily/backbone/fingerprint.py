@@ -1,4 +1,4 @@
-"""Hash a backbone's weights and its tokenizer, which identify it whatever its name is."""
+"""Find what identifies a backbone whatever its name is: weights, tokenizer and settings."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from dataclasses import astuple
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from ..windows.pieces import encode_texts
 from ..windows.template import Template
@@ -102,3 +102,61 @@ def _added_texts(tokenizer: PreTrainedTokenizerBase) -> list[str]:
         if not token.special:
             texts.append(f"a {token.content} b{token.content}c {token.content.swapcase()}")
     return texts
+
+
+# Settings in a config.json that do not change what an encoder computes of a text.
+NO_MATTER = frozenset(
+    {
+        "architectures",
+        "dtype",
+        "finetuning_task",
+        "gradient_checkpointing",
+        "id2label",
+        "initializer_range",
+        "label2id",
+        "model_type",
+        "name_or_path",
+        "num_labels",
+        "output_attentions",
+        "output_hidden_states",
+        "problem_type",
+        "return_dict",
+        "task_specific_params",
+        "torch_dtype",
+        "transformers_version",
+        "use_cache",
+    }
+)
+
+
+def computing_settings(config: PretrainedConfig) -> dict[str, Any]:
+    """Find the settings of a config that decide what an encoder computes of a text.
+
+    config (PretrainedConfig): The config.
+    RETURNS (dict[str, Any]): Those that differ from the defaults of their type, as JSON has them.
+    """
+    settings: dict[str, Any] = json.loads(json.dumps(config.to_diff_dict(), default=str))
+    return {name: value for name, value in sorted(settings.items()) if _matters(name)}
+
+
+def _matters(name: str) -> bool:
+    return name not in NO_MATTER and not name.startswith("_") and "dropout" not in name
+
+
+def find_changed_settings(stored: dict[str, Any], config: PretrainedConfig) -> dict[str, Any]:
+    """Compare a config with the settings that were stored of it.
+
+    A setting that one side lacks has the default of the installed version of transformers.
+
+    stored (dict[str, Any]): From `computing_settings`.
+    config (PretrainedConfig): The config.
+    RETURNS (dict[str, Any]): By name: what was stored of each setting that differs now.
+    """
+    now = computing_settings(config)
+    defaults: dict[str, Any] = json.loads(json.dumps(type(config)().to_dict(), default=str))
+    changed = {}
+    for name in sorted({*stored, *now}):
+        before = stored.get(name, defaults.get(name))
+        if before != now.get(name, defaults.get(name)):
+            changed[name] = before
+    return changed

@@ -5,7 +5,7 @@ A delta is one safetensors file, with the reference in its metadata.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ..backbone import Backbone
-from ..backbone.fingerprint import fingerprint
+from ..backbone.fingerprint import find_changed_settings, fingerprint
 from ..encoder.module import Encoder
 from ..errors import Errors
 from .adapter_state import check_fit, record_adapters
@@ -37,6 +37,8 @@ class Reference:
     package (str): The distribution to install, with its version, if the name is inside a package;
         else empty.
     tokenizer (str): SHA-256 of its tokenizer; empty in files of version 0.1.
+    config (dict[str, Any] | None): The settings of its config.json that decide what it computes;
+        None in files of version 0.1.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Reference:
     fingerprint: str
     package: str = ""
     tokenizer: str = ""
+    config: dict[str, Any] | None = field(default=None, hash=False)
 
 
 def delta_to_bytes(encoder: Encoder, reference: Reference) -> bytes:
@@ -124,6 +127,9 @@ def check_fingerprint(reference: Reference, backbone: Backbone, component: str) 
     if reference.tokenizer and reference.tokenizer != backbone.tokenizer_fingerprint:
         expected, found = reference.tokenizer[:12], backbone.tokenizer_fingerprint[:12]
         raise Errors.B053(expected=expected, found=found, **about)
+    changed = find_changed_settings(reference.config or {}, backbone.config)
+    if reference.config is not None and changed:
+        raise Errors.B037(changed=changed, **about)
 
 
 def function_digest(content: bytes) -> str:

@@ -1,5 +1,6 @@
 """The pending update of a component that waits for the gradients of its listeners."""
 
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,9 @@ from thinc.types import Floats2d
 
 from ..errors import Errors
 from .model import DocBatch, gradients_batch, has_states, shim_of, states_of
+
+# Only one thread may take an update's callback.
+_TAKING = threading.Lock()
 
 
 class Pending(ABC):
@@ -84,7 +88,8 @@ class Pending(ABC):
 
     def finish(self) -> None:
         """Pass on what has come, and step if there is an optimizer."""
-        backprop, self.backprop = self.backprop, None
+        with _TAKING:
+            backprop, self.backprop = self.backprop, None
         if backprop is not None and self.has_gradients:
             backprop(self.total())
             if self.optimizer is not None:
@@ -186,12 +191,13 @@ class WaitsForListeners:
 
         The step waits for all listeners, but components that were excluded from the update never
         answer. If no listener has answered yet, the update is still going on, as in a component
-        that annotates; an update of another thread is left to that thread.
+        that annotates; an update that goes on in another thread is left to that thread.
         """
         pending = self._pending
-        if pending is None or pending.is_waiting or pending.thread != threading.get_ident():
+        if pending is None or pending.is_waiting:
             return
-        self._finish_pending()
+        if pending.thread == threading.get_ident() or not is_updating(pending.thread):
+            self._finish_pending()
 
     def to_bytes(self, *, exclude: Iterable[str] = util.SimpleFrozenList()) -> bytes:
         """Store the component in bytes.
@@ -227,3 +233,17 @@ class WaitsForListeners:
         self.finish_last_update()
         with self.model.use_params(params):
             yield
+
+
+def is_updating(thread: int) -> bool:
+    """Find out whether a thread is inside an update at the moment.
+
+    thread (int): Its identifier.
+    RETURNS (bool): Whether it runs `update` or `rehearse` of a pipeline or a component.
+    """
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        if frame.f_code.co_name in ("update", "rehearse"):
+            return True
+        frame = frame.f_back
+    return False

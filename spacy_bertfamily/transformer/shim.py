@@ -15,6 +15,7 @@ from thinc.types import FloatsXd
 from torch import nn
 
 from ..backbone import Backbone, load_backbone, read_config
+from ..backbone.fingerprint import computing_settings
 from ..encoder.check import check_structure
 from ..encoder.encode import States
 from ..encoder.module import Encoder, make_encoder
@@ -143,6 +144,7 @@ class EncoderShim(Shim):
             fingerprint=backbone.fingerprint,
             package=find_distribution(self.settings.name),
             tokenizer=backbone.tokenizer_fingerprint,
+            config=computing_settings(backbone.config),
         )
 
     # Training

@@ -1,13 +1,16 @@
 """Predictions of several threads share the lock, changes have it alone."""
 
+import sys
 import threading
 import time
 
 import pytest
 
+from spacy_bertfamily.encoder import lock as lock_module
 from spacy_bertfamily.encoder.lock import ReadWriteLock
 
 TIMEOUT = 20
+LOCK_FILE = lock_module.__file__
 
 
 def start(function):
@@ -97,3 +100,46 @@ def test_writers_are_not_starved():
     stop.set()
     for reader in readers:
         reader.join(TIMEOUT)
+
+
+def interrupt_at(number):
+    """Make a trace function that raises at some line of the lock."""
+    seen = 0
+
+    def trace(frame, event, arg):
+        nonlocal seen
+        if frame.f_code.co_filename != LOCK_FILE:
+            return trace
+        if event == "line":
+            seen += 1
+            if seen == number:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_an_interrupt_at_any_line_while_it_is_taken_blocks_nobody(kind, number):
+    lock = ReadWriteLock()
+    before = sys.gettrace()
+    try:
+        sys.settrace(interrupt_at(number))
+        with getattr(lock, kind)():
+            sys.settrace(before)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(before)
+    taken = []
+    for other in ("read", "write"):
+        thread = start(lambda other=other: [taken.append(other) for _ in [0] if hold(lock, other)])
+        thread.join(TIMEOUT)
+    assert taken == ["read", "write"]
+
+
+def hold(lock, kind):
+    with getattr(lock, kind)():
+        return True

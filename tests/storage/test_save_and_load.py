@@ -147,8 +147,34 @@ def test_another_tokenizer_is_an_error(make_tagger, tiny_copy, tmp_path, save_ba
         spacy.load(saved)
 
 
+def change_config(folder, **settings):
+    path = folder / "config.json"
+    content = json.loads(path.read_text(encoding="utf8"))
+    path.write_text(json.dumps({**content, **settings}), encoding="utf8")
+
+
+@pytest.mark.parametrize("save_backbone", [False, True])
+@pytest.mark.parametrize("settings", [{"hidden_act": "relu"}, {"layer_norm_eps": 1e-3}])
+def test_other_settings_of_the_backbone_are_an_error(
+    make_tagger, tiny_copy, tmp_path, save_backbone, settings
+):
+    nlp, _ = make_tagger(name=str(tiny_copy), save_backbone=save_backbone)
+    saved = tmp_path / "saved"
+    nlp.to_disk(saved)
+    change_config(saved / "transformer" / "backbone" if save_backbone else tiny_copy, **settings)
+    with pytest.raises(BertFamilyError, match=rf"B037.*{next(iter(settings))}.*Put these settings"):
+        spacy.load(saved)
+
+
+def test_settings_that_change_no_output_may_change(make_tagger, tiny_copy, tmp_path):
+    nlp, _ = make_tagger(name=str(tiny_copy))
+    nlp.to_disk(tmp_path / "saved")
+    change_config(tiny_copy, hidden_dropout_prob=0.3, architectures=["X"], torch_dtype="float16")
+    assert np.array_equal(vectors(nlp), vectors(spacy.load(tmp_path / "saved")))
+
+
 def test_a_delta_without_the_tokenizers_fingerprint_is_accepted(make_tagger, tiny_copy, tmp_path):
-    """Version 0.1 stored none."""
+    """Version 0.1 stored none, and no settings."""
     nlp, _ = make_tagger(name=str(tiny_copy))
     saved = tmp_path / "saved"
     nlp.to_disk(saved)
@@ -156,6 +182,7 @@ def test_a_delta_without_the_tokenizers_fingerprint_is_accepted(make_tagger, tin
     size = int.from_bytes(content[:8], "little")
     about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][METADATA_KEY])
     assert about.pop("tokenizer") == nlp.get_pipe("transformer").shim.reference().tokenizer
+    assert about.pop("config")["hidden_size"] == 32
     tensors = load_tensors(saved / DELTA)
     about[CHECKSUM] = checksum(about, tensors)
     save_file(tensors, saved / DELTA, metadata={METADATA_KEY: json.dumps(about)})

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import spacy
@@ -56,6 +58,39 @@ def test_a_listener_that_was_excluded_delays_no_step(nlp, tmp_path, use):
     before = weights(nlp)
     nlp.update(nlp.examples, sgd=nlp.sgd, exclude=["other"])
     USES[use](nlp, tmp_path / "pipeline")
+    assert has_moved(before, weights(nlp))
+
+
+def test_an_update_that_is_over_is_saved_by_any_thread(nlp, tmp_path):
+    before = weights(nlp)
+    with ThreadPoolExecutor(1) as executor:  # its thread lives on
+        settings = {"sgd": nlp.sgd, "exclude": ["other"]}
+        executor.submit(nlp.update, nlp.examples, **settings).result()
+        nlp.to_disk(tmp_path)
+    assert has_moved(before, weights(nlp))
+
+
+def test_an_update_that_goes_on_is_left_to_its_thread(nlp, tmp_path, monkeypatch):
+    before, inside, go_on = weights(nlp), threading.Event(), threading.Event()
+    other = nlp.get_pipe("other")
+    update = type(other).update
+
+    def wait(self, *args, **kwargs):
+        if self is other:
+            inside.set()
+            assert go_on.wait(60)
+        return update(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(other), "update", wait)
+    # under the name by which a running update is known
+    wait.__code__ = wait.__code__.replace(co_name="update")
+    thread = threading.Thread(target=nlp.update, args=(nlp.examples,), kwargs={"sgd": nlp.sgd})
+    thread.start()
+    assert inside.wait(60)
+    nlp.to_disk(tmp_path)
+    assert not has_moved(before, weights(nlp))
+    go_on.set()
+    thread.join(60)
     assert has_moved(before, weights(nlp))
 
 
