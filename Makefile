@@ -10,6 +10,8 @@ CONSTRAINTS ?= /dev/null
 CONTEXT ?= assets/lighthouse.txt
 QUESTION ?= When did the last keeper leave?
 TEXT ?= When is the money for my returned lamp paid back?
+# What `make test` runs: all but the slow tests; nothing (`make test TESTS=`) for all of them.
+TESTS ?= -m "not slow"
 # 1: measure the coverage of `make test`, and print it by room.
 COVERAGE ?=
 
@@ -26,12 +28,12 @@ demo: $(VENV)/installed  ## ask CONTEXT the QUESTION, then train three adapters 
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m spacy project run demo . \
 		--vars.context "$(CONTEXT)" --vars.ask "$(QUESTION)" --vars.question "$(TEXT)"
 
-test: $(VENV)/installed  ## run all tests
+test: $(VENV)/installed  ## run the tests that are not slow
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(if $(COVERAGE),--cov --cov-report=) $(TESTS)
 	$(if $(COVERAGE),$(BIN)/python scripts/coverage_by_room.py)
 
 test-lowest:  ## run the tests that are not slow on the lowest versions that pyproject.toml allows, in .venv-lowest
-	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=tests/lowest.txt TESTS='-m "not slow"'
+	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=tests/lowest.txt
 
 lint: $(VENV)/installed  ## check style and types
 	$(BIN)/ruff check .

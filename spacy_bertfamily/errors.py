@@ -606,6 +606,11 @@ class Errors:
         "of other pipelines. Load these with your settings, and combine them with "
         "nlp.add_pipe(..., source=...)."
     )
+    B122 = Error(
+        "{name!r} has no folder: it is put together when spacy_bertfamily.load({name!r}) is "
+        "called. To have one, store what that returns with to_disk(), or take one of its parts: "
+        "{parts}."
+    )
 
     # Comparing runs
     B311 = Error(

@@ -49,6 +49,18 @@ def segment_bounds(
     return _strip_inside(text, (0, match.start()), (match.end(), len(text)))
 
 
+def has_words(doc: Doc, separator: str | None = DEFAULT_SEPARATOR) -> bool:
+    """Find out whether there is anything to read in a Doc.
+
+    doc (Doc): The Doc.
+    separator (str | None): As in `segment_bounds`.
+    RETURNS (bool): Whether it has anything besides whitespace and the separator.
+    """
+    text = doc.text
+    bounds = segment_bounds(doc, separator) or ((0, len(text)),)
+    return any(text[start:end].strip() for start, end in bounds)
+
+
 def _strip_inside(text: str, first: Bounds, second: Bounds) -> tuple[Bounds, Bounds]:
     """Remove the whitespace around the separator from both texts.
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from .files import open_text
 from .tables import Row
+from .tokens import TOKENS, find_tags
 
 FORMAT_OF_SUFFIX = {
     ".tsv": "tsv",
@@ -19,7 +20,6 @@ FORMAT_OF_SUFFIX = {
 # The keys of an object that has questions in it, and of one that is a question.
 NESTED_KEYS = ("data", "paragraphs", "qas")
 QUESTION_KEYS = {"question", "context", "answers"}
-BIO_KEYS = {"tokens", "tags"}
 # A longer first line is not looked at.
 MAX_FIRST_LINE = 2**20
 # Rows of JSON lines may lack columns, so several are looked at.
@@ -99,7 +99,7 @@ def _format_of_object(first: dict[str, Any], is_table: bool) -> str:
         return "jsonl" if first else ""
     if first.keys() >= QUESTION_KEYS:
         return "squad"
-    if first.keys() >= BIO_KEYS:
+    if TOKENS in first and find_tags(first):
         return "bio"
     is_known = _recognize(GivenColumns(), set(first)) is not None
     return "jsonl" if is_known else ""

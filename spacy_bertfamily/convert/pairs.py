@@ -207,7 +207,7 @@ def _read_labels(value: Any, columns: PairColumns) -> dict[str, float]:
         values = value
     labels = []
     for given in values:
-        name = _label_name(given)
+        name = _label_name(given, columns)
         if name:
             labels.append(columns.names.get(name, name))
     if not labels and columns.mode == "exclusive":
@@ -218,10 +218,15 @@ def _read_labels(value: Any, columns: PairColumns) -> dict[str, float]:
     return dict.fromkeys(labels, 1.0)
 
 
-def _label_name(value: Any) -> str:
+def _label_name(value: Any, columns: PairColumns) -> str:
     """Read one label. RAISES (SkipRow): If it is neither a text nor a finite number."""
-    # what is missing in a table, pandas writes as NaN
     is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
     if not (is_number or isinstance(value, str)) or not is_encodable(str(value)):
         raise SkipRow("the label is not a text or a number")
-    return str(value).strip()
+    name = str(value).strip()
+    # what is missing in a table, pandas writes as NaN
+    if name.lower() == "nan" and name not in {*columns.labels, *columns.names}:
+        raise SkipRow(
+            f"the label is {name!r}, which stands for none (name it with --labels if it is one)"
+        )
+    return name

@@ -113,8 +113,13 @@ def _read_features(features: str) -> str:
     return features
 
 
+# The keys under which BIO tags stand in public data.
+TAG_KEYS = ("tags", "ner_tags")
+TOKENS = "tokens"
+
+
 def convert_bio(path: Path, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
-    """Read JSON lines with `tokens` and BIO `tags`: one Doc a line, with entities.
+    """Read JSON lines with `tokens` and BIO `tags`, or `ner_tags`: one Doc a line, with entities.
 
     path (Path): The file, gzipped or not.
     vocab (Vocab): The vocabulary of the Docs.
@@ -136,12 +141,17 @@ def convert_bio(path: Path, vocab: Vocab, report: TokenReport) -> Iterator[Doc]:
 
 def _read_bio(line: str, vocab: Vocab) -> Doc:
     row = json.loads(line)
-    words, tags = _read_texts(row, "tokens"), _read_texts(row, "tags")
+    words, tags = _read_texts(row, TOKENS), _read_texts(row, find_tags(row) or TAG_KEYS[0])
     if len(words) != len(tags):
         raise ValueError(f"({len(words)} tokens, but {len(tags)} tags)")
     doc = Doc(vocab, words=words)
     doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(tags)))
     return doc
+
+
+def find_tags(row: Any) -> str | None:
+    """RETURNS (str | None): The key under which a row has its BIO tags."""
+    return next((key for key in TAG_KEYS if key in row), None)
 
 
 def _read_texts(row: Any, key: str) -> list[str]:

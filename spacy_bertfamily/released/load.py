@@ -81,8 +81,10 @@ def find(name: str) -> Path:
 
     name (str): As in `load`, except for `en_minilm_all`, which has no folder.
     RETURNS (Path): Its folder.
-    RAISES (BertFamilyError): If there is no such pipeline.
+    RAISES (BertFamilyError): If there is no such pipeline, or it has no folder.
     """
+    if name == COMBINED:
+        raise Errors.B122(name=name, parts=", ".join(RELEASED))
     if name not in RELEASED:
         raise Errors.B114(name=name, allowed=", ".join(RELEASED))
     return FOLDER / name

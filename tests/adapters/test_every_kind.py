@@ -78,6 +78,7 @@ def test_save_and_load(make, tmp_path, kind):
     assert copied.shims[0].delta_bytes() == nlp.get_pipe("transformer").shim.delta_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", kinds())
 def test_two_adapters_keep_their_own_predictions(make, tmp_path, kind):
     """The name of one adapter contains the other's; both are trained and stored."""
@@ -114,6 +115,7 @@ def test_settings_return_the_block_they_were_made_from(make, kind):
     assert resolve_adapter(settings.config()) == settings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", kinds("houlsby", "pal", "lora-all"))
 @pytest.mark.parametrize("model_type", ["albert", "distilbert", "electra", "roberta"])
 def test_other_backbones(make_tagger, backbones, tmp_path, model_type, kind):
@@ -128,6 +130,7 @@ def test_other_backbones(make_tagger, backbones, tmp_path, model_type, kind):
     assert not np.allclose(vectors(nlp), trained, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", kinds())
 def test_a_backbone_in_bfloat16_with_adapters_in_float32(make_tagger, tmp_path, kind):
     nlp, examples = make_tagger(trainable=["adapter"], adapter=block(kind), precision="bfloat16")

@@ -86,3 +86,13 @@ def test_convert_needs_no_format_for_json_lines(tmp_path, row, summary, text, li
     assert summary in " ".join(result.output.split())
     docs = DocBin().from_disk(target).get_docs(spacy.blank("en").vocab)
     assert [doc.text for doc in docs] == [text, text]
+
+
+def test_bio_tags_under_their_name_in_public_data_are_recognized(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"tokens": ["Ann", "laughs"], "ner_tags": ["B-PER", "O"]}\n')
+    output = tmp_path / "data.spacy"
+    result = CliRunner().invoke(bertfamily_cli, ["convert", str(path), str(output)])
+    assert result.exit_code == 0, result.output
+    (doc,) = DocBin().from_disk(output).get_docs(spacy.blank("en").vocab)
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ann", "PER")]

@@ -119,6 +119,18 @@ def test_a_label_that_is_neither_text_nor_a_finite_number_is_no_label(convert, m
     assert "1 row(s) skipped, the label is not a text or a number: line 3" in output
 
 
+@pytest.mark.parametrize("value", ["nan", "NaN", " NAN "])
+def test_a_label_nan_in_a_table_is_no_label_unless_it_is_named(convert, value):
+    content = f"text,label\none,x\ntwo,y\nthree,{value}\n"
+    code, output, docs = convert("data.csv", content)
+    assert code == 0
+    assert [sorted(doc.cats) for doc in docs] == [["x", "y"]] * 2
+    assert "1 row(s) skipped, the label is" in output
+    code, output, docs = convert("data.csv", content, "--labels", f"x,y,{value.strip()}")
+    assert code == 0
+    assert len(docs) == 3
+
+
 def test_regression(convert):
     content = "a\tb\tlabel\nx\ty\t2.5\nx\ty\tnan\nx\ty\tmuch\n"
     code, output, docs = convert(

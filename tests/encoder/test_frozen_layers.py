@@ -56,6 +56,7 @@ def check_same(make_tagger, **settings):
     return number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", TRAINED)
 def test_every_model_type_trains_the_same_with_the_cache(backbones, make_tagger, model_type):
     """The forward pass resumes above the cached layers, except where the table refuses it."""

@@ -76,6 +76,7 @@ def test_commands_that_run_pipelines_take_a_gpu(line):
     assert line.count("--gpu-id -1") == 1
 
 
+@pytest.mark.slow
 def test_a_command_runs_and_is_skipped_the_second_time(tmp_path, capfd):
     shutil.copytree(ROOT / "assets", tmp_path / "assets")
     shutil.copy(ROOT / "project.yml", tmp_path)

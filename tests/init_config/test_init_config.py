@@ -73,6 +73,7 @@ def examples(task):
     return [words_doc(nlp.vocab, i) for i in range(32)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_trains_in_every_mode(task, mode, tiny, tmp_path):

@@ -55,6 +55,7 @@ def predictions(nlp):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
 def test_pipelines_train_and_are_stored(backbones, tmp_path, model_type):
     fix_random_seed(0)
@@ -92,6 +93,7 @@ def test_pipelines_with_their_backbone_are_stored(backbones, tmp_path, model_typ
         assert np.array_equal(before[0], after[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
 def test_layer_mixes_train_or_are_refused(backbones, model_type):
     nlp = make_pipeline(model_type, backbones(model_type))

@@ -105,6 +105,7 @@ def test_torch_computes_all_other_cases(calls, dtype, pieces, requires_grad, opt
     assert torch.equal(found, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", TRAINED)
 def test_models_train_as_with_torchs_kernel(backbones, make_tagger, monkeypatch, calls, model_type):
     def gradients(longest):

@@ -49,6 +49,7 @@ def check_same(make_tagger, **model):
     assert kept_less < 0.7 * kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", TRAINED)
 def test_every_model_type_gets_the_same_gradients_with_dropout(backbones, make_tagger, model_type):
     check_same(make_tagger, name=backbones(model_type), adapter=None, trainable=["all"])

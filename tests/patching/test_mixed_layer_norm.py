@@ -58,6 +58,7 @@ def test_uniform_dtypes_are_computed_by_torch(dtype, affine):
     assert torch.equal(layer_norm(x, (8,), *given), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", TRAINED)
 def test_pipelines_on_one_backbone_train_any_part_in_bfloat16(backbones, make_tagger, model_type):
     has_sites = SPECS[model_type].why_not("adapter") is None

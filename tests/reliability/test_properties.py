@@ -31,6 +31,7 @@ MODELS = ["bert", "roberta", "mpnet"]
 install_extension()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("model_type", MODELS)
 @given(text=TEXTS, max_pieces=st.integers(6, 40), data=st.data())
@@ -57,6 +58,7 @@ def test_each_piece_has_one_max_context_window(backbones, model_type, lang, text
     assert sorted(max_context.tolist()) == list(range(len(pieces)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("model_type", MODELS)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4))

@@ -48,6 +48,7 @@ def check(found, expected):
     assert found["seconds"] < MOST_SECONDS
 
 
+@pytest.mark.slow
 @needs_limits
 @pytest.mark.parametrize("write", EXPECTED, ids=lambda write: write.__name__)
 def test_small_files_that_ask_for_much_are_refused(findings, write):

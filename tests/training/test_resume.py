@@ -320,6 +320,7 @@ print(digest_examples(Corpus(sys.argv[1])(nlp)))
 """
 
 
+@pytest.mark.slow
 def test_digests_are_the_same_in_all_processes(config, tmp_path):
     config()
     rewrite(tmp_path / "corpus.spacy", CHANGES["spans"])

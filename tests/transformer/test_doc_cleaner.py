@@ -88,6 +88,7 @@ def test_cleaned_docs_have_the_same_results_and_no_states(nlp, how):
         assert cats == pytest.approx(cats_before, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*W205")
 def test_a_stream_keeps_the_states_of_few_docs(nlp):
     clean(nlp)

@@ -95,6 +95,7 @@ def test_pieces_say_what_their_characters_are(tokenizer):
         assert find_wrong_offset(tokenizer) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", ["bert", "mpnet"])
 @settings(REPEATABLE, max_examples=200)
 @given(text=TEXTS)

@@ -12,7 +12,7 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ...annotation.pair_scores import CATS, install_extension, scores_in
-from ...annotation.segments import DEFAULT_SEPARATOR, segment_bounds
+from ...annotation.segments import DEFAULT_SEPARATOR, has_words, segment_bounds
 from ...errors import Errors
 from ...transformer.listener import name_component, skip_update
 from ...transformer.shim import EncoderShim
@@ -92,10 +92,10 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
     """Classifies or scores pairs of texts, and single texts.
 
     It sets `doc.cats`, or `doc._.pair_scores`: a probability for each label, or one number. The
-    logits of a Doc with several windows are the mean of theirs. A Doc without tokens, or with
-    numbers that are not finite, gets 0 for each label, or the mean of the training data as its
-    number. The settings can be changed in code, but for `mode`; what was said last wins: config or
-    code.
+    logits of a Doc with several windows are the mean of theirs. A Doc of nothing but
+    whitespace and the separator, or with numbers that are not finite, gets 0 for each label, or the
+    mean of the training data as its number. The settings can be changed in code, but for `mode`;
+    what was said last wins: config or code.
 
     vocab (Vocab): The shared vocabulary.
     model (Model[list[Doc], Floats2d]): A `spacy-bertfamily.PairClassifier.v1`.
@@ -172,7 +172,8 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
         docs = list(docs)
         self._require_labels()
         ops = self.model.ops
-        has_text = np.array([len(doc) > 0 for doc in docs], dtype=bool)
+        separator = self._separator(connected_shim(self.model))
+        has_text = np.array([has_words(doc, separator) for doc in docs], dtype=bool)
         scores: Any = ops.alloc2f(len(docs), len(self.labels))
         if has_text.any():
             logits = self.model.predict(docs)

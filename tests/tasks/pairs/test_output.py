@@ -153,6 +153,17 @@ def test_scores_can_be_kept_apart_from_categories(make_graded):
     assert component.rank("a cat", ["a", "dog"]) == ranking
 
 
+@pytest.mark.parametrize("text", ["", " ", "[SEP]", " [SEP] ", "\n [SEP] \t"])
+def test_texts_without_a_word_get_what_no_text_gets(make_pipeline, make_examples, text):
+    """They got a confident label, whatever the pipeline."""
+    nlp = make_pipeline()
+    train_pairs(nlp, make_examples(nlp), steps=2)
+    assert set(nlp(text).cats.values()) == {0.0}
+    component = nlp.get_pipe("pair_classifier")
+    assert set(component.predict_pairs([("", " ")])[0].values()) == {0.0}
+    assert sum(component.predict_pairs([("", "a cat")])[0].values()) > 0
+
+
 def test_scores_kept_apart_are_stored_with_the_doc(make_graded):
     nlp, _ = make_graded(assigns=PLACE)
     doc = nlp(TEXTS[0])

@@ -63,6 +63,7 @@ def test_text_is_never_a_special_piece(tokenizers, text):
     assert not set(found.ids.tolist()) & set(tokenizer.all_special_ids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_first", [0, 1, 5, 14, 15, 40, 300])
 @pytest.mark.parametrize("n_second", [0, 1, 14, 15, 16, 300])
 @pytest.mark.parametrize("stride", [0, 8, 20])
