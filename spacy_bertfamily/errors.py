@@ -696,8 +696,9 @@ class Errors:
         "'auto'."
     )
     B407 = Error(
-        "The corpus for the evaluation of the pretraining has no text. Check its path and its "
-        "limits of length."
+        "The corpus for the evaluation of the pretraining ({reader}, path {path!r}) has no text. "
+        "Check the path, whether its file is of the kind that this reader reads (.jsonl, .txt or "
+        ".spacy), and the limits of length. Set evaluation = null to go without."
     )
     B408 = Error(
         "The generator {generator!r} has another vocabulary than {name!r}, so its proposals mean "
@@ -803,6 +804,11 @@ class Warnings:
         "The files of {name!r} hold no masked-LM head, so a new one is learned. A backbone without "
         "a head, such as a sentence encoder, has usually forgotten what a mask is: train all of it "
         "(trainable = ['all']), or start from a backbone with a head."
+    )
+    W404 = Message(
+        "Nothing was learned so far: the corpus of the pretraining has no text, its texts are "
+        "outside of the limits of length (min_length, max_length), or the vocabulary of {name!r} "
+        "knows none of their pieces. The weights that are saved are those of the start."
     )
     W410 = Message(
         "The text yields a vocabulary of only {found} pieces instead of {vocab_size}. For more, "

@@ -26,11 +26,11 @@ def save_backbone_command(
     """
     from ..pretraining.save_backbone import save_backbone
 
-    is_file = Path(source).is_file()
+    is_file = Path(source).is_file() or Path(source).suffix == ".bin"
     pipeline = source if is_file else load_pipeline(source)
     with exit_on_error(f"Cannot write {folder}"):
         saved = save_backbone(pipeline, folder, component=component, force=force)
     what = "without a head"
     if saved.model_class is not None:
-        what = f"a {saved.model_class.__name__}"
+        what = f"which {saved.model_class.__name__} opens"
     msg.good(f"Wrote {folder}, {what}")

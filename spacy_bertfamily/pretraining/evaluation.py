@@ -10,8 +10,7 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.util import get_lang_class, minibatch, registry
-from spacy.vocab import Vocab
+from spacy.util import minibatch, registry
 from thinc.api import Optimizer
 from tqdm import tqdm
 from wasabi import Printer
@@ -59,17 +58,16 @@ class Evaluation:
         self._losses: list[float] = []
         self._since = (0, 0.0)
 
-    def start(self, vocab: Vocab) -> None:
+    def start(self, nlp: Language) -> None:
         """Read the held-out texts, and begin the log.
 
-        vocab (Vocab): The pipeline's vocabulary. Texts that are not tokenized yet are tokenized as
-            by `spacy.blank` of its language.
+        nlp (Language): The pipeline, for the corpus.
         RAISES (BertFamilyError): If there is no text.
         """
-        nlp = get_lang_class(vocab.lang)(vocab=vocab)
-        self._docs = [example.reference for example in self.reader(nlp)]
+        path = getattr(self.reader, "path", "")
+        self._docs = [] if path is None else [eg.reference for eg in self.reader(nlp)]
         if not self._docs:
-            raise Errors.B407()
+            raise Errors.B407(path=str(path), reader=type(self.reader).__name__)
         self._since = (0, time.perf_counter())
         self._print_row(COLUMNS)
         self._print_row(["-" * width for width in WIDTHS])

@@ -58,8 +58,11 @@ class MaskedLM:
 
     def attach(self, shim: EncoderShim) -> None:
         """Add the head."""
-        self._masking = Masking(shim.tokenizer, self.masker, self.mask_rate, self.replace_rates)
-        shim.encoder.attach(MaskedLMModules(find_head(shim, self.head)))
+        head = find_head(shim, self.head)
+        self._masking = Masking(
+            shim.tokenizer, self.masker, self.mask_rate, self.replace_rates, shim.settings.name
+        )
+        shim.encoder.attach(MaskedLMModules(head))
 
     def run(
         self, shim: EncoderShim, docs: Sequence[Doc], rng: np.random.Generator, is_train: bool

@@ -38,6 +38,7 @@ class Masking:
     rate (float): The share of pieces to choose.
     replace_rates (Sequence[float]): Of the chosen, the shares that become the mask, become a random
         piece, and stay.
+    name (str): The backbone's name, for errors.
     RAISES (BertFamilyError): If the shares are none, or the tokenizer has no mask.
     """
 
@@ -47,17 +48,19 @@ class Masking:
         masker: Masker,
         rate: float,
         replace_rates: Sequence[float],
+        name: str = "the backbone",
     ):
         check_rates(rate, replace_rates)
-        if tokenizer.tokenizer.mask_token_id is None:
-            raise Errors.B403(name=tokenizer.tokenizer.name_or_path or "the backbone")
+        plain = tokenizer.tokenizer
+        if plain.mask_token_id is None:
+            raise Errors.B403(name=name)
         self.masker = masker
         self.rate = rate
-        self.mask_id = int(tokenizer.tokenizer.mask_token_id)
+        self.mask_id = int(plain.mask_token_id)
         self._masked, random, _ = replace_rates
         self._random = self._masked + random
-        self._special = np.asarray(sorted(tokenizer.tokenizer.all_special_ids))
-        known = np.asarray(sorted(tokenizer.tokenizer.get_vocab().values()))
+        self._special = np.asarray(sorted(plain.all_special_ids))
+        known = np.asarray(sorted(plain.get_vocab().values()))
         self._ordinary = known[~np.isin(known, self._special)]
 
     def __call__(self, doc: Doc, text: LaidOutText, rng: np.random.Generator) -> list[MaskedWindow]:

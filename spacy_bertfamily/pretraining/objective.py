@@ -1,17 +1,21 @@
 """What the objectives of `spacy pretrain` have in common."""
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
 from thinc.shims import Shim
 
 from ..encoder.schedule import EncodedBatch
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from ..transformer.shim import EncoderShim
 from .evaluation import Evaluation
 from .maskers import SpanMasker
@@ -47,11 +51,19 @@ class UpdateShim(Shim):
     `spacy pretrain` calls neither the schedules of its optimizer nor an evaluation.
 
     evaluate (Callable[[Optimizer], None]): Called after each update.
+    before_saving (Callable[[], None]): Called before weights are saved.
     """
 
-    def __init__(self, evaluate: Callable[[Optimizer], None]):
+    def __init__(self, evaluate: Callable[[Optimizer], None], before_saving: Callable[[], None]):
         super().__init__(None)
         self._evaluate = evaluate
+        self._before_saving = before_saving
+
+    @contextmanager
+    def use_params(self, params: Any) -> Iterator[None]:
+        """`spacy pretrain` saves in this context."""
+        self._before_saving()
+        yield
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Step the schedules, such as that of the learning rate.
@@ -84,7 +96,7 @@ def make_objective_model(
         init=trainer.init,
         layers=[tok2vec],
         refs={"tok2vec": tok2vec},
-        shims=[UpdateShim(trainer.after_update)],
+        shims=[UpdateShim(trainer.after_update, trainer.before_saving)],
         attrs={"loss": get_loss},
     )
     return model
@@ -121,13 +133,19 @@ class _Trainer:
         self.vocab = vocab
         self.evaluation = evaluation
         self.rng = np.random.default_rng(0)
+        self.has_learned = False
 
     def init(self, model: Model[list[Doc], Outcome], X: Any = None, Y: Any = None) -> None:
         """Load what the task needs. Its random numbers follow the training's seed."""
         self.rng = np.random.default_rng(np.random.randint(2**31))
         self.objective.attach(self.shim)
         if self.evaluation is not None:
-            self.evaluation.start(self.vocab)
+            self.evaluation.start(self._pipeline())
+
+    def _pipeline(self) -> Language:
+        """RETURNS (Language): That of the transformer, or a blank one of its language."""
+        nlp = None if self.shim.pipeline is None else self.shim.pipeline()
+        return nlp or get_lang_class(self.vocab.lang)(vocab=self.vocab)
 
     def forward(
         self, model: Model[list[Doc], Outcome], docs: list[Doc], is_train: bool
@@ -140,6 +158,7 @@ class _Trainer:
         outcome = self.objective.run(self.shim, docs, self.rng, is_train)
         if not np.isfinite(outcome.loss):
             raise Errors.B405(loss=outcome.loss)
+        self.has_learned |= is_train and outcome.targets > 0
         if self.evaluation is not None and is_train:
             self.evaluation.note(docs, outcome)
 
@@ -147,6 +166,11 @@ class _Trainer:
             return docs
 
         return outcome, backprop
+
+    def before_saving(self) -> None:
+        """Warn if there was nothing to learn from."""
+        if not self.has_learned:
+            warnings.warn(Warnings.W404.format(name=self.shim.settings.name), stacklevel=2)
 
     def after_update(self, optimizer: Optimizer) -> None:
         """Evaluate, when it is time."""

@@ -94,6 +94,9 @@ def read_pretrained(file: str | os.PathLike[str]) -> PretrainedBackbone:
         adapter was trained, which only a pipeline knows how to apply.
     """
     path = Path(file)
+    if not path.is_file():
+        reason = "there is no such file (model-last.bin is written at the end of a pretraining)"
+        raise Errors.B416(file=str(path), reason=reason)
     content, files = _read_message(path)
     tensors, reference, adapters = read_delta(content, str(path))
     if any(name.startswith(ADAPTERS) for name in tensors):

@@ -89,7 +89,9 @@ class ReplacedTokens:
             raise Errors.B400(
                 model_type=shim.encoder.shared.config.model_type, able="all but causal ones"
             )
-        self._masking = Masking(shim.tokenizer, self.masker, self.mask_rate, self.replace_rates)
+        self._masking = Masking(
+            shim.tokenizer, self.masker, self.mask_rate, self.replace_rates, shim.settings.name
+        )
         generator, generator_head = self._make_generator(shim)
         head = find_discriminator(shim)
         shim.encoder.attach(ReplacedTokensModules(generator, generator_head, head))

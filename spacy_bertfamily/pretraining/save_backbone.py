@@ -12,6 +12,9 @@ from ..transformer.component import AdapterTransformer
 from .new_backbone import check_folder
 from .pretrained import PretrainedBackbone, read_component, read_pretrained
 
+# The ending of the files that `spacy pretrain` writes.
+WEIGHTS = ".bin"
+
 
 def save_backbone(
     source: str | os.PathLike[str] | Language,
@@ -46,7 +49,7 @@ def save_backbone(
 
 def _read(source: str | os.PathLike[str] | Language, component: str) -> PretrainedBackbone:
     if not isinstance(source, Language):
-        if Path(source).is_file():
+        if Path(source).is_file() or Path(source).suffix == WEIGHTS:
             return read_pretrained(source)
         source = load_model(os.fspath(source))
     if component not in source.component_names:

@@ -1,6 +1,7 @@
 """The transformer component: a shared backbone, trained only where its config says so."""
 
 import hashlib
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def make_adapter_transformer(
     transformer = AdapterTransformer(
         nlp.vocab, model, set_extra_annotations, name=name, save_backbone=save_backbone
     )
+    transformer.shim.pipeline = weakref.ref(nlp)
     add_requirements(nlp, transformer.required_backbones())
     return transformer
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import srsly
 import torch
+from spacy.language import Language
 from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import PyTorchGradScaler, Shim
 from thinc.types import FloatsXd
@@ -52,6 +53,8 @@ class EncoderShim(Shim):
         self.settings = settings
         self.component = "transformer"
         self.save_backbone = False
+        # where the component was made; a copy has none
+        self.pipeline: weakref.ref[Language] | None = None
         self._schedule: EncoderSchedule | None = None
         self.finite_check = FiniteCheck()
         # float16 gradients underflow unless they are scaled; the other precisions have float32's

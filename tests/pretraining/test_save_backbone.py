@@ -225,3 +225,8 @@ def test_a_write_that_fails_leaves_the_old_folder(tiny, tmp_path, monkeypatch):
         save_backbone(file, tmp_path / "saved", force=True)
     assert (tmp_path / "saved" / "model.safetensors").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "saved"]
+
+
+def test_weights_that_are_missing_are_no_package(tmp_path):
+    with pytest.raises(BertFamilyError, match="B416.*there is no such file"):
+        save_backbone(tmp_path / "model-last.bin", tmp_path / "out")

@@ -279,3 +279,53 @@ def test_examples_are_not_changed(backbone):
     before = doc.to_bytes()
     task.run(transformer.shim, [Example(doc, doc.copy()).reference], np.random.default_rng(0), True)
     assert doc.to_bytes() == before
+
+
+def annotated(path, components):
+    corpus = {"@readers": "spacy.JsonlCorpus.v1", "path": str(path)}
+    return {
+        "@readers": "spacy-bertfamily.AnnotatedCorpus.v1",
+        "corpus": corpus,
+        "annotating_components": components,
+    }
+
+
+def test_held_out_texts_are_annotated_by_the_pipeline_too(backbone, raw_text, tmp_path):
+    nlp = spacy.blank("en")
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "FOOD", "pattern": "green eggs"}])
+    nlp.to_disk(tmp_path / "ruler")
+    dev = write_texts(tmp_path / "dev.jsonl")
+    evaluation = {
+        "@misc": "spacy-bertfamily.PretrainEvaluation.v1",
+        "corpus": annotated(dev, ["entity_ruler"]),
+        "frequency": 1,
+        "output_file": str(tmp_path / "log.jsonl"),
+    }
+    masker = {"@maskers": "spacy-bertfamily.Spans.v1", "spans": ["ents"]}
+    block = {**objective(evaluation=evaluation), "masker": masker}
+    config = make_pretraining_config(backbone, raw_text, block)
+    config["nlp"]["pipeline"] = ["transformer", "entity_ruler"]
+    config["components"]["entity_ruler"] = {"source": str(tmp_path / "ruler")}
+    config["corpora"]["pretrain"] = annotated(raw_text, ["entity_ruler"])
+    with no_warning("W402"):
+        run_pretraining(config, tmp_path / "out")
+    assert list(srsly.read_jsonl(tmp_path / "log.jsonl"))
+
+
+@pytest.mark.parametrize("texts", [[], ["\U00010348 \U00010348"]])
+def test_a_corpus_that_gives_nothing_to_learn_is_said(backbone, tmp_path, texts):
+    raw_text = write_texts(tmp_path / "raw.jsonl", texts)
+    config = make_pretraining_config(backbone, raw_text, objective())
+    with pytest.warns(UserWarning, match="W404.*Nothing was learned"):
+        run_pretraining(config, tmp_path / "out")
+
+
+def test_an_evaluation_without_a_path_is_refused(backbone, raw_text, tmp_path):
+    evaluation = {
+        "@misc": "spacy-bertfamily.PretrainEvaluation.v1",
+        "corpus": {"@readers": "spacy.JsonlCorpus.v1", "path": None},
+    }
+    config = make_pretraining_config(backbone, raw_text, objective(evaluation=evaluation))
+    with pytest.raises(BertFamilyError, match="B407.*JsonlCorpus, path 'None'.*evaluation = null"):
+        run_pretraining(config, tmp_path / "out")
