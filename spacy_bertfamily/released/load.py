@@ -60,11 +60,11 @@ def load(
     combined = load_config(FOLDER / f"{COMBINED}.cfg", overrides={"paths.released": str(FOLDER)})
     nlp = load_model_from_config(combined, auto_fill=True, **options)
     for name, component in nlp.components:
-        if name == GRADING:
-            cast(Any, component).assigns = PAIR_SCORES
         # sourced components still refer to the pipeline that they come from
         if isinstance(component, PipelineAware):
             component.attach_pipeline(nlp)
+        if name == GRADING:
+            cast(Any, component).assigns = PAIR_SCORES
     return nlp
 
 

@@ -84,6 +84,11 @@ class PipelineAware:
         """
         self._nlp = PipelineReference(nlp)
 
+    def attached_pipeline(self) -> Language | None:
+        """RETURNS (Language | None): The pipeline that holds this component, if it is known."""
+        nlp = self._nlp()
+        return nlp if nlp is not None and self._is_in(nlp) else None
+
     def require_pipeline(self, method: str, nlp: Language | None = None) -> Language:
         """Find the pipeline that makes Docs for a method.
 
@@ -97,8 +102,8 @@ class PipelineAware:
             component.
         """
         if nlp is None:
-            nlp = self._nlp()
-            if nlp is None or not self._is_in(nlp):
+            nlp = self.attached_pipeline()
+            if nlp is None:
                 nlp = self._nlp.rebuild(self.vocab, self._own_components())
         if nlp is None or not self._is_in(nlp):
             raise Errors.B110(name=self.name, method=method)

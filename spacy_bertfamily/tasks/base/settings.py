@@ -3,15 +3,18 @@
 What was said last wins. A component's `cfg`, which is stored with it, holds the values that
 training or code has put in the place of the config's, and under `CONFIGURED` the config's values
 at that time. If a component is loaded with another value in its config, the user has changed that
-since, and it is taken.
+since, and it is taken. What code changes is written into the config of the pipeline, too, as far as
+the component knows it, so that a stored config says what holds.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
+from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.util import load_config
 from thinc.api import Model
@@ -48,6 +51,8 @@ class ComponentSettings(TrainablePipe):  # type: ignore[misc]
     # spaCy sets it on any component, without declaring it
     error_handler: Callable[..., Any]
     setting_names: ClassVar[tuple[str, ...]] = ()
+    # by setting: the values that code has written into the pipeline's config, in order
+    _told: Mapping[str, list[Any]] = MappingProxyType({})
 
     def configured_settings(self) -> dict[str, Any]:
         """RETURNS (dict[str, Any]): The settings as the config gives them."""
@@ -81,12 +86,30 @@ class ComponentSettings(TrainablePipe):  # type: ignore[misc]
             if name not in self.setting_names:
                 known = ", ".join(self.setting_names)
                 raise Errors.B221(name=self.name, setting=name, settings=known)
-        self.cfg.update(self.checked_settings(values))
+        checked = self.checked_settings(values)
+        self.cfg.update(checked)
+        self._tell_pipeline({name: checked[name] for name in values})
         self.note_configured()
+
+    def _tell_pipeline(self, values: Mapping[str, Any]) -> None:
+        """Write settings into the config of the pipeline, if this component knows it.
+
+        values (Mapping[str, Any]): The settings by name.
+        """
+        nlp = self.attached_pipeline()
+        if nlp is not None:
+            nlp.get_pipe_config(self.name).update(values)
+            told = {name: [*self._told.get(name, ()), value] for name, value in values.items()}
+            self._told = {**self._told, **told}
+
+    def attached_pipeline(self) -> Language | None:
+        """RETURNS (Language | None): The pipeline that holds this component, if it is known."""
+        return None
 
     def note_configured(self) -> None:
         """Note the config's value of each setting that `cfg` holds. Internals."""
-        configured = self.configured_settings()
+        last = {name: values[-1] for name, values in self._told.items()}
+        configured = {**self.configured_settings(), **last}
         noted = {name: value for name, value in configured.items() if name in self.cfg}
         if noted:
             self.cfg[CONFIGURED] = noted
@@ -154,7 +177,8 @@ class ComponentSettings(TrainablePipe):  # type: ignore[misc]
         noted = self.cfg.get(CONFIGURED)
         before = {**stored, **noted} if isinstance(noted, dict) else stored
         for name in configured.keys() & self.cfg.keys() & before.keys():
-            if not is_same(before[name], configured[name]):
+            known = [configured[name], *self._told.get(name, ())]
+            if not any(is_same(before[name], value) for value in known):
                 self.take_configured(name, configured[name])
         self.note_configured()
 

@@ -19,7 +19,7 @@ from .settings import UNSET, Unset
 AnyAnswer = Answer | ContextAnswer
 
 
-class QATextMethods(QAPrediction, PipelineAware):
+class QATextMethods(PipelineAware, QAPrediction):
     """The methods of `span_qa` that take texts."""
 
     def ask(

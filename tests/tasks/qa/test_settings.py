@@ -178,3 +178,18 @@ def test_ask_takes_a_threshold_for_one_call(stored, given):
 def test_dropout_given_to_load_wins_over_that_of_the_training(stored):
     head = load(stored, model={"dropout": 0.25}).get_pipe("span_qa").model.get_ref("head")
     assert head.attrs["input_dropout"] == 0.25
+
+
+def test_the_config_of_a_stored_pipeline_says_what_holds(trained, tmp_path):
+    """So that the value that the config had before can be given again."""
+    nlp, _, _ = trained()
+    qa = nlp.get_pipe("span_qa")
+    before = qa.null_threshold
+    qa.null_threshold = 0.25
+    nlp.to_disk(tmp_path)
+    stored = spacy.load(tmp_path)
+    assert stored.config["components"]["span_qa"]["null_threshold"] == 0.25
+    assert stored.get_pipe("span_qa").null_threshold == 0.25
+    changed = {"components": {"span_qa": {"null_threshold": before}}}
+    again = spacy.load(tmp_path, config=changed)
+    assert again.get_pipe("span_qa").null_threshold == before
