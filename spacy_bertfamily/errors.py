@@ -137,6 +137,12 @@ class Errors:
         "not loaded. Put these settings back, or point components.{component}.model.name to the "
         "right backbone{hint}."
     )
+    B038 = Error(
+        "The weights of {name!r} have no memory: while they were loaded, another thread of this "
+        "process loaded a model by itself with transformers, which changes how torch makes modules "
+        "for all threads. torch may stay like that. Start the process anew, and load other models "
+        "before or after the pipelines."
+    )
     B043 = Error(
         "The backbone of {name!r} cannot be saved with the pipeline: its original weights are no "
         "longer at {folder!r}. Load the pipeline with precision = 'float32', or set save_backbone "

@@ -45,6 +45,8 @@ def build_model(
     with LOADING_LOCK, torch.random.fork_rng():
         check_size(name, config, weights, lambda: make_model(config))
         model, info = load_into(model_class_of(config), name, config, weights)
+    if any(tensor.is_meta for tensor in model.state_dict().values()):
+        raise Errors.B038(name=name)
     missing_keys: list[str] = info["missing_keys"]
     lacks_pooler = any(key.startswith("pooler.") for key in missing_keys)
     missing = [k for k in missing_keys if not k.startswith("pooler.") and _is_kept(k, spec)]

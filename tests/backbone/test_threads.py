@@ -9,6 +9,8 @@ from transformers import BertModel, RobertaModel
 
 from spacy_bertfamily.backbone import load as loading
 from spacy_bertfamily.backbone import load_backbone
+from spacy_bertfamily.backbone import model as model_module
+from spacy_bertfamily.errors import BertFamilyError
 
 N_THREADS = 6
 IDS = torch.tensor([[2, 7, 11, 9, 3]])
@@ -99,3 +101,16 @@ def test_an_error_in_one_thread_does_not_block_others(backbones, tmp_path):
             pool.submit(load_backbone, str(tmp_path)).result(timeout=60)
         backbone = pool.submit(load_backbone, backbones("bert")).result(timeout=60)
     assert backbone is load_backbone(backbones("bert"))
+
+
+def test_weights_that_another_librarys_loading_has_spoilt_are_an_error(backbones, monkeypatch):
+    """Transformers leaves weights on the meta device if two threads load at the same time."""
+
+    def spoil(*args):
+        model, info = load_into(*args)
+        return model.to("meta"), info
+
+    load_into = model_module.load_into
+    monkeypatch.setattr(model_module, "load_into", spoil)
+    with pytest.raises(BertFamilyError, match="B038.*another thread.*Start the process anew"):
+        load_backbone(backbones("bert", hidden_size=16), dtype=torch.float32)
