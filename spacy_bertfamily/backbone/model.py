@@ -47,7 +47,9 @@ def build_model(
         model, info = load_into(model_class_of(config), name, config, weights)
     if any(tensor.is_meta for tensor in model.state_dict().values()):
         raise Errors.B038(name=name)
-    missing_keys: list[str] = info["missing_keys"]
+    # transformers 4.45 names them as in the files, in which a head may stand beside the encoder
+    prefix = f"{model.base_model_prefix}."
+    missing_keys = [key.removeprefix(prefix) for key in info["missing_keys"]]
     lacks_pooler = any(key.startswith("pooler.") for key in missing_keys)
     missing = [k for k in missing_keys if not k.startswith("pooler.") and _is_kept(k, spec)]
     if missing or info["mismatched_keys"]:

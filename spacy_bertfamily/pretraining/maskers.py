@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from spacy.tokens import Doc, Span
@@ -13,6 +13,7 @@ from ..windows.pieces import Pieces
 from .units import Bounds, join
 
 
+@runtime_checkable  # spaCy checks the arguments of registered functions
 class Masker(Protocol):
     """Chooses the pieces of a text that are masked."""
 

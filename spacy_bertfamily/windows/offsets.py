@@ -95,7 +95,9 @@ def text_of_piece(tokenizer: PreTrainedTokenizerBase, piece: str) -> str:
     piece (str): The piece, as its vocabulary spells it.
     RETURNS (str): The text, without marks and whitespace around it.
     """
-    string: str = tokenizer.convert_tokens_to_string([piece]).strip()
+    string = piece.strip()
+    if not tokenizer.is_fast or tokenizer.backend_tokenizer.decoder is not None:
+        string = tokenizer.convert_tokens_to_string([piece]).strip()
     if string.startswith("##") and len(string) > 2:
         return string[2:]
     return string

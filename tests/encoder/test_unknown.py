@@ -31,7 +31,7 @@ def make():
 @pytest.fixture
 def no_warning():
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         yield
 
 
@@ -41,7 +41,7 @@ def test_chinese_on_an_english_backbone_warns_once_for_each_component(make):
         with pytest.warns(UserWarning, match=MATCH.format(name=name)):
             nlp(CHINESE)
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", UserWarning)
             nlp(CHINESE)
 
 

@@ -15,7 +15,8 @@ from spacy_bertfamily.windows.padding import pad_windows
 from ..util.backbones import make_backbone
 from ..util.pretraining import MASKED_TYPES, TEXTS, make_masked_lm, make_transformer
 
-GRADIENTS = ["bert", "albert", "roberta", "electra", "distilbert", "deberta-v2", "modernbert"]
+COMPARED = ("bert", "albert", "roberta", "electra", "distilbert", "deberta-v2", "modernbert")
+GRADIENTS = [model_type for model_type in COMPARED if model_type in MASKED_TYPES]
 SETTINGS = {"mask_rate": 0.4, "replace_rates": (0.8, 0.1, 0.1), "head": "auto"}
 
 

@@ -44,7 +44,7 @@ def test_calibration_wins_over_the_config_it_was_made_with(stored):
 
 @pytest.mark.parametrize("noted", [True, False], ids=["noted", "as version 0.1 stored it"])
 @pytest.mark.parametrize(
-    "given", [{"null_threshold": None}, {"temperature": 0.5, "top_k": 3}, {"null_threshold": 1 / 3}]
+    "given", [{"null_threshold": None}, {"temperature": 0.5, "top_k": 3}, {"null_threshold": 0.375}]
 )
 def test_settings_given_to_load_win_over_calibration(stored, tmp_path, given, noted):
     if not noted:
