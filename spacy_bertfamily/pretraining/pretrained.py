@@ -24,6 +24,8 @@ BACKBONE = "backbone."
 MASKED_LM_HEAD = f"{PRETRAINING}head.model."
 DISCRIMINATOR_HEAD = f"{PRETRAINING}head."
 GENERATOR = f"{PRETRAINING}generator."
+# The modules that share a bias with their part `decoder`.
+BIASED = ("cls.predictions", "lm_head", "predictions")
 ADAPTERS = ("adapter.", "adapter@")
 
 
@@ -207,13 +209,26 @@ def _find_head(
     """
     masked_lm_head = _after(MASKED_LM_HEAD, tensors)
     if masked_lm_head:
-        return masked_lm_class(config), masked_lm_head
+        return masked_lm_class(config), _with_both_biases(masked_lm_head)
     is_electra = config.model_type == "electra"
     if is_electra and _after(GENERATOR, tensors):
         head = _after(DISCRIMINATOR_HEAD, tensors)
         named = {f"discriminator_predictions.{key}": tensor for key, tensor in head.items()}
         return ElectraForPreTraining, named
     return None, {}
+
+
+def _with_both_biases(head: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Name a head's bias twice, as heads do that share it with their last layer.
+
+    transformers 4.45 takes the bias of the last layer, or else zeros.
+    """
+    shared = {}
+    for name, tensor in head.items():
+        stem, _, last = name.rpartition(".")
+        if last == "bias" and stem in BIASED:
+            shared[f"{stem}.decoder.bias"] = tensor.clone()
+    return {**shared, **head}
 
 
 def _after(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
