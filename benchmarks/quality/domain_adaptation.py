@@ -20,7 +20,7 @@ import sys
 import warnings
 from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository root
@@ -30,16 +30,16 @@ import spacy
 import torch
 from spacy.training import Example
 from spacy.training.pretrain import make_update
-from spacy.util import fix_random_seed, minibatch
+from spacy.util import fix_random_seed
 from thinc.api import Adam, warmup_linear
 
 from benchmarks import options
 from benchmarks.corpora import require_file
 from benchmarks.defaults import RESULTS
+from benchmarks.pretraining_runs import format_scores, held_out, keep_run, load_runs
 from benchmarks.report import publish
 from spacy_bertfamily.pretraining.builders import make_pretrain_masked_lm
 from spacy_bertfamily.pretraining.maskers import WholeWordMasker
-from spacy_bertfamily.pretraining.outcome import Outcome
 
 CORPUS = "chnsenticorp"
 ADAPTER = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 64, "placement": "houlsby"}
@@ -82,12 +82,12 @@ def pretrain(args: argparse.Namespace, way: str) -> tuple[dict[str, Any], bytes]
     dev = [nlp.make_doc(row["text"]) for row in read(args.data, "dev")]
     rates = warmup_linear(WAYS[way]["pretrain"], args.steps // 10, args.steps)
     optimizer = Adam(rates, L2=0.01, grad_clip=1.0, use_averages=False)
-    before = held_out(model, dev)
+    before = held_out(model, dev, 64)
     order = np.random.default_rng(0).permutation(len(docs))
     for step in range(args.steps):
         rows = order[np.arange(step * BATCH, (step + 1) * BATCH) % len(docs)]
         make_update(model, [docs[row] for row in rows], optimizer, model.attrs["loss"])
-    after = held_out(model, dev)
+    after = held_out(model, dev, 64)
     encoder = transformer.shim.encoder
     encoder.pretraining = None
     result = {
@@ -98,16 +98,6 @@ def pretrain(args: argparse.Namespace, way: str) -> tuple[dict[str, Any], bytes]
         "megabytes": len(transformer.shim.delta_bytes()) / 1e6,
     }
     return result, transformer.model.to_bytes()
-
-
-def held_out(model: Any, docs: list[Any]) -> Outcome:
-    """RETURNS (Outcome): What is predicted of held-out texts, with the same masks each time."""
-    trainer = model.init.__self__
-    rng = np.random.default_rng(0)
-    outcomes = [
-        trainer.objective.run(trainer.shim, batch, rng, False) for batch in minibatch(docs, 64)
-    ]
-    return sum(outcomes, Outcome())
 
 
 def learn_sentiment(
@@ -143,13 +133,9 @@ def make_example(nlp: Any, row: dict[str, Any]) -> Example:
 def run_all(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "domain_adaptation.jsonl"
-    done = {line["run"]: line for line in load(path)}
+    done = {line["run"]: line for line in load_runs(path)}
 
-    def keep(run: str, result: dict[str, Any]) -> None:
-        print(run, result, flush=True)
-        with path.open("a", encoding="utf8") as file:
-            file.write(json.dumps({"run": run, **result}) + "\n")
-
+    keep = partial(keep_run, path)
     for way in WAYS:
         file = args.out / f"domain_adaptation_{way}.bin"
         if f"pretrain {way}" not in done or not file.is_file():
@@ -164,10 +150,6 @@ def run_all(args: argparse.Namespace) -> None:
                     if run not in done:
                         score = learn_sentiment(args, way, given, number, seed)
                         keep(run, {"accuracy": score})
-
-
-def load(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def table(lines: list[dict[str, Any]]) -> str:
@@ -191,18 +173,9 @@ def table(lines: list[dict[str, Any]]) -> str:
     rows += ["", "| trained | start | " + " | ".join(f"{n:,} labels" for n in numbers) + " |"]
     rows.append("| --- " * (2 + len(numbers)) + "|")
     for way, start in dict.fromkeys((way, start) for way, start, _ in scores):
-        cells = map(partial(cell, scores, way, start), numbers)
+        cells = [format_scores(scores.get((way, start, number), [])) for number in numbers]
         rows.append(f"| {way} | {start} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
-
-
-def cell(scores: dict[tuple[str, str, int], list[float]], way: str, start: str, number: int) -> str:
-    """RETURNS (str): Mean and standard deviation over seeds, in percent."""
-    found = [100 * score for score in scores.get((way, start, number), [])]
-    if not found:
-        return ""
-    spread = f" ± {stdev(found):.1f}" if len(found) > 1 else ""
-    return f"{mean(found):.1f}{spread}"
 
 
 def parse_args() -> argparse.Namespace:
@@ -229,7 +202,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", message=".*forked")
     if not args.table:
         run_all(args)
-    publish("domain-adaptation", table(load(args.out / "domain_adaptation.jsonl")), args.write)
+    publish("domain-adaptation", table(load_runs(args.out / "domain_adaptation.jsonl")), args.write)
 
 
 if __name__ == "__main__":

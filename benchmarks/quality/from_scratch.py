@@ -17,13 +17,11 @@ every five minutes, and finished runs are kept in OUT and not run again.
 
 import argparse
 import gzip
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository root
@@ -34,12 +32,13 @@ import torch
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.training.pretrain import make_update
-from spacy.util import fix_random_seed, minibatch
+from spacy.util import fix_random_seed
 from thinc.api import Adam, warmup_linear
 
 from benchmarks import options
 from benchmarks.corpora import read_pairs, read_ud_tags, require_file
 from benchmarks.defaults import RESULTS
+from benchmarks.pretraining_runs import format_scores, held_out, keep_run, load_runs
 from benchmarks.report import publish
 from spacy_bertfamily import load
 from spacy_bertfamily.pretraining.builders import (
@@ -48,7 +47,6 @@ from spacy_bertfamily.pretraining.builders import (
 )
 from spacy_bertfamily.pretraining.maskers import SpanMasker, WholeWordMasker
 from spacy_bertfamily.pretraining.new_backbone import new_backbone
-from spacy_bertfamily.pretraining.outcome import Outcome
 
 MAKERS: dict[str, Callable[[], Any]] = {
     "words": lambda: make_pretrain_masked_lm(WholeWordMasker()),
@@ -141,20 +139,10 @@ def pretrain(args: argparse.Namespace, way: str, path: Path) -> dict[str, Any]:
             saved = time.perf_counter()
             path.with_suffix(".temp").write_bytes(transformer.model.to_bytes())
             print(f"{way}: {100 * share:.0f} %, {words:,} words, loss {loss:.3f}", flush=True)
-    outcome = held_out(model, dev)
+    outcome = held_out(model, dev, 32)
     path.write_bytes(transformer.model.to_bytes())
     result = {"words": words, "updates": updates, "minutes": args.minutes}
     return {**result, "loss": outcome.loss, "accuracy": outcome.accuracy}
-
-
-def held_out(model: Any, docs: list[Doc]) -> Outcome:
-    """RETURNS (Outcome): What is predicted of held-out texts, with the same masks each time."""
-    trainer = model.init.__self__
-    rng = np.random.default_rng(0)
-    outcomes = [
-        trainer.objective.run(trainer.shim, batch, rng, False) for batch in minibatch(docs, 32)
-    ]
-    return sum(outcomes, Outcome())
 
 
 def learn(
@@ -211,13 +199,9 @@ def _tokens(doc: Doc) -> tuple[list[str], list[bool]]:
 def run_all(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "from_scratch.jsonl"
-    done = {line["run"] for line in load_lines(path)}
+    done = {line["run"] for line in load_runs(path)}
 
-    def keep(run: str, result: dict[str, Any]) -> None:
-        print(run, result, flush=True)
-        with path.open("a", encoding="utf8") as file:
-            file.write(json.dumps({"run": run, **result}) + "\n")
-
+    keep = partial(keep_run, path)
     if not (args.out / "from_scratch_backbone").is_dir():
         lines = read_lines(args.data, "train")
         new_backbone(
@@ -234,10 +218,6 @@ def run_all(args: argparse.Namespace) -> None:
                 run = f"{task}, {number}, {way}, {seed}"
                 if run not in done:
                     keep(run, {"accuracy": learn(args, task, number, file, seed)})
-
-
-def load_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def table(lines: list[dict[str, Any]]) -> str:
@@ -265,15 +245,6 @@ def table(lines: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def format_scores(found: list[float]) -> str:
-    """RETURNS (str): Mean and standard deviation over seeds, in percent."""
-    if not found:
-        return ""
-    percent = [100 * score for score in found]
-    spread = f" ± {stdev(percent):.1f}" if len(percent) > 1 else ""
-    return f"{mean(percent):.1f}{spread}"
-
-
 def parse_args() -> argparse.Namespace:
     parser = options.make_parser(__doc__)
     options.add_data_option(parser, required=False)
@@ -297,7 +268,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     if not args.table:
         run_all(args)
-    publish("from-scratch", table(load_lines(args.out / "from_scratch.jsonl")), args.write)
+    publish("from-scratch", table(load_runs(args.out / "from_scratch.jsonl")), args.write)
 
 
 if __name__ == "__main__":

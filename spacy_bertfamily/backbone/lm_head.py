@@ -1,5 +1,6 @@
 """Heads that predict pieces: those of a backbone's own files, or new ones."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -91,7 +92,7 @@ def masked_lm_class(config: PretrainedConfig) -> type[PreTrainedModel]:
     return cast(type[PreTrainedModel], MODEL_FOR_MASKED_LM_MAPPING[type(config)])
 
 
-def load_lm_head(name: str, folder: Any, config: PretrainedConfig) -> tuple[LMHead, bool]:
+def load_lm_head(name: str, folder: Path, config: PretrainedConfig) -> tuple[LMHead, bool]:
     """Load the masked-LM head of a backbone.
 
     What its files lack is drawn, as for training from scratch.

@@ -24,10 +24,9 @@ def save_backbone_command(
 
     EXAMPLE: python -m spacy bertfamily save-backbone pretrained/model3.bin my_bert_pretrained
     """
-    from ..pretraining.save_backbone import save_backbone
+    from ..pretraining.save_backbone import is_weights, save_backbone
 
-    is_file = Path(source).is_file() or Path(source).suffix == ".bin"
-    pipeline = source if is_file else load_pipeline(source)
+    pipeline = source if is_weights(source) else load_pipeline(source)
     with exit_on_error(f"Cannot write {folder}"):
         saved = save_backbone(pipeline, folder, component=component, force=force)
     what = "without a head"

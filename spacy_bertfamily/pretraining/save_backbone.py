@@ -47,9 +47,14 @@ def save_backbone(
     return found
 
 
+def is_weights(source: str | os.PathLike[str]) -> bool:
+    """RETURNS (bool): Whether a source is a file of `spacy pretrain`, even one that is missing."""
+    return Path(source).is_file() or Path(source).suffix == WEIGHTS
+
+
 def _read(source: str | os.PathLike[str] | Language, component: str) -> PretrainedBackbone:
     if not isinstance(source, Language):
-        if Path(source).is_file() or Path(source).suffix == WEIGHTS:
+        if is_weights(source):
             return read_pretrained(source)
         source = load_model(os.fspath(source))
     if component not in source.component_names:
