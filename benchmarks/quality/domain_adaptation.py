@@ -1,7 +1,8 @@
 """Pretrain a Chinese ALBERT-tiny on hotel, book and laptop reviews, then learn their sentiment.
 
     python benchmarks/quality/domain_adaptation.py --data DATA --backbone FOLDER [--steps 90]
-        [--labels 200 500 2000] [--seeds 3] [--threads 1] [--out OUT] [--write docs/pretraining.md]
+        [--ways all adapter] [--labels 200 500 2000] [--updates 150] [--seeds 3] [--threads 1]
+        [--out OUT] [--write docs/pretraining.md]
     python benchmarks/quality/domain_adaptation.py --table   # of what has been run
 
 DATA holds `chnsenticorp/{train,dev,test}.jsonl.gz`, FOLDER the backbone with its masked-LM head
@@ -45,7 +46,7 @@ CORPUS = "chnsenticorp"
 ADAPTER = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 64, "placement": "houlsby"}
 # What is trained, in pretraining and after it, and the learning rates of both.
 WAYS: dict[str, dict[str, Any]] = {
-    "all": {"trainable": ["all"], "adapter": None, "pretrain": 1e-4, "train": 5e-5},
+    "all": {"trainable": ["all"], "adapter": None, "pretrain": 1e-4, "train": 1e-4},
     "adapter": {
         "trainable": ["adapter", "layer_norm"],
         "adapter": ADAPTER,
@@ -54,7 +55,6 @@ WAYS: dict[str, dict[str, Any]] = {
     },
 }
 BATCH = 32
-UPDATES = 300  # of the sentiment, whatever the number of labels
 
 
 def read(data: Path, part: str) -> list[dict[str, Any]]:
@@ -112,10 +112,10 @@ def learn_sentiment(
     nlp.initialize(lambda: examples)
     if weights is not None:
         nlp.get_pipe("transformer").model.from_bytes(weights)
-    rates = warmup_linear(WAYS[way]["train"], UPDATES // 10, UPDATES)
+    rates = warmup_linear(WAYS[way]["train"], args.updates // 10, args.updates)
     optimizer = Adam(rates, L2=0.01, grad_clip=1.0, use_averages=False)
     rng = np.random.default_rng(seed)
-    for _ in range(UPDATES):
+    for _ in range(args.updates):
         batch = [examples[i] for i in rng.integers(0, len(examples), 16)]
         nlp.update(batch, sgd=optimizer)
         optimizer.step_schedules()
@@ -136,7 +136,7 @@ def run_all(args: argparse.Namespace) -> None:
     done = {line["run"]: line for line in load_runs(path)}
 
     keep = partial(keep_run, path)
-    for way in WAYS:
+    for way in args.ways:
         file = args.out / f"domain_adaptation_{way}.bin"
         if f"pretrain {way}" not in done or not file.is_file():
             result, weights = pretrain(args, way)
@@ -184,7 +184,9 @@ def parse_args() -> argparse.Namespace:
     options.add_table_option(parser)
     parser.add_argument("--backbone", type=Path)
     parser.add_argument("--steps", type=int, default=90)
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--labels", type=int, nargs="+", default=[200, 500, 2000])
+    parser.add_argument("--updates", type=int, default=150, help="of the sentiment")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS, help="where results are kept")

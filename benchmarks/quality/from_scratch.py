@@ -154,7 +154,8 @@ def learn(
     train, test = read_task(args, task, nlp, number)
     if task == "tagger":
         listener = {
-            "@architectures": "spacy-bertfamily.TransformerListener.v1",
+            "@architectures": "spacy-transformers.TransformerListener.v1",
+            "grad_factor": 1.0,
             "pooling": {"@layers": "reduce_mean.v1"},
         }
         config = {"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": listener}}
@@ -165,7 +166,9 @@ def learn(
     if weights is not None:
         nlp.get_pipe("transformer").model.from_bytes(weights.read_bytes())
     updates = UPDATES[task]
-    optimizer = Adam(warmup_linear(FINE_RATE, updates // 10, updates), L2=0.01, grad_clip=1.0)
+    optimizer = Adam(
+        warmup_linear(FINE_RATE, updates // 10, updates), L2=0.01, grad_clip=1.0, use_averages=False
+    )
     rng = np.random.default_rng(seed)
     for _ in range(updates):
         nlp.update([train[row] for row in rng.integers(0, len(train), 16)], sgd=optimizer)
