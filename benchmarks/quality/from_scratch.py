@@ -54,7 +54,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "electra": lambda: make_pretrain_replaced_tokens(WholeWordMasker()),
 }
 RANDOM = "random weights"
-RATE, WARMUP, WORDS = 5e-4, 0.05, 4000
+RATE, WARMUP, WORDS = 1e-3, 0.05, 1000
 SAVE_SECONDS = 300
 UPDATES = {"tagger": 400, "pairs": 600}
 FINE_RATE = 3e-4
