@@ -1,13 +1,13 @@
-"""Pretrain a small BERT from scratch, and see what tags and pairs gain from it.
+"""Pretrain a small ModernBERT from scratch, and see what tags and pairs gain from it.
 
     python benchmarks/quality/from_scratch.py --data DATA [--minutes 60]
-        [--ways words spans electra] [--sentences 500 2000] [--pairs 4000] [--seeds 3]
+        [--type modernbert] [--ways words spans electra] [--sentences 500 2000] [--pairs 4000] [--seeds 3]
         [--threads 1] [--out OUT] [--write docs/pretraining.md]
     python benchmarks/quality/from_scratch.py --table   # of what has been run
 
 DATA holds `wikitext2/wiki.{train,valid}.raw.gz`, `ud_english_ewt/en_ewt-ud-{train,test}.conllu.gz`
-and `snli/{train,test}.jsonl.gz`. A tokenizer of 8,000 pieces and a BERT of 4 layers of 256 are made
-of WikiText-2, and pretrained for the same CPU minutes in each way: with masked words; with entities
+and `snli/{train,test}.jsonl.gz`. A tokenizer of 8,000 pieces and a backbone of 4 layers of 256 are made
+of WikiText-2 (`--type`), and pretrained for the same CPU minutes in each way: with masked words; with entities
 (found by `en_minilm_pos_ner`) masked as a whole; with replaced tokens. The learning rate is warmed
 up in the first twentieth of the time and then lowered linearly. Held-out figures are those of each
 way's own task on 300 validation texts. Then all of each network learns tags from the first
@@ -208,7 +208,12 @@ def run_all(args: argparse.Namespace) -> None:
     if not (args.out / "from_scratch_backbone").is_dir():
         lines = read_lines(args.data, "train")
         new_backbone(
-            args.out / "from_scratch_backbone", lines, layers=4, width=256, vocab_size=8000
+            args.out / "from_scratch_backbone",
+            lines,
+            model_type=args.type,
+            layers=4,
+            width=256,
+            vocab_size=8000,
         )
     files = {way: args.out / f"from_scratch_{way}.bin" for way in args.ways}
     for way, file in files.items():
@@ -253,6 +258,7 @@ def parse_args() -> argparse.Namespace:
     options.add_data_option(parser, required=False)
     options.add_table_option(parser)
     parser.add_argument("--minutes", type=float, default=60, help="CPU minutes of each way")
+    parser.add_argument("--type", default="modernbert", help="of the backbone")
     parser.add_argument("--ways", nargs="+", default=list(MAKERS), choices=list(MAKERS))
     parser.add_argument("--sentences", type=int, nargs="+", default=[500, 2000])
     parser.add_argument("--pairs", type=int, default=4000)
