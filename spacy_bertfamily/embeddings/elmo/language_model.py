@@ -15,8 +15,9 @@ class SampledSoftmax(nn.Module):
     """Cross-entropy over a few sampled words, from a vocabulary sorted by frequency.
 
     Words are drawn by a log-uniform distribution, which is close to that of words by their rank.
-    Each logit is lowered by the logarithm of how often the word is expected among the samples, so
-    that the loss estimates that of all words (Jean et al. 2015, https://arxiv.org/abs/1412.2007).
+    The logit of a drawn word is lowered by the logarithm of how often it is expected to be drawn,
+    so that the loss estimates that of all words (importance sampling, Bengio and Senécal 2008,
+    https://doi.org/10.1109/TNN.2007.912312).
 
     width (int): The width of the states.
     vocab_size (int): The number of words.
@@ -38,7 +39,7 @@ class SampledSoftmax(nn.Module):
         uniform = torch.rand(self.n_samples, device=states.device)
         drawn = ((uniform * math.log(vocab_size + 1)).exp().long() - 1).clamp(max=vocab_size - 1)
         weight, bias = self.output.weight, self.output.bias
-        right = (states * weight[targets]).sum(1) + bias[targets] - self._log_expected(targets)
+        right = (states * weight[targets]).sum(1) + bias[targets]
         others = functional.linear(states, weight[drawn], bias[drawn]) - self._log_expected(drawn)
         others = others.masked_fill(drawn[None] == targets[:, None], float("-inf"))
         logits = torch.cat([right[:, None], others], dim=1)

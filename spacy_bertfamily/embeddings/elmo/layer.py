@@ -1,12 +1,12 @@
 """The layer that gives the states of an ELMo to a layer mix."""
 
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
-import numpy as np
 from spacy.tokens import Doc
-from spacy_transformers.data_classes import TransformerData, WordpieceBatch
+from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model, torch2xp
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d
 from transformers.modeling_outputs import ModelOutput
 
 from ...layer_mix.states import HiddenStates
@@ -28,7 +28,7 @@ def elmo_states(shim: ElmoShim, max_words: int) -> ElmoStates:
 
 def init(model: ElmoStates, X: list[Doc] | None = None, Y: object = None) -> None:
     """Read the weights, so that what is wrong with them is known before the training."""
-    model.shims[0].load()
+    cast(ElmoShim, model.shims[0]).load()
 
 
 def forward(
@@ -38,7 +38,7 @@ def forward(
 
     *Shape:* each of a Doc's states is `(1, tokens, width)`.
     """
-    shim: ElmoShim = model.shims[0]
+    shim = cast(ElmoShim, model.shims[0])
     parts = [list(split_doc(doc, model.attrs["max_words"], shim.stateful)) for doc in docs]
     states = iter(shim.read([sentence for part in parts for sentence in part]))
     outputs = []
@@ -80,15 +80,7 @@ def make_data(doc: Doc, layers: list[Floats2d]) -> TransformerData:
     layers (list[Floats2d]): The states, from the lowest up, each `(tokens, width)`.
     RETURNS (TransformerData): The data.
     """
-    number = len(doc)
-    pieces = WordpieceBatch(
-        strings=[[token.text for token in doc]],
-        input_ids=np.zeros((1, number), dtype="int64"),
-        attention_mask=np.ones((1, number), dtype="float32"),
-        lengths=[number],
-        token_type_ids=None,
-    )
-    states = tuple(layer[None] for layer in layers)
-    output = ModelOutput(last_hidden_state=states[-1], hidden_states=states)
-    align = Ragged(np.arange(number, dtype="int32"), np.ones(number, dtype="int32"))
-    return TransformerData(wordpieces=pieces, model_output=output, align=align)
+    data = TransformerData.zeros(len(doc), 1)
+    states: Any = [layer.reshape((1, *layer.shape)) for layer in layers]
+    output: Any = ModelOutput(last_hidden_state=states[-1], hidden_states=tuple(states))
+    return TransformerData(wordpieces=data.wordpieces, model_output=output, align=data.align)

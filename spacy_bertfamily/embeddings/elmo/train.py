@@ -69,8 +69,9 @@ def new_elmo(
     layers (int): The number of LSTM layers of each direction.
     training (ElmoTraining): How long and how it is trained.
     held_out (Sequence[Sequence[str]]): Sentences to measure the perplexity of.
-    RETURNS (dict[str, float]): `loss`, the mean of the last 100 batches, in nats for each word; `words`
-        that were read; `perplexity` of the sentences that are held out, unknown words being one.
+    RETURNS (dict[str, float]): `loss`, the mean of the last 100 batches, in nats for each word;
+        `words` that were read; `perplexity` of the sentences that are held out, unknown words being
+        one.
     RAISES (BertFamilyError): If there is no text, or h5py is not installed.
     """
     import_h5py()
@@ -165,7 +166,7 @@ def _step(
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    return float(loss)
+    return loss.item()
 
 
 def _time_share(start: float, minutes: float | None) -> float:
@@ -176,7 +177,7 @@ def _batches(
     sentences: Sequence[Sequence[str]], rng: np.random.Generator
 ) -> Iterator[list[Sequence[str]]]:
     """YIELDS (list[Sequence[str]]): Sentences of like length, the longest first; in a new order."""
-    order = rng.permutation(len(sentences))
+    order = rng.permutation(len(sentences)).tolist()
     lengths = [len(sentences[row]) + 2 for row in order]
     batches = list(split_batches(lengths))
     for number in rng.permutation(len(batches)):

@@ -29,7 +29,7 @@ def tagger(request):
     nlp = make_elmo_tagger(mix=request.param)
     examples = tagged_examples(nlp)
     nlp.initialize(lambda: examples)
-    return train(nlp, examples, steps=30)
+    return train(nlp, examples, steps=80)
 
 
 def test_a_tagger_learns(tagger):
