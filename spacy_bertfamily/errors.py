@@ -148,6 +148,10 @@ class Errors:
         "longer at {folder!r}. Load the pipeline with precision = 'float32', or set save_backbone "
         "= false."
     )
+    B035 = Error(
+        "There is no file {file!r}; relative paths are looked up in {here!r}. Give the path of a "
+        "file, or 'package:folder/file' inside an installed package."
+    )
     B046 = Error(
         "{file!r} describes no usable model: {reason}. Is it the config.json that came with the "
         "weights?"
@@ -444,6 +448,33 @@ class Errors:
     B110 = Error(
         "{name!r} is not in a pipeline that can make Docs (any more). Call it as {method}(..., "
         "nlp=nlp), with the pipeline that holds it and its transformer."
+    )
+
+    # ELMo
+    B600 = Error(
+        "{file!r} does not describe an ELMo: {reason}. It must be the 'options.json' that came "
+        "with the weights, with the blocks 'lstm' and 'char_cnn'."
+    )
+    B601 = Error(
+        "{file!r} holds no weights of an ELMo, or is damaged: {reason}. It must be the HDF5 file "
+        "of the original implementation, complete."
+    )
+    B602 = Error(
+        "The weights of an ELMo need the package 'h5py', which is not installed (or broken: "
+        "{reason}). Install it with: pip install 'spacy-bertfamily[elmo]'."
+    )
+    B603 = Error(
+        "{file!r}: the array {key!r} makes a tensor of shape {found}, but the options describe one "
+        "of {expected}. They do not belong together: use the files of one network."
+    )
+    B604 = Error(
+        "The pipeline was trained with an ELMo with fingerprint {expected}, but the files {files} "
+        "have fingerprint {found}. Its outputs would be wrong, so it is not used. Give the right "
+        "files as 'options' and 'weights' of its block."
+    )
+    B605 = Error(
+        "There are no words to train an ELMo on. Give files with text: one text in each line, JSON "
+        "lines (.jsonl) with 'text', or a DocBin (.spacy)."
     )
 
     # Pairs and single texts, classified

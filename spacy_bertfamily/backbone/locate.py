@@ -57,6 +57,22 @@ def find_folder(name: str | os.PathLike[str]) -> Path | None:
         raise Errors.B031(name=name, reason=_reason(e)) from e
 
 
+def locate_file(name: str | os.PathLike[str]) -> Path:
+    """Find a file on this machine.
+
+    name (str | os.PathLike[str]): Its path, or `package:folder/file` inside an installed package.
+    RETURNS (Path): The file.
+    RAISES (BertFamilyError): If there is none.
+    """
+    folder, file = os.path.split(os.fspath(name))
+    is_in_package = ":" in folder and not os.path.exists(folder)
+    root = _in_package(folder) if is_in_package else Path(folder).expanduser()
+    path = root / file
+    if not path.is_file():
+        raise Errors.B035(file=os.fspath(name), here=here())
+    return path
+
+
 def here() -> str:
     """RETURNS (str): The folder that relative paths start from, for an error's message."""
     try:

@@ -9,6 +9,7 @@ import pytest
 import spacy
 from spacy.util import load_config
 
+from ..util import elmo
 from ..util.files import ROOT
 
 
@@ -47,6 +48,9 @@ def test_all_groups_of_entry_points_are_tested():
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.cfg")), ids=lambda p: p.stem)
 def test_configs_are_complete_and_build_their_pipelines(path):
     config = load_config(path)
+    # files that users must name
+    given = {"elmo_options": elmo.OPTIONS, "elmo_weights": elmo.WEIGHTS}
+    config["paths"].update({name: given[name] for name in given if name in config["paths"]})
     nlp = spacy.util.load_model_from_config(config, auto_fill=False, validate=True)
     assert nlp.pipe_names == config["nlp"]["pipeline"]
 

@@ -24,7 +24,7 @@ ORDER = [
     {"storage"},
     {"exchange"},
     {"transformer"},
-    {"pooler", "pretraining"},
+    {"embeddings", "pooler", "pretraining"},
     {"tasks.base"},
     {"tasks.pairs", "tasks.qa"},
     {"training"},

@@ -1,0 +1,1 @@
+"""Vectors before transformers, as ordinary tok2vec parts: ELMo."""

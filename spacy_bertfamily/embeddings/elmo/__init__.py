@@ -1,0 +1,1 @@
+"""ELMo: a bidirectional language model over words that are spelled out in bytes."""
