@@ -9,6 +9,7 @@ from wasabi import msg
 from .shared import find_transformers, load_pipeline
 
 if TYPE_CHECKING:  # every spaCy command imports this file, so it must not import torch
+    from ..encoder.module import Encoder
     from ..transformer.component import AdapterTransformer
 
 
@@ -49,11 +50,20 @@ def collect_info(transformer: "AdapterTransformer") -> dict[str, Any]:
         "trainable": list(transformer.shim.settings.trainable),
         "adapters": transformer.adapters,
         "active_adapter": transformer.active_adapter,
+        "float32_products": describe_products(transformer.shim.encoder),
         "stored_bytes": len(transformer.shim.delta_bytes()),
         "trained": summary.trained,
         "total": summary.total,
         "parts": parts,
     }
+
+
+def describe_products(encoder: "Encoder") -> str:
+    """RETURNS (str): What multiplies the dense layers' float32 matrices on this machine."""
+    from ..patching.onednn import OneDNNLinear
+
+    is_onednn = any(isinstance(module, OneDNNLinear) for module in encoder.modules())
+    return "oneDNN" if is_onednn else "torch"
 
 
 def print_tables(name: str, info: dict[str, Any]) -> None:
@@ -71,6 +81,7 @@ def print_tables(name: str, info: dict[str, Any]) -> None:
     shown = {key: info[key] for key in keys if info[key]}
     shown["trainable"] = ", ".join(info["trainable"]) or "nothing"
     shown["adapters"] = ", ".join(adapters) or "none"
+    shown["products"] = info["float32_products"]
     shown["stored"] = f"{info['stored_bytes'] / 1e6:.1f} MB"
     msg.table(shown)
     rows = []

@@ -14,9 +14,17 @@ from spacy_bertfamily.patching.onednn import (
     use_torch_linear,
 )
 
+AMD, INTEL = "AuthenticAMD", "GenuineIntel"
+PROCESSOR_MAKER = onednn.processor_maker
+
 needs_onednn = pytest.mark.skipif(
     not is_available(), reason="another processor, or a torch without the operator"
 )
+
+
+@pytest.fixture(autouse=True)
+def on_amd(monkeypatch):
+    monkeypatch.setattr(onednn, "processor_maker", lambda: AMD)
 
 
 def pair(bias=True):
@@ -107,7 +115,29 @@ def test_torchs_layers_can_be_put_back():
 
 
 @needs_onednn
-def test_all_dense_layers_of_an_encoder_use_onednn(make_tagger):
+@pytest.mark.parametrize(("maker", "layer"), [(AMD, OneDNNLinear), (INTEL, nn.Linear)])
+def test_the_processor_decides_for_all_dense_layers(maker, layer, make_tagger, monkeypatch):
+    monkeypatch.setattr(onednn, "processor_maker", lambda: maker)
     encoder = make_tagger()[0].get_pipe("transformer").shim.encoder
     for model in (encoder, encoder.shared.model):
-        assert {type(m) for m in model.modules() if isinstance(m, nn.Linear)} == {OneDNNLinear}
+        assert {type(m) for m in model.modules() if isinstance(m, nn.Linear)} == {layer}
+
+
+@pytest.mark.parametrize(
+    ("content", "maker"),
+    [
+        ("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: EPYC\n", AMD),
+        ("processor\t: 0\nvendor_id\t: GenuineIntel\n", INTEL),
+        ("processor\t: 0\nCPU implementer\t: 0x41\n", ""),
+    ],
+)
+def test_the_maker_is_read_from_linux(content, maker, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text(content)
+    monkeypatch.setattr(onednn, "CPU_INFO", tmp_path / "cpuinfo")
+    assert PROCESSOR_MAKER.__wrapped__() == maker
+
+
+def test_the_maker_is_in_the_description_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(onednn, "CPU_INFO", tmp_path / "missing")
+    monkeypatch.setattr(onednn.platform, "processor", lambda: f"AMD64 Family 25, {AMD}")
+    assert AMD in PROCESSOR_MAKER.__wrapped__()
