@@ -761,6 +761,12 @@ class Errors:
         "The pipeline has no 'adapter_transformer' named {name!r}. Its components: {known}. Name "
         "one with component (on the command line: --component)."
     )
+    B422 = Error(
+        "The config of this backbone of type {model_type!r} says is_decoder = true: a piece sees "
+        "only those before it, so there is nothing on the right of a mask to guess it from. Use a "
+        "backbone that reads in both directions, or set is_decoder to false in its config.json and "
+        "pretrain it."
+    )
 
     # The command line
     B310 = Error(
@@ -819,6 +825,11 @@ class Warnings:
     W410 = Message(
         "The text yields a vocabulary of only {found} pieces instead of {vocab_size}. For more, "
         "give more text."
+    )
+    W411 = Message(
+        "The generator {generator!r} gives up the embeddings of pieces in its files for those of "
+        "{name!r}, which are others: both learn one table, as in ELECTRA. To keep its own, set "
+        "share_embeddings = false in the objective."
     )
 
     # Adapters and heads in files

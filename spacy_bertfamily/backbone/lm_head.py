@@ -76,9 +76,12 @@ def masked_lm_class(config: PretrainedConfig) -> type[PreTrainedModel]:
 
     config (PretrainedConfig): A backbone's config.
     RETURNS (type[PreTrainedModel]): transformers' class.
-    RAISES (BertFamilyError): If there is none, or it is more than an encoder with a head.
+    RAISES (BertFamilyError): If there is none, it is more than an encoder with a head, or the
+        config says that a piece sees only those before it.
     """
     spec = spec_for(config.model_type)
+    if getattr(config, "is_decoder", False):
+        raise Errors.B422(model_type=config.model_type)
     found = type(config) in MODEL_FOR_MASKED_LM_MAPPING and spec.encoder_path is None
     if spec.causal or not found:
         able = sorted(

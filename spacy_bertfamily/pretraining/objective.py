@@ -14,6 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
 from thinc.shims import Shim
 
+from ..encoder.module import Encoder
 from ..encoder.schedule import EncodedBatch
 from ..errors import Errors, Warnings
 from ..transformer.shim import EncoderShim
@@ -219,15 +220,16 @@ def targets_of(
     return row_tensor, column_tensor, label_tensor
 
 
-def backward(shim: EncoderShim, loss: torch.Tensor) -> None:
+def backward(shim: EncoderShim, loss: torch.Tensor, encoder: Encoder | None = None) -> None:
     """Add to the gradients.
 
     shim (EncoderShim): Holds the encoder.
     loss (torch.Tensor): The loss.
+    encoder (Encoder | None): What computed the loss, if it is another encoder.
     """
     if not loss.requires_grad:
         return
     if shim.settings.precision == "float16":
         loss = next(iter(shim.scaler.scale([loss])))
-    with shim.encoder.in_training():  # checkpointed layers are computed again
+    with (encoder or shim.encoder).in_training():  # checkpointed layers are computed again
         loss.backward()

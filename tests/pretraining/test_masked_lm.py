@@ -13,20 +13,17 @@ from spacy_bertfamily.pretraining.objective import mask_docs, targets_of
 from spacy_bertfamily.windows.padding import pad_windows
 
 from ..util.backbones import make_backbone
-from ..util.pretraining import MASKED_TYPES, TEXTS, make_masked_lm, make_transformer
+from ..util.pretraining import (
+    MASKED_TYPES,
+    NO_DROPOUT,
+    TEXTS,
+    make_masked_lm,
+    make_transformer,
+)
 
 COMPARED = ("bert", "albert", "roberta", "electra", "distilbert", "deberta-v2", "modernbert")
 GRADIENTS = [model_type for model_type in COMPARED if model_type in MASKED_TYPES]
 SETTINGS = {"mask_rate": 0.4, "replace_rates": (0.8, 0.1, 0.1), "head": "auto"}
-
-
-NO_DROPOUT = {
-    "hidden_dropout_prob": 0.0,
-    "attention_probs_dropout_prob": 0.0,
-    "attention_dropout": 0.0,
-    "classifier_dropout_prob": 0.0,
-    "dropout": 0.0,
-}
 
 
 def start(transformer, **settings):
@@ -210,6 +207,12 @@ def test_types_without_masks_are_refused(model_type, tmp_path):
     backbone = make_backbone(model_type, tmp_path)
     with pytest.raises(BertFamilyError, match="B400|B403"):
         start(make_transformer(backbone, max_pieces=20, stride=4))
+
+
+def test_a_causal_bert_is_refused(tmp_path):
+    make_masked_lm("bert", tmp_path, is_decoder=True)
+    with pytest.raises(BertFamilyError, match="B422.*is_decoder = true"):
+        start(make_transformer(tmp_path))
 
 
 def test_a_tokenizer_without_a_mask_is_refused(tmp_path):

@@ -29,6 +29,14 @@ TEXTS = [
     "ann likes eggs",
 ]
 
+NO_DROPOUT = {
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+    "attention_dropout": 0.0,
+    "classifier_dropout_prob": 0.0,
+    "dropout": 0.0,
+}
+
 
 def make_masked_lm(model_type, folder, model_class=None, **changes):
     """Write a masked language model with random weights, and its tokenizer, to a folder.
