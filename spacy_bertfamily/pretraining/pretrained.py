@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,27 @@ from ..backbone.safety import read_weights
 from ..encoder.module import Encoder
 from ..errors import BertFamilyError, Errors
 from ..storage.adapter_state import check_fit
-from ..storage.delta import EMPTY_DELTA, PRETRAINING, Reference, check_fingerprint, read_delta
+from ..storage.delta import (
+    EMPTY_DELTA,
+    PRETRAINING,
+    Reference,
+    check_fingerprint,
+    pretrained_adapters,
+    read_delta,
+)
 from ..transformer.shim import EncoderShim
+from .domain_adapter import ADAPTERS, BACKBONE, DomainAdapter, take_adapter
 
-BACKBONE = "backbone."
 MASKED_LM_HEAD = f"{PRETRAINING}head.model."
 DISCRIMINATOR_HEAD = f"{PRETRAINING}head."
 GENERATOR = f"{PRETRAINING}generator."
 # The modules that share a bias with their part `decoder`.
 BIASED = ("cls.predictions", "lm_head", "predictions")
-ADAPTERS = ("adapter.", "adapter@")
+# Why an adapter cannot be written as a part of a backbone.
+COMPUTES_MORE = "adapters of its kind compute more than the backbone's own layers do"
+READ_BY_PIPELINE = (
+    "a pipeline with the same settings reads it where [initialize] init_tok2vec names it"
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,7 @@ class PretrainedBackbone:
     head (Mapping[str, torch.Tensor]): Those of the head, by the names in a model's files; empty for
         none.
     model_class (type[PreTrainedModel] | None): The model that the head belongs to.
+    adapter (DomainAdapter | None): An adapter that acts beside these tensors.
     """
 
     name: str
@@ -46,6 +58,7 @@ class PretrainedBackbone:
     encoder: Mapping[str, torch.Tensor]
     head: Mapping[str, torch.Tensor]
     model_class: type[PreTrainedModel] | None = None
+    adapter: DomainAdapter | None = None
 
     @property
     def config(self) -> PretrainedConfig:
@@ -88,12 +101,12 @@ def read_backbone(name: str) -> PretrainedBackbone:
 
 
 def read_pretrained(file: str | os.PathLike[str]) -> PretrainedBackbone:
-    """Read weights that `spacy pretrain` has saved.
+    """Read weights that `spacy pretrain` has saved. An adapter is merged, if its kind can be.
 
     file (str | PathLike): A file such as `model3.bin`.
     RETURNS (PretrainedBackbone): The backbone.
     RAISES (BertFamilyError): If it holds no such weights, they do not fit the backbone, or an
-        adapter was trained, which only a pipeline knows how to apply.
+        adapter was trained whose settings are not in the file.
     """
     path = Path(file)
     if not path.is_file():
@@ -101,15 +114,19 @@ def read_pretrained(file: str | os.PathLike[str]) -> PretrainedBackbone:
         raise Errors.B416(file=str(path), reason=reason)
     content, files = _read_message(path)
     tensors, reference, adapters = read_delta(content, str(path))
-    if any(name.startswith(ADAPTERS) for name in tensors):
+    shared = _find_backbone(reference, files)
+    if not any(name.startswith(ADAPTERS) for name in tensors):
+        return _put_together(str(path), shared, tensors)
+    record = pretrained_adapters(content)
+    if record is None:
         active = "default" if adapters is None else str(adapters["active"])
         reason = (
-            "the file does not hold the adapter's settings, which are in the config (a pipeline "
-            "with the same settings reads it where [initialize] init_tok2vec names it)"
+            "the file does not hold the adapter's settings, which are in the config "
+            f"({READ_BY_PIPELINE})"
         )
         raise Errors.B417(name=active, source=str(path), reason=reason)
-    shared = _find_backbone(reference, files)
-    return _put_together(str(path), shared, tensors)
+    others, adapter = take_adapter(str(path), shared, tensors, record)
+    return replace(_put_together(str(path), shared, others), adapter=adapter)
 
 
 def _read_message(path: Path) -> tuple[bytes, dict[str, bytes] | None]:
@@ -173,8 +190,7 @@ def _merge_active(encoder: Encoder, source: str) -> None:
     try:
         encoder.merge_adapter()
     except BertFamilyError as e:
-        reason = "adapters of its kind compute more than the backbone's own layers do"
-        raise Errors.B417(name=active, source=source, reason=reason) from e
+        raise Errors.B417(name=active, source=source, reason=COMPUTES_MORE) from e
 
 
 def _put_together(

@@ -10,7 +10,13 @@ from ..errors import Errors
 from ..storage.backbone_files import replace_folder, write_model_files
 from ..transformer.component import AdapterTransformer
 from .new_backbone import check_folder
-from .pretrained import PretrainedBackbone, read_component, read_pretrained
+from .pretrained import (
+    COMPUTES_MORE,
+    READ_BY_PIPELINE,
+    PretrainedBackbone,
+    read_component,
+    read_pretrained,
+)
 
 # The ending of the files that `spacy pretrain` writes.
 WEIGHTS = ".bin"
@@ -26,7 +32,8 @@ def save_backbone(
     """Write a trained backbone with its head as a Hugging Face folder.
 
     source (str | PathLike | Language): A file that `spacy pretrain` has saved, such as
-        `model3.bin`; or a pipeline, or its folder or package. Only pretraining has a head.
+        `model3.bin`; or a pipeline, or its folder or package. Only pretraining has a head. An
+        active adapter is merged, if its kind can be.
     folder (str | Path): Made anew, once all else is done.
     component (str): The name of the pipeline's `adapter_transformer`.
     force (bool): Whether to replace a folder that is not empty.
@@ -37,6 +44,9 @@ def save_backbone(
     folder = Path(folder)
     check_folder(folder, force)
     found = _read(source, component)
+    if found.adapter is not None:
+        reason = f"{COMPUTES_MORE} ({READ_BY_PIPELINE})"
+        raise Errors.B417(name=found.adapter.name, source=found.name, reason=reason)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(folder) as temporary:
         found.shared.tokenizer.save_pretrained(temporary)

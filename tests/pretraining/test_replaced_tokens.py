@@ -84,9 +84,7 @@ def losses_of_transformers(telling, proposing, windows):
     labels = torch.full(read.ids.shape, -100)
     for row, window in enumerate(windows):
         labels[row, window.positions] = torch.from_numpy(window.labels)
-    output = proposing(
-        input_ids=torch.from_numpy(read.ids), attention_mask=mask, labels=labels
-    )
+    output = proposing(input_ids=torch.from_numpy(read.ids), attention_mask=mask, labels=labels)
     proposed = torch.where(labels >= 0, output.logits.argmax(-1), ids)
     replaced = (proposed != ids).long()
     told = telling(input_ids=proposed, attention_mask=mask, labels=replaced)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import spacy
 import torch
-from spacy.util import load_model_from_config
 from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
@@ -19,29 +18,12 @@ from spacy_bertfamily.pretraining.save_backbone import save_backbone
 
 from ..util.backbones import MODEL_TYPES
 from ..util.pipelines import add_transformer, vectors
-from ..util.pretrained import (
-    REPLACED_TOKENS,
-    pretrain_tiny,
-    pretraining_config,
-)
+from ..util.pretraining import REPLACED_TOKENS, load_pretraining, pretrain_tiny
 
 LORA = {"@adapters": "spacy-bertfamily.LoRA.v1", "rank": 4}
 BOTTLENECK = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4}
 ALL = {"trainable": ["all"], "adapter": None}
 TEXT = "the small dog likes green eggs"
-
-
-def pretrained_model(config, file):
-    """RETURNS (Model): The model of `spacy pretrain` with the weights of a file."""
-    from spacy.training.pretrain import create_pretraining_model
-    from spacy.util import registry
-
-    config = config.interpolate()
-    nlp = load_model_from_config(config)
-    settings = registry.resolve(nlp.config.interpolate()["pretraining"])
-    model = create_pretraining_model(nlp, settings)
-    model.get_ref("tok2vec").from_bytes(file.read_bytes())
-    return nlp.get_pipe("transformer")
 
 
 def last_states(shim, ids):
@@ -80,9 +62,7 @@ def test_logits_are_those_of_the_pretraining(model_type, model, backbones, tmp_p
     assert about["missing_keys"] == about["mismatched_keys"] == []
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "saved")
     ids = tokenizer(TEXT)["input_ids"]
-    config = pretraining_config(backbones(model_type), tmp_path / "raw.jsonl", **model)
-    transformer = pretrained_model(config, file)
-    shim = transformer.shim
+    shim = load_pretraining(file, backbone=backbones(model_type), **model).shim
     assert ids == shim.encoder.shared.tokenizer(TEXT)["input_ids"]
     with torch.inference_mode():
         found = opened.eval()(torch.tensor([ids])).logits[0]
@@ -103,10 +83,8 @@ def test_an_electras_discriminator_has_its_head(backbones, tmp_path):
         tmp_path / "saved", output_loading_info=True
     )
     assert about["missing_keys"] == about["unexpected_keys"] == []
-    config = pretraining_config(
-        backbones("electra"), tmp_path / "raw.jsonl", objective=REPLACED_TOKENS, **ALL
-    )
-    shim = pretrained_model(config, file).shim
+    settings = {"backbone": backbones("electra"), "objective": REPLACED_TOKENS, **ALL}
+    shim = load_pretraining(file, **settings).shim
     ids = shim.encoder.shared.tokenizer(TEXT)["input_ids"]
     with torch.inference_mode():
         found = opened.eval()(torch.tensor([ids])).logits[0]
@@ -181,10 +159,46 @@ def test_adapters_that_cannot_be_merged_are_refused(make_tagger, tiny, tmp_path)
     nlp, _ = make_tagger(trainable=["adapter"])
     with pytest.raises(BertFamilyError, match=r"\[B417\] .*'default'.* save_adapter\(\)"):
         save_backbone(nlp, tmp_path / "saved")
-    file = pretrain_tiny(tiny, tmp_path, trainable=["adapter"])
-    with pytest.raises(BertFamilyError, match=r"\[B417\] .* does not hold the adapter's settings"):
+    file = pretrain_tiny(tiny, tmp_path, trainable=["adapter"], adapter=BOTTLENECK)
+    with pytest.raises(BertFamilyError, match=r"\[B417\] .*model-last.bin.*init_tok2vec"):
         save_backbone(file, tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+
+
+@pytest.mark.parametrize("trainable", [["adapter"], ["adapter", "layer_norm", "embeddings"]])
+def test_an_adapter_in_the_weights_is_merged_if_it_can_be(trainable, tiny, tmp_path):
+    settings = {"trainable": trainable, "adapter": LORA}
+    file = pretrain_tiny(tiny, tmp_path, **settings)
+    save_backbone(file, tmp_path / "saved")
+    opened = AutoModelForMaskedLM.from_pretrained(tmp_path / "saved").eval()
+    shim = load_pretraining(file, backbone=tiny, **settings).shim
+    shim.encoder.set_adapter(None)
+    ids = AutoTokenizer.from_pretrained(tmp_path / "saved")(TEXT)["input_ids"]
+    without = last_states(shim, ids)
+    shim.encoder.set_adapter("default")
+    with torch.inference_mode():
+        found = opened(torch.tensor([ids])).logits[0]
+        states = last_states(shim, ids)
+        expected = predict_pieces(shim.encoder, head_of(shim.encoder), states)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(states, without, atol=1e-3)
+
+
+def test_weights_without_the_settings_of_their_adapter_are_refused(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("spacy_bertfamily.storage.delta._describe_pretraining", lambda encoder: {})
+    file = pretrain_tiny(tiny, tmp_path, trainable=["adapter"], adapter=LORA)
+    with pytest.raises(BertFamilyError, match=r"\[B417\] .* does not hold the adapter's settings"):
+        save_backbone(file, tmp_path / "saved")
+
+
+def test_settings_that_ask_for_more_than_the_weights_hold_are_refused(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "spacy_bertfamily.storage.delta._describe_pretraining",
+        lambda encoder: {"adapter": {**LORA, "rank": 10_000_000}},
+    )
+    file = pretrain_tiny(tiny, tmp_path, trainable=["adapter"], adapter=LORA)
+    with pytest.raises(BertFamilyError, match=r"\[B045\] "):
+        save_backbone(file, tmp_path / "saved")
 
 
 def test_another_transformer_is_found_by_its_name(make_tagger, tmp_path):
