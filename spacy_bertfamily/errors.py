@@ -767,6 +767,10 @@ class Errors:
         "backbone that reads in both directions, or set is_decoder to false in its config.json and "
         "pretrain it."
     )
+    B423 = Error(
+        "[{section}] path = {path!r}: there are no texts to pretrain on. Give the path of a file, "
+        "such as --paths.raw_text raw.jsonl with the configs of this package."
+    )
 
     # The command line
     B310 = Error(

@@ -13,6 +13,7 @@ from transformers import ElectraForPreTraining, PretrainedConfig, PreTrainedMode
 
 from ..backbone import Backbone, load_backbone
 from ..backbone.lm_head import masked_lm_class
+from ..backbone.locate import find_near
 from ..backbone.safety import read_weights
 from ..encoder.module import Encoder
 from ..errors import BertFamilyError, Errors
@@ -114,7 +115,7 @@ def read_pretrained(file: str | os.PathLike[str]) -> PretrainedBackbone:
         raise Errors.B416(file=str(path), reason=reason)
     content, files = _read_message(path)
     tensors, reference, adapters = read_delta(content, str(path))
-    shared = _find_backbone(reference, files)
+    shared = _find_backbone(reference, files, path)
     if not any(name.startswith(ADAPTERS) for name in tensors):
         return _put_together(str(path), shared, tensors)
     record = pretrained_adapters(content)
@@ -149,9 +150,9 @@ def _read_message(path: Path) -> tuple[bytes, dict[str, bytes] | None]:
 KEYS = {"delta", "backbone"}
 
 
-def _find_backbone(reference: Reference, files: dict[str, bytes] | None) -> Backbone:
+def _find_backbone(reference: Reference, files: dict[str, bytes] | None, path: Path) -> Backbone:
     if files is None:
-        shared = load_backbone(reference.name)
+        shared = load_backbone(str(find_near(reference.name, path) or reference.name))
         check_fingerprint(reference, shared, "transformer")
         return shared
     with tempfile.TemporaryDirectory() as folder:

@@ -329,3 +329,35 @@ def test_an_evaluation_without_a_path_is_refused(backbone, raw_text, tmp_path):
     config = make_pretraining_config(backbone, raw_text, objective(evaluation=evaluation))
     with pytest.raises(BertFamilyError, match="B407.*JsonlCorpus, path 'None'.*evaluation = null"):
         run_pretraining(config, tmp_path / "out")
+
+
+@pytest.mark.parametrize("path", [None, "nothing.jsonl"])
+@pytest.mark.parametrize("is_annotated", [False, True])
+def test_a_corpus_that_is_not_there_is_an_error_before_anything_else(backbone, path, is_annotated):
+    config = make_pretraining_config(backbone, path, objective())
+    config["corpora"]["pretrain"]["path"] = path
+    if is_annotated:
+        config["corpora"]["pretrain"] = annotated(path, [])
+        config["corpora"]["pretrain"]["corpus"]["path"] = path
+    with pytest.raises(BertFamilyError, match=r"B423.*\[corpora.pretrain\] path = .*--paths"):
+        run_pretraining(config, backbone.parent / "out")
+
+
+def test_held_out_texts_that_are_not_there_are_an_error(backbone, raw_text, tmp_path):
+    evaluation = {
+        "@misc": "spacy-bertfamily.PretrainEvaluation.v1",
+        "corpus": annotated("nothing.jsonl", []),
+    }
+    config = make_pretraining_config(backbone, raw_text, objective(evaluation=evaluation))
+    with pytest.raises(BertFamilyError, match="B407.*path 'nothing.jsonl'"):
+        run_pretraining(config, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("./nothing", "B020"), ("no/such/name", "B030"), ("none:model", "B021")]
+)
+def test_a_backbone_that_is_missing_is_said_by_its_own_error(name, code, raw_text, tmp_path):
+    """Not by spaCy's E874."""
+    config = make_pretraining_config(name, raw_text, objective())
+    with pytest.raises(BertFamilyError, match=rf"\[{code}\] "):
+        run_pretraining(config, tmp_path / "out")
