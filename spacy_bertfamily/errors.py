@@ -771,6 +771,10 @@ class Errors:
         "[{section}] path = {path!r}: there are no texts to pretrain on. Give the path of a file, "
         "such as --paths.raw_text raw.jsonl with the configs of this package."
     )
+    B424 = Error(
+        "{file!r} holds no generator. Only pretraining with "
+        "'spacy-bertfamily.PretrainReplacedTokens.v1' has one; a pipeline has none."
+    )
 
     # The command line
     B310 = Error(

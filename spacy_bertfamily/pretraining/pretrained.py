@@ -113,7 +113,7 @@ def read_pretrained(file: str | os.PathLike[str]) -> PretrainedBackbone:
     if not path.is_file():
         reason = "there is no such file (model-last.bin is written at the end of a pretraining)"
         raise Errors.B416(file=str(path), reason=reason)
-    content, files = _read_message(path)
+    content, files = read_message(path)
     tensors, reference, adapters = read_delta(content, str(path))
     shared = _find_backbone(reference, files, path)
     if not any(name.startswith(ADAPTERS) for name in tensors):
@@ -130,8 +130,13 @@ def read_pretrained(file: str | os.PathLike[str]) -> PretrainedBackbone:
     return replace(_put_together(str(path), shared, others), adapter=adapter)
 
 
-def _read_message(path: Path) -> tuple[bytes, dict[str, bytes] | None]:
-    """RETURNS (tuple[bytes, dict[str, bytes] | None]): A delta, and a backbone's files."""
+def read_message(path: Path) -> tuple[bytes, dict[str, bytes] | None]:
+    """Read a file that `spacy pretrain` has saved.
+
+    path (Path): The file.
+    RETURNS (tuple[bytes, dict[str, bytes] | None]): A delta, and a backbone's files.
+    RAISES (BertFamilyError): If it is another file.
+    """
     try:
         message = srsly.msgpack_loads(path.read_bytes())
         shims = [content for node in message["shims"] for content in node]
@@ -205,7 +210,7 @@ def _put_together(
     RETURNS (PretrainedBackbone): The backbone.
     RAISES (BertFamilyError): If a tensor does not fit.
     """
-    changed = _after(BACKBONE, tensors)
+    changed = after(BACKBONE, tensors)
     trained = {f"{shared.prefix}{key}": tensor for key, tensor in changed.items()}
     encoder = shared.weights()
     problems = check_fit({key: encoder[key] for key in trained if key in encoder}, trained)
@@ -224,21 +229,24 @@ def _find_head(
         belongs to, and its tensors by their names in that model's files; None without a head for
         which there is such a model.
     """
-    masked_lm_head = _after(MASKED_LM_HEAD, tensors)
+    masked_lm_head = after(MASKED_LM_HEAD, tensors)
     if masked_lm_head:
-        return masked_lm_class(config), _with_both_biases(masked_lm_head)
+        return masked_lm_class(config), with_both_biases(masked_lm_head)
     is_electra = config.model_type == "electra"
-    if is_electra and _after(GENERATOR, tensors):
-        head = _after(DISCRIMINATOR_HEAD, tensors)
+    if is_electra and after(GENERATOR, tensors):
+        head = after(DISCRIMINATOR_HEAD, tensors)
         named = {f"discriminator_predictions.{key}": tensor for key, tensor in head.items()}
         return ElectraForPreTraining, named
     return None, {}
 
 
-def _with_both_biases(head: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def with_both_biases(head: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Name a head's bias twice, as heads do that share it with their last layer.
 
     transformers 4.45 takes the bias of the last layer, or else zeros.
+
+    head (dict[str, torch.Tensor]): The tensors of a head by name.
+    RETURNS (dict[str, torch.Tensor]): The same, and such a bias under both names.
     """
     shared = {}
     for name, tensor in head.items():
@@ -248,7 +256,7 @@ def _with_both_biases(head: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {**shared, **head}
 
 
-def _after(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
+def after(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
     """RETURNS (dict[str, Any]): The tensors whose names begin with a prefix, without it."""
     return {
         name.removeprefix(prefix): tensor

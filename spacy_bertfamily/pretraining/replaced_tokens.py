@@ -1,5 +1,6 @@
 """Replaced token detection (ELECTRA, Clark et al. 2020)."""
 
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -63,6 +64,30 @@ class ReplacedTokensModules(PretrainingModules):
         if self.share_embeddings and fits:
             share_parameter(self.generator.backbone, self.generator.embeddings, encoder.embeddings)
         self.generator_head.tie(self.generator.embeddings)
+
+    def describe(self, encoder: Encoder) -> dict[str, Any]:
+        """Describe the generator.
+
+        encoder (Encoder): The encoder.
+        RETURNS (dict[str, Any]): JSON under `generator`: its `config`, the `name` of its files
+            (None for a new one), and as `shared` the names that shared embeddings have in the
+            generator and in the encoder (None if they are not shared).
+        """
+        generator = self.generator
+        is_shared = generator.embeddings is encoder.embeddings
+        names = [_name_of_embeddings(generator), _name_of_embeddings(encoder)]
+        about = {
+            "config": json.loads(generator.shared.config.to_json_string(use_diff=False)),
+            "name": generator.settings.name if generator.shared.fingerprint else None,
+            "shared": names if is_shared else None,
+        }
+        return {"generator": about}
+
+
+def _name_of_embeddings(encoder: Encoder) -> str:
+    """RETURNS (str): The name of the embeddings of pieces among the encoder's tensors."""
+    named = encoder.backbone.named_parameters()
+    return next(name for name, parameter in named if parameter is encoder.embeddings)
 
 
 @dataclass

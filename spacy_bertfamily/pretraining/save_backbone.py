@@ -17,6 +17,7 @@ from .pretrained import (
     read_component,
     read_pretrained,
 )
+from .saved_generator import read_generator
 
 # The ending of the files that `spacy pretrain` writes.
 WEIGHTS = ".bin"
@@ -27,6 +28,7 @@ def save_backbone(
     folder: str | Path,
     *,
     component: str = "transformer",
+    generator: bool = False,
     force: bool = False,
 ) -> PretrainedBackbone:
     """Write a trained backbone with its head as a Hugging Face folder.
@@ -36,6 +38,7 @@ def save_backbone(
         active adapter is merged, if its kind can be.
     folder (str | Path): Made anew, once all else is done.
     component (str): The name of the pipeline's `adapter_transformer`.
+    generator (bool): Whether to write the generator of a pretraining with replaced tokens instead.
     force (bool): Whether to replace a folder that is not empty.
     RETURNS (PretrainedBackbone): What was written.
     RAISES (BertFamilyError): If the source holds no transformer or an adapter that cannot be a part
@@ -43,7 +46,7 @@ def save_backbone(
     """
     folder = Path(folder)
     check_folder(folder, force)
-    found = _read(source, component)
+    found = _read_generator(source) if generator else _read(source, component)
     if found.adapter is not None:
         reason = f"{COMPUTES_MORE} ({READ_BY_PIPELINE})"
         raise Errors.B417(name=found.adapter.name, source=found.name, reason=reason)
@@ -60,6 +63,13 @@ def save_backbone(
 def is_weights(source: str | os.PathLike[str]) -> bool:
     """RETURNS (bool): Whether a source is a file of `spacy pretrain`, even one that is missing."""
     return Path(source).is_file() or Path(source).suffix == WEIGHTS
+
+
+def _read_generator(source: str | os.PathLike[str] | Language) -> PretrainedBackbone:
+    if isinstance(source, Language) or not is_weights(source):
+        name = source.meta["name"] if isinstance(source, Language) else os.fspath(source)
+        raise Errors.B424(file=name)
+    return read_generator(source)
 
 
 def _read(source: str | os.PathLike[str] | Language, component: str) -> PretrainedBackbone:

@@ -79,11 +79,12 @@ def _describe_pretraining(encoder: Encoder) -> dict[str, Any]:
 
     encoder (Encoder): The encoder.
     RETURNS (dict[str, Any]): JSON: under `adapter` the block of the configured adapter, None if
-        there is none or its kind cannot be written as a block.
+        there is none or its kind cannot be written as a block; and what the objective adds.
     """
+    assert encoder.pretraining is not None
     configured = encoder.settings.adapter
     block = configured.config() if configured is not None and configured.registered else None
-    return {"adapter": block}
+    return {**encoder.pretraining.describe(encoder), "adapter": block}
 
 
 def checksum(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> str:
@@ -132,12 +133,22 @@ def pretrained_adapters(content: bytes) -> dict[str, Any] | None:
         if those of the active adapter are not in the file.
     """
     about = _read_about(content)
-    configured = about.get(ABOUT_PRETRAINING, {}).get("adapter")
+    configured = describe_pretraining(content).get("adapter")
     record = about.get("adapters") or {"active": DEFAULT, "adapters": {DEFAULT: None}, "merged": []}
     adapters = {name: block or configured for name, block in record["adapters"].items()}
     if record["active"] is not None and adapters.get(record["active"]) is None:
         return None
     return {**record, "adapters": adapters}
+
+
+def describe_pretraining(content: bytes) -> dict[str, Any]:
+    """Read what a pretraining has written beside its tensors.
+
+    content (bytes): A delta that is intact.
+    RETURNS (dict[str, Any]): JSON, empty in files of other trainings.
+    """
+    about: dict[str, Any] = _read_about(content).get(ABOUT_PRETRAINING, {})
+    return about
 
 
 def _read_about(content: bytes) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from spacy_bertfamily.pretraining.save_backbone import save_backbone
 
 from ..util.backbones import MODEL_TYPES
 from ..util.pipelines import add_transformer, vectors
-from ..util.pretraining import REPLACED_TOKENS, load_pretraining, pretrain_tiny
+from ..util.pretraining import REPLACED_TOKENS, load_pretraining, make_masked_lm, pretrain_tiny
 
 LORA = {"@adapters": "spacy-bertfamily.LoRA.v1", "rank": 4}
 BOTTLENECK = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4}
@@ -26,9 +26,8 @@ ALL = {"trainable": ["all"], "adapter": None}
 TEXT = "the small dog likes green eggs"
 
 
-def last_states(shim, ids):
+def last_states(encoder, ids):
     """RETURNS (torch.Tensor): The last hidden states of a window, `(pieces, width)`."""
-    encoder = shim.encoder
     ids = torch.tensor([ids])
     zeros = torch.zeros_like(ids)
     with torch.inference_mode():
@@ -66,7 +65,7 @@ def test_logits_are_those_of_the_pretraining(model_type, model, backbones, tmp_p
     assert ids == shim.encoder.shared.tokenizer(TEXT)["input_ids"]
     with torch.inference_mode():
         found = opened.eval()(torch.tensor([ids])).logits[0]
-        states = last_states(shim, ids)
+        states = last_states(shim.encoder, ids)
         expected = predict_pieces(shim.encoder, head_of(shim.encoder), states)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
     # and something was learned
@@ -88,8 +87,43 @@ def test_an_electras_discriminator_has_its_head(backbones, tmp_path):
     ids = shim.encoder.shared.tokenizer(TEXT)["input_ids"]
     with torch.inference_mode():
         found = opened.eval()(torch.tensor([ids])).logits[0]
-        expected = shim.encoder.pretraining.head(last_states(shim, ids))
+        expected = shim.encoder.pretraining.head(last_states(shim.encoder, ids))
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("share_embeddings", [False, True])
+@pytest.mark.filterwarnings("ignore:.*W411")
+def test_a_generator_gives_the_logits_of_the_pretraining(
+    named, share_embeddings, backbones, tmp_path
+):
+    objective = {**REPLACED_TOKENS, "share_embeddings": share_embeddings}
+    if named:
+        make_masked_lm("electra", tmp_path / "generator", num_hidden_layers=2)
+        objective["generator"] = str(tmp_path / "generator")
+    settings = {"objective": objective, **ALL}
+    file = pretrain_tiny(backbones("electra"), tmp_path, **settings)
+    save_backbone(file, tmp_path / "saved", generator=True)
+    opened, about = AutoModelForMaskedLM.from_pretrained(
+        tmp_path / "saved", output_loading_info=True
+    )
+    assert about["missing_keys"] == about["unexpected_keys"] == []
+    shim = load_pretraining(file, backbone=backbones("electra"), **settings).shim
+    modules = shim.encoder.pretraining
+    ids = AutoTokenizer.from_pretrained(tmp_path / "saved")(TEXT)["input_ids"]
+    assert ids == shim.encoder.shared.tokenizer(TEXT)["input_ids"]
+    with torch.inference_mode():
+        found = opened.eval()(torch.tensor([ids])).logits[0]
+        states = last_states(modules.generator, ids)
+        expected = predict_pieces(modules.generator, modules.generator_head, states)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
+
+
+def test_only_replaced_tokens_have_a_generator(tiny, make_tagger, tmp_path):
+    file = pretrain_tiny(tiny, tmp_path)
+    for source in (file, make_tagger()[0]):
+        with pytest.raises(BertFamilyError, match=r"\[B424\] .* holds no generator"):
+            save_backbone(source, tmp_path / "saved", generator=True)
 
 
 def test_what_has_no_head_in_transformers_is_saved_without(tiny, tmp_path):
@@ -174,11 +208,11 @@ def test_an_adapter_in_the_weights_is_merged_if_it_can_be(trainable, tiny, tmp_p
     shim = load_pretraining(file, backbone=tiny, **settings).shim
     shim.encoder.set_adapter(None)
     ids = AutoTokenizer.from_pretrained(tmp_path / "saved")(TEXT)["input_ids"]
-    without = last_states(shim, ids)
+    without = last_states(shim.encoder, ids)
     shim.encoder.set_adapter("default")
     with torch.inference_mode():
         found = opened(torch.tensor([ids])).logits[0]
-        states = last_states(shim, ids)
+        states = last_states(shim.encoder, ids)
         expected = predict_pieces(shim.encoder, head_of(shim.encoder), states)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(states, without, atol=1e-3)
