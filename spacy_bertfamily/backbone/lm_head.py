@@ -109,7 +109,7 @@ def load_lm_head(name: str, folder: Path, config: PretrainedConfig) -> tuple[LMH
     """
     model_class = masked_lm_class(config)
     with LOADING_LOCK:
-        model, info = load_into(model_class, name, config, read_weights(folder))
+        model, info = load_into(model_class, name, config, read_weights(folder), keep_misfits=True)
     prefix = f"{model.base_model_prefix}."
     misfits = [key for key, *_ in info["mismatched_keys"] if not key.startswith(prefix)]
     if misfits:

@@ -57,7 +57,9 @@ def load_masked_lm(found: PretrainedBackbone) -> PreTrainedModel:
     if found.model_class is not model_class:
         raise Errors.B419(name=found.name)
     with LOADING_LOCK, torch.random.fork_rng():  # what is missing is drawn
-        model, info = load_into(model_class, found.name, found.config, found.weights)
+        model, info = load_into(
+            model_class, found.name, found.config, found.weights, keep_misfits=True
+        )
     if info["missing_keys"] or info["mismatched_keys"]:
         raise Errors.B419(name=found.name)
     if found.adapter is not None:

@@ -193,6 +193,16 @@ def test_own_head_is_missing(tmp_path):
         start(make_transformer(backbone), head="own")
 
 
+def test_a_head_that_does_not_fit_is_refused_unless_a_new_one_is_learned(tmp_path):
+    model = make_masked_lm("bert", tmp_path)
+    tensors = model.state_dict()
+    name = "cls.predictions.transform.dense.weight"
+    model.save_pretrained(tmp_path, state_dict={**tensors, name: torch.zeros(3, 5)})
+    with pytest.raises(BertFamilyError, match=rf"B401.*{name}.*head = 'new'"):
+        start(make_transformer(tmp_path))
+    start(make_transformer(tmp_path), head="new")
+
+
 def test_new_head_beside_an_own_one(tmp_path, recwarn):
     model = make_masked_lm("bert", tmp_path)
     transformer = make_transformer(tmp_path)

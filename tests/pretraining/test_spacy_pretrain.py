@@ -366,3 +366,12 @@ def test_a_backbone_that_is_missing_is_said_by_its_own_error(name, code, raw_tex
     config = make_pretraining_config(name, raw_text, objective())
     with pytest.raises(BertFamilyError, match=rf"\[{code}\] "):
         run_pretraining(config, tmp_path / "out")
+
+
+def test_a_loss_that_is_not_finite_ends_the_pretraining(backbone, raw_text, tmp_path):
+    optimizer = {"@optimizers": "Adam.v1", "learn_rate": 1e30}
+    config = make_pretraining_config(
+        backbone, raw_text, objective(), pretraining={"optimizer": optimizer}
+    )
+    with pytest.raises(BertFamilyError, match="B405.*Lower the learning rate"):
+        run_pretraining(config, tmp_path / "out")

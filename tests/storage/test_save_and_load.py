@@ -363,6 +363,7 @@ def test_a_relative_backbone_is_found_above_a_pipeline_that_was_moved(
     shutil.copytree(tiny, project / "my_bert")
     monkeypatch.chdir(project)
     nlp, _ = make_tagger(name="my_bert")
+    (project / "training").mkdir()
     nlp.to_disk(project / "training" / "model-best")
     expected = vectors(nlp)
     project.rename(tmp_path / "moved")
