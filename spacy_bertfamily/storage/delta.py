@@ -16,7 +16,7 @@ from ..adapters import DEFAULT
 from ..backbone import Backbone
 from ..backbone.fingerprint import find_changed_settings, fingerprint
 from ..encoder.module import Encoder
-from ..errors import Errors
+from ..errors import BertFamilyError, Errors
 from .adapter_state import check_fit, record_adapters
 
 METADATA_KEY = "spacy-bertfamily"
@@ -83,7 +83,10 @@ def _describe_pretraining(encoder: Encoder) -> dict[str, Any]:
     """
     assert encoder.pretraining is not None
     configured = encoder.settings.adapter
-    block = configured.config() if configured is not None and configured.registered else None
+    try:
+        block = None if configured is None else configured.config()
+    except BertFamilyError:  # of a kind that is not registered
+        block = None
     return {**encoder.pretraining.describe(encoder), "adapter": block}
 
 
