@@ -816,9 +816,9 @@ class Warnings:
 
     # Pretraining
     W402 = Message(
-        "The masker is to keep {spans} together, but no text so far has such spans: whole words "
-        "are masked instead. Use a corpus with annotation, or "
-        "'spacy-bertfamily.AnnotatedCorpus.v1'. This is said once."
+        "The masker is to keep {spans} together, but no text so far has such spans: in their "
+        "places whole words are masked. Use a corpus with annotation or "
+        "'spacy-bertfamily.AnnotatedCorpus.v1', or leave them out of 'spans'. This is said once."
     )
     W403 = Message(
         "The files of {name!r} hold no masked-LM head, so a new one is learned. A backbone without "
