@@ -111,7 +111,9 @@ def load_lm_head(name: str, folder: Path, config: PretrainedConfig) -> tuple[LMH
     with LOADING_LOCK:
         model, info = load_into(model_class, name, config, read_weights(folder), keep_misfits=True)
     prefix = f"{model.base_model_prefix}."
-    misfits = [key for key, *_ in info["mismatched_keys"] if not key.startswith(prefix)]
+    # transformers 4.45 gives the shapes with the names
+    mismatched = [key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]]
+    misfits = [key for key in mismatched if not key.startswith(prefix)]
     if misfits:
         raise Errors.B401(name=name, misfits=misfits)
     missing = [key for key in info["missing_keys"] if not key.startswith(prefix)]
