@@ -792,6 +792,20 @@ class Errors:
         "The pipeline has no 'adapter_transformer' named {name!r}. Its components: {known}. Name "
         "one with component (on the command line: --component)."
     )
+    B422 = Error(
+        "The config of this backbone of type {model_type!r} says is_decoder = true: a piece sees "
+        "only those before it, so there is nothing on the right of a mask to guess it from. Use a "
+        "backbone that reads in both directions, or set is_decoder to false in its config.json and "
+        "pretrain it."
+    )
+    B423 = Error(
+        "[{section}] path = {path!r}: there are no texts to pretrain on. Give the path of a file, "
+        "such as --paths.raw_text raw.jsonl with the configs of this package."
+    )
+    B424 = Error(
+        "{file!r} holds no generator. Only pretraining with "
+        "'spacy-bertfamily.PretrainReplacedTokens.v1' has one; a pipeline has none."
+    )
 
     # The command line
     B310 = Error(
@@ -833,9 +847,9 @@ class Warnings:
 
     # Pretraining
     W402 = Message(
-        "The masker is to keep {spans} together, but no text so far has such spans: whole words "
-        "are masked instead. Use a corpus with annotation, or "
-        "'spacy-bertfamily.AnnotatedCorpus.v1'. This is said once."
+        "The masker is to keep {spans} together, but no text so far has such spans: in their "
+        "places whole words are masked. Use a corpus with annotation or "
+        "'spacy-bertfamily.AnnotatedCorpus.v1', or leave them out of 'spans'. This is said once."
     )
     W403 = Message(
         "The files of {name!r} hold no masked-LM head, so a new one is learned. A backbone without "
@@ -850,6 +864,11 @@ class Warnings:
     W410 = Message(
         "The text yields a vocabulary of only {found} pieces instead of {vocab_size}. For more, "
         "give more text."
+    )
+    W411 = Message(
+        "The generator {generator!r} gives up the embeddings of pieces in its files for those of "
+        "{name!r}, which are others: both learn one table, as in ELECTRA. To keep its own, set "
+        "share_embeddings = false in the objective."
     )
 
     # Adapters and heads in files

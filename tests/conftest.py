@@ -10,12 +10,23 @@ from pathlib import Path
 import pytest
 import spacy
 import torch
+from spacy.lang.en import EnglishDefaults
+from spacy.lang.tokenizer_exceptions import BASE_EXCEPTIONS
 from spacy.tokens import DocBin
 
 from .util.backbones import make_backbone
 from .util.pipelines import TAGGER, add_transformer, tagged_examples
 
 torch.set_num_threads(1)
+
+# English has 1,300 exceptions. Making them took most of the time of each new pipeline, and nearly
+# all of that of loading one. Those that are kept split words without whitespace, or hold a period.
+KEPT_EXCEPTIONS = ("don't", "can't", "cannot", "it's", "I'm", "He's", "Dr.", "Mr.", "e.g.", "a.m.")
+EnglishDefaults.tokenizer_exceptions = BASE_EXCEPTIONS | {
+    word: EnglishDefaults.tokenizer_exceptions[word]
+    for word in KEPT_EXCEPTIONS
+    if word in EnglishDefaults.tokenizer_exceptions
+}
 
 
 @pytest.fixture(autouse=True)

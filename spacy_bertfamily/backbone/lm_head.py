@@ -76,9 +76,12 @@ def masked_lm_class(config: PretrainedConfig) -> type[PreTrainedModel]:
 
     config (PretrainedConfig): A backbone's config.
     RETURNS (type[PreTrainedModel]): transformers' class.
-    RAISES (BertFamilyError): If there is none, or it is more than an encoder with a head.
+    RAISES (BertFamilyError): If there is none, it is more than an encoder with a head, or the
+        config says that a piece sees only those before it.
     """
     spec = spec_for(config.model_type)
+    if getattr(config, "is_decoder", False):
+        raise Errors.B422(model_type=config.model_type)
     found = type(config) in MODEL_FOR_MASKED_LM_MAPPING and spec.encoder_path is None
     if spec.causal or not found:
         able = sorted(
@@ -106,9 +109,11 @@ def load_lm_head(name: str, folder: Path, config: PretrainedConfig) -> tuple[LMH
     """
     model_class = masked_lm_class(config)
     with LOADING_LOCK:
-        model, info = load_into(model_class, name, config, read_weights(folder))
+        model, info = load_into(model_class, name, config, read_weights(folder), keep_misfits=True)
     prefix = f"{model.base_model_prefix}."
-    misfits = [key for key, *_ in info["mismatched_keys"] if not key.startswith(prefix)]
+    # transformers 4.45 gives the shapes with the names
+    mismatched = [key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]]
+    misfits = [key for key in mismatched if not key.startswith(prefix)]
     if misfits:
         raise Errors.B401(name=name, misfits=misfits)
     missing = [key for key in info["missing_keys"] if not key.startswith(prefix)]

@@ -73,6 +73,26 @@ def locate_file(name: str | os.PathLike[str]) -> Path:
     return path
 
 
+def find_near(name: str, file: Path) -> Path | None:
+    """Look for a backbone in the folders above a file that was trained on it.
+
+    A relative name is one in the folder where the training ran, which a moved project or another
+    working folder do not change, as long as the backbone lies as before to what was trained.
+
+    name (str): A name that `locate` does not find here.
+    file (Path): A file or folder of the pipeline.
+    RETURNS (Path | None): The backbone's folder; None if the name is found here, is not relative,
+        or there is no such folder.
+    RAISES (BertFamilyError): If the name cannot be a folder's.
+    """
+    if find_folder(name) is not None or not name or ":" in name or name.startswith("~"):
+        return None
+    if Path(name).is_absolute():
+        return None
+    candidates = (parent / name for parent in file.resolve().parents)
+    return next((folder for folder in candidates if (folder / "config.json").is_file()), None)
+
+
 def here() -> str:
     """RETURNS (str): The folder that relative paths start from, for an error's message."""
     try:

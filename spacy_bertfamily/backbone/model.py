@@ -71,6 +71,7 @@ def load_into(
     name: str,
     config: PretrainedConfig,
     weights: dict[str, torch.Tensor],
+    keep_misfits: bool = False,
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     """Make a model from the weights of a checkpoint. Hold `LOADING_LOCK` meanwhile.
 
@@ -78,6 +79,7 @@ def load_into(
     name (str): The backbone's name, for errors.
     config (PretrainedConfig): The config.
     weights (dict[str, torch.Tensor]): The weights.
+    keep_misfits (bool): Whether tensors of another shape are only recorded, not an error.
     RETURNS (tuple[PreTrainedModel, dict[str, Any]]): The model in float32, and transformers'
         record of what was missing, superfluous or misshapen.
     RAISES (BertFamilyError): If the weights do not fit the config.
@@ -90,6 +92,7 @@ def load_into(
                 state_dict=weights,
                 torch_dtype=torch.float32,
                 output_loading_info=True,
+                ignore_mismatched_sizes=keep_misfits,
             )
     except RuntimeError as e:
         reason = str(e).splitlines()[-1]

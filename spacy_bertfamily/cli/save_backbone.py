@@ -18,6 +18,9 @@ def save_backbone_command(
     component: str = typer.Option(
         "transformer", "--component", "-c", help="The transformer of the pipeline"
     ),
+    generator: bool = typer.Option(
+        False, "--generator", "-g", help="Write the generator of replaced tokens instead"
+    ),
     force: bool = typer.Option(False, "--force", "-F", help="Replace a folder that is not empty"),
 ) -> None:
     """Write what was pretrained as a Hugging Face folder, with the head if there is one.
@@ -28,7 +31,9 @@ def save_backbone_command(
 
     pipeline = source if is_weights(source) else load_pipeline(source)
     with exit_on_error(f"Cannot write {folder}"):
-        saved = save_backbone(pipeline, folder, component=component, force=force)
+        saved = save_backbone(
+            pipeline, folder, component=component, generator=generator, force=force
+        )
     what = "without a head"
     if saved.model_class is not None:
         what = f"which {saved.model_class.__name__} opens"

@@ -38,6 +38,14 @@ class PretrainingModules(nn.Module):
         encoder (Encoder): The encoder.
         """
 
+    def describe(self, encoder: "Encoder") -> dict[str, Any]:
+        """Say what is needed to make these modules again, beside their tensors.
+
+        encoder (Encoder): The encoder.
+        RETURNS (dict[str, Any]): JSON.
+        """
+        return {}
+
 
 class Encoder(NamedAdapters):
     """A backbone with what is trained on it.

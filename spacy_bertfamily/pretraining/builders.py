@@ -49,12 +49,13 @@ def make_pretrain_masked_lm(
 @registry.architectures("spacy-bertfamily.PretrainReplacedTokens.v1")
 def make_pretrain_replaced_tokens(
     masker: Masker,
-    generator: Model[Any, Any] | None = None,
+    generator: Model[Any, Any] | str | None = None,
     mask_rate: float = 0.15,
     replace_rates: list[float] = [0.85, 0.0, 0.15],  # noqa: B006
     generator_size: float = 0.25,
     weight: float = 50.0,
     evaluation: Evaluation | None = None,
+    share_embeddings: bool = True,
 ) -> MakeObjective:
     """Build an objective for `spacy pretrain`: replaced token detection.
 
@@ -63,8 +64,9 @@ def make_pretrain_replaced_tokens(
     generator is kept with the weights as long as the pretraining goes on.
 
     masker (Masker): A `@maskers` block: what is masked together.
-    generator (Model | None): A `spacy-bertfamily.AdapterTransformer.v1` block with the same
-        vocabulary, or None for a new one that shares the embeddings of pieces.
+    generator (Model | str | None): A backbone with the same vocabulary, best one with a masked-LM
+        head: its name, then all of it is trained, or a `spacy-bertfamily.AdapterTransformer.v1`
+        block, whose `trainable` says what is. None for a new one.
     mask_rate (float): The share of pieces that the generator fills.
     replace_rates (list[float]): Of these, the shares that the generator reads as the mask, as a
         random piece, and unchanged.
@@ -72,11 +74,19 @@ def make_pretrain_replaced_tokens(
     weight (float): The weight of the detection's loss beside that of the generator.
     evaluation (Evaluation | None): A `spacy-bertfamily.PretrainEvaluation.v1` block, or None. The
         accuracy is that of the detection, over all pieces.
+    share_embeddings (bool): Whether generator and encoder share the embeddings of pieces, those of
+        the encoder, if they have the same shape.
     RETURNS (Callable[[Vocab, Model], Model]): The objective.
     RAISES (BertFamilyError): On settings that are not allowed.
     """
     objective = ReplacedTokens(
-        generator, masker, mask_rate, tuple(replace_rates), generator_size, weight
+        generator,
+        masker,
+        mask_rate,
+        tuple(replace_rates),
+        generator_size,
+        weight,
+        share_embeddings,
     )
     return partial(_make_model, objective=objective, evaluation=evaluation)
 

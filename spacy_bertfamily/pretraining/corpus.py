@@ -1,15 +1,36 @@
-"""A corpus that components of the pipeline annotate."""
+"""The corpora of a pretraining: whether they are there, and one that components annotate."""
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.util import registry
+from spacy.util import dot_to_object, registry
+from thinc.api import Config
 
 from ..errors import Errors
 
 Reader = Callable[[Language], Iterable[Example]]
+
+
+def check_corpus(config: Config) -> None:
+    """Check that the file of the texts is there, before anything is loaded.
+
+    config (Config): The config of the pretraining.
+    RAISES (BertFamilyError): If the corpus has no path, or there is nothing at its path.
+    """
+    config = config.interpolate()
+    section = config["pretraining"]["corpus"]
+    reader: Any = dot_to_object(config, section)
+    while isinstance(reader.get("corpus"), dict):  # a reader around another one
+        reader = reader["corpus"]
+    if "path" not in reader:
+        return
+    path = reader["path"]
+    if path is None or not Path(path).exists():
+        raise Errors.B423(section=section, path=path)
 
 
 class AnnotatedCorpus:
@@ -22,6 +43,11 @@ class AnnotatedCorpus:
     def __init__(self, corpus: Reader, annotating_components: list[str]):
         self.corpus = corpus
         self.annotating_components = annotating_components
+
+    @property
+    def path(self) -> Any:
+        """RETURNS (Any): The path of the texts, as the reader inside has it; "" if it has none."""
+        return getattr(self.corpus, "path", "")
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Read.

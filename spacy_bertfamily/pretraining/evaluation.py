@@ -65,7 +65,8 @@ class Evaluation:
         RAISES (BertFamilyError): If there is no text.
         """
         path = getattr(self.reader, "path", "")
-        self._docs = [] if path is None else [eg.reference for eg in self.reader(nlp)]
+        is_there = path is not None and Path(path).exists()
+        self._docs = [eg.reference for eg in self.reader(nlp)] if is_there else []
         if not self._docs:
             raise Errors.B407(path=str(path), reader=type(self.reader).__name__)
         self._since = (0, time.perf_counter())

@@ -47,7 +47,7 @@ def fill_mask(
 
 
 def load_masked_lm(found: PretrainedBackbone) -> PreTrainedModel:
-    """Make the masked language model of a backbone.
+    """Make the masked language model of a backbone, with its adapter in place.
 
     found (PretrainedBackbone): The backbone, with its head.
     RETURNS (PreTrainedModel): The model, in evaluation mode.
@@ -57,9 +57,14 @@ def load_masked_lm(found: PretrainedBackbone) -> PreTrainedModel:
     if found.model_class is not model_class:
         raise Errors.B419(name=found.name)
     with LOADING_LOCK, torch.random.fork_rng():  # what is missing is drawn
-        model, info = load_into(model_class, found.name, found.config, found.weights)
+        model, info = load_into(
+            model_class, found.name, found.config, found.weights, keep_misfits=True
+        )
     if info["missing_keys"] or info["mismatched_keys"]:
         raise Errors.B419(name=found.name)
+    if found.adapter is not None:
+        with LOADING_LOCK, torch.random.fork_rng():  # its weights are drawn, and then overwritten
+            found.adapter.attach(model)
     return model.eval()
 
 
@@ -75,6 +80,8 @@ def _read_text(found: PretrainedBackbone, text: str) -> tuple[dict[str, Any], to
     if not len(masks):
         raise Errors.B418(text=text, mask=mask)
     limit = max_positions(found.config)
+    if limit is not None and found.adapter is not None:
+        limit -= found.adapter.settings.positions
     if limit is not None and ids.shape[1] > limit:
         allowed = f"at most {limit} pieces, while this one has {ids.shape[1]}"
         raise Errors.B402(setting="text", value=f"{text[:40]}...", allowed=allowed)

@@ -14,9 +14,11 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
 from thinc.shims import Shim
 
+from ..encoder.module import Encoder
 from ..encoder.schedule import EncodedBatch
 from ..errors import Errors, Warnings
 from ..transformer.shim import EncoderShim
+from .corpus import check_corpus
 from .evaluation import Evaluation
 from .maskers import SpanMasker
 from .masking import MaskedWindow, Masking
@@ -138,9 +140,14 @@ class _Trainer:
     def init(self, model: Model[list[Doc], Outcome], X: Any = None, Y: Any = None) -> None:
         """Load what the task needs. Its random numbers follow the training's seed."""
         self.rng = np.random.default_rng(np.random.randint(2**31))
+        nlp = self._pipeline()
+        if nlp.config["pretraining"]:
+            check_corpus(nlp.config)
+        if not self.shim.loaded:
+            self.shim.load()  # which failed before, see transformer/model.py
         self.objective.attach(self.shim)
         if self.evaluation is not None:
-            self.evaluation.start(self._pipeline())
+            self.evaluation.start(nlp)
 
     def _pipeline(self) -> Language:
         """RETURNS (Language): That of the transformer, or a blank one of its language."""
@@ -219,15 +226,16 @@ def targets_of(
     return row_tensor, column_tensor, label_tensor
 
 
-def backward(shim: EncoderShim, loss: torch.Tensor) -> None:
+def backward(shim: EncoderShim, loss: torch.Tensor, encoder: Encoder | None = None) -> None:
     """Add to the gradients.
 
     shim (EncoderShim): Holds the encoder.
     loss (torch.Tensor): The loss.
+    encoder (Encoder | None): What computed the loss, if it is another encoder.
     """
     if not loss.requires_grad:
         return
     if shim.settings.precision == "float16":
         loss = next(iter(shim.scaler.scale([loss])))
-    with shim.encoder.in_training():  # checkpointed layers are computed again
+    with (encoder or shim.encoder).in_training():  # checkpointed layers are computed again
         loss.backward()

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,32 @@ from transformers import ElectraForPreTraining, PretrainedConfig, PreTrainedMode
 
 from ..backbone import Backbone, load_backbone
 from ..backbone.lm_head import masked_lm_class
+from ..backbone.locate import find_near
 from ..backbone.safety import read_weights
 from ..encoder.module import Encoder
 from ..errors import BertFamilyError, Errors
 from ..storage.adapter_state import check_fit
-from ..storage.delta import EMPTY_DELTA, PRETRAINING, Reference, check_fingerprint, read_delta
+from ..storage.delta import (
+    EMPTY_DELTA,
+    PRETRAINING,
+    Reference,
+    check_fingerprint,
+    pretrained_adapters,
+    read_delta,
+)
 from ..transformer.shim import EncoderShim
+from .domain_adapter import ADAPTERS, BACKBONE, DomainAdapter, take_adapter
 
-BACKBONE = "backbone."
 MASKED_LM_HEAD = f"{PRETRAINING}head.model."
 DISCRIMINATOR_HEAD = f"{PRETRAINING}head."
 GENERATOR = f"{PRETRAINING}generator."
 # The modules that share a bias with their part `decoder`.
 BIASED = ("cls.predictions", "lm_head", "predictions")
-ADAPTERS = ("adapter.", "adapter@")
+# Why an adapter cannot be written as a part of a backbone.
+COMPUTES_MORE = "adapters of its kind compute more than the backbone's own layers do"
+READ_BY_PIPELINE = (
+    "a pipeline with the same settings reads it where [initialize] init_tok2vec names it"
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ class PretrainedBackbone:
     head (Mapping[str, torch.Tensor]): Those of the head, by the names in a model's files; empty for
         none.
     model_class (type[PreTrainedModel] | None): The model that the head belongs to.
+    adapter (DomainAdapter | None): An adapter that acts beside these tensors.
     """
 
     name: str
@@ -46,6 +59,7 @@ class PretrainedBackbone:
     encoder: Mapping[str, torch.Tensor]
     head: Mapping[str, torch.Tensor]
     model_class: type[PreTrainedModel] | None = None
+    adapter: DomainAdapter | None = None
 
     @property
     def config(self) -> PretrainedConfig:
@@ -88,32 +102,41 @@ def read_backbone(name: str) -> PretrainedBackbone:
 
 
 def read_pretrained(file: str | os.PathLike[str]) -> PretrainedBackbone:
-    """Read weights that `spacy pretrain` has saved.
+    """Read weights that `spacy pretrain` has saved. An adapter is merged, if its kind can be.
 
     file (str | PathLike): A file such as `model3.bin`.
     RETURNS (PretrainedBackbone): The backbone.
     RAISES (BertFamilyError): If it holds no such weights, they do not fit the backbone, or an
-        adapter was trained, which only a pipeline knows how to apply.
+        adapter was trained whose settings are not in the file.
     """
     path = Path(file)
     if not path.is_file():
         reason = "there is no such file (model-last.bin is written at the end of a pretraining)"
         raise Errors.B416(file=str(path), reason=reason)
-    content, files = _read_message(path)
+    content, files = read_message(path)
     tensors, reference, adapters = read_delta(content, str(path))
-    if any(name.startswith(ADAPTERS) for name in tensors):
+    shared = _find_backbone(reference, files, path)
+    if not any(name.startswith(ADAPTERS) for name in tensors):
+        return _put_together(str(path), shared, tensors)
+    record = pretrained_adapters(content)
+    if record is None:
         active = "default" if adapters is None else str(adapters["active"])
         reason = (
-            "the file does not hold the adapter's settings, which are in the config (a pipeline "
-            "with the same settings reads it where [initialize] init_tok2vec names it)"
+            "the file does not hold the adapter's settings, which are in the config "
+            f"({READ_BY_PIPELINE})"
         )
         raise Errors.B417(name=active, source=str(path), reason=reason)
-    shared = _find_backbone(reference, files)
-    return _put_together(str(path), shared, tensors)
+    others, adapter = take_adapter(str(path), shared, tensors, record)
+    return replace(_put_together(str(path), shared, others), adapter=adapter)
 
 
-def _read_message(path: Path) -> tuple[bytes, dict[str, bytes] | None]:
-    """RETURNS (tuple[bytes, dict[str, bytes] | None]): A delta, and a backbone's files."""
+def read_message(path: Path) -> tuple[bytes, dict[str, bytes] | None]:
+    """Read a file that `spacy pretrain` has saved.
+
+    path (Path): The file.
+    RETURNS (tuple[bytes, dict[str, bytes] | None]): A delta, and a backbone's files.
+    RAISES (BertFamilyError): If it is another file.
+    """
     try:
         message = srsly.msgpack_loads(path.read_bytes())
         shims = [content for node in message["shims"] for content in node]
@@ -132,9 +155,9 @@ def _read_message(path: Path) -> tuple[bytes, dict[str, bytes] | None]:
 KEYS = {"delta", "backbone"}
 
 
-def _find_backbone(reference: Reference, files: dict[str, bytes] | None) -> Backbone:
+def _find_backbone(reference: Reference, files: dict[str, bytes] | None, path: Path) -> Backbone:
     if files is None:
-        shared = load_backbone(reference.name)
+        shared = load_backbone(str(find_near(reference.name, path) or reference.name))
         check_fingerprint(reference, shared, "transformer")
         return shared
     with tempfile.TemporaryDirectory() as folder:
@@ -173,8 +196,7 @@ def _merge_active(encoder: Encoder, source: str) -> None:
     try:
         encoder.merge_adapter()
     except BertFamilyError as e:
-        reason = "adapters of its kind compute more than the backbone's own layers do"
-        raise Errors.B417(name=active, source=source, reason=reason) from e
+        raise Errors.B417(name=active, source=source, reason=COMPUTES_MORE) from e
 
 
 def _put_together(
@@ -188,7 +210,7 @@ def _put_together(
     RETURNS (PretrainedBackbone): The backbone.
     RAISES (BertFamilyError): If a tensor does not fit.
     """
-    changed = _after(BACKBONE, tensors)
+    changed = after(BACKBONE, tensors)
     trained = {f"{shared.prefix}{key}": tensor for key, tensor in changed.items()}
     encoder = shared.weights()
     problems = check_fit({key: encoder[key] for key in trained if key in encoder}, trained)
@@ -207,21 +229,24 @@ def _find_head(
         belongs to, and its tensors by their names in that model's files; None without a head for
         which there is such a model.
     """
-    masked_lm_head = _after(MASKED_LM_HEAD, tensors)
+    masked_lm_head = after(MASKED_LM_HEAD, tensors)
     if masked_lm_head:
-        return masked_lm_class(config), _with_both_biases(masked_lm_head)
+        return masked_lm_class(config), with_both_biases(masked_lm_head)
     is_electra = config.model_type == "electra"
-    if is_electra and _after(GENERATOR, tensors):
-        head = _after(DISCRIMINATOR_HEAD, tensors)
+    if is_electra and after(GENERATOR, tensors):
+        head = after(DISCRIMINATOR_HEAD, tensors)
         named = {f"discriminator_predictions.{key}": tensor for key, tensor in head.items()}
         return ElectraForPreTraining, named
     return None, {}
 
 
-def _with_both_biases(head: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def with_both_biases(head: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Name a head's bias twice, as heads do that share it with their last layer.
 
     transformers 4.45 takes the bias of the last layer, or else zeros.
+
+    head (dict[str, torch.Tensor]): The tensors of a head by name.
+    RETURNS (dict[str, torch.Tensor]): The same, and such a bias under both names.
     """
     shared = {}
     for name, tensor in head.items():
@@ -231,7 +256,7 @@ def _with_both_biases(head: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {**shared, **head}
 
 
-def _after(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
+def after(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
     """RETURNS (dict[str, Any]): The tensors whose names begin with a prefix, without it."""
     return {
         name.removeprefix(prefix): tensor

@@ -1,8 +1,9 @@
 """Replaced token detection (ELECTRA, Clark et al. 2020)."""
 
+import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,19 +12,20 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from torch import nn
 from torch.nn import functional
-from transformers import ElectraConfig, PretrainedConfig
+from transformers import ElectraConfig
 from transformers.models.electra.modeling_electra import ElectraDiscriminatorPredictions
 
-from ..backbone import Backbone, make_model, read_config
-from ..backbone.lm_head import LMHead, new_lm_head
+from ..backbone import read_config
+from ..backbone.lm_head import LMHead
 from ..backbone.safety import read_weights
-from ..encoder.module import Encoder, PretrainingModules, make_encoder
-from ..encoder.schedule import EncoderSchedule
-from ..errors import Errors
+from ..encoder.module import Encoder, PretrainingModules
+from ..encoder.schedule import EncodedBatch, EncoderSchedule
+from ..errors import Errors, Warnings
 from ..patching.parameters import share_parameter
 from ..transformer.shim import EncoderShim
 from ..windows.cut import Window
-from .masked_lm import find_head, predict_pieces
+from .generator import find_generator
+from .masked_lm import predict_pieces
 from .maskers import Masker
 from .masking import MaskedWindow, Masking, check_rates
 from .objective import backward, mask_docs, targets_of
@@ -39,40 +41,78 @@ class ReplacedTokensModules(PretrainingModules):
     generator (Encoder): Proposes pieces.
     generator_head (LMHead): Its head.
     head (nn.Module): Gives a score for each piece: positive if it was replaced.
+    share_embeddings (bool): Whether both encoders have the same embeddings of pieces, where the
+        shapes allow it.
     """
 
-    def __init__(self, generator: Encoder, generator_head: LMHead, head: nn.Module):
+    def __init__(
+        self,
+        generator: Encoder,
+        generator_head: LMHead,
+        head: nn.Module,
+        share_embeddings: bool = True,
+    ):
         super().__init__()
         self.generator = generator
         self.generator_head = generator_head
         self.head = head
+        self.share_embeddings = share_embeddings
 
     def tie(self, encoder: Encoder) -> None:
         """Share the embeddings of pieces between both encoders, and the generator's head."""
-        if self.generator.embeddings.shape == encoder.embeddings.shape:
+        fits = self.generator.embeddings.shape == encoder.embeddings.shape
+        if self.share_embeddings and fits:
             share_parameter(self.generator.backbone, self.generator.embeddings, encoder.embeddings)
         self.generator_head.tie(self.generator.embeddings)
+
+    def describe(self, encoder: Encoder) -> dict[str, Any]:
+        """Describe the generator.
+
+        encoder (Encoder): The encoder.
+        RETURNS (dict[str, Any]): JSON under `generator`: its `config`, the `name` of its files
+            (None for a new one), and as `shared` the names that shared embeddings have in the
+            generator and in the encoder (None if they are not shared).
+        """
+        generator = self.generator
+        is_shared = generator.embeddings is encoder.embeddings
+        names = [_name_of_embeddings(generator), _name_of_embeddings(encoder)]
+        about = {
+            "config": json.loads(generator.shared.config.to_json_string(use_diff=False)),
+            "name": generator.settings.name if generator.shared.fingerprint else None,
+            "shared": names if is_shared else None,
+        }
+        return {"generator": about}
+
+
+def _name_of_embeddings(encoder: Encoder) -> str:
+    """RETURNS (str): The name of the embeddings of pieces among the encoder's tensors."""
+    named = encoder.backbone.named_parameters()
+    return next(name for name, parameter in named if parameter is encoder.embeddings)
 
 
 @dataclass
 class ReplacedTokens:
     """Tells the pieces that a generator has replaced from the others.
 
-    generator (Model | None): The model of an `adapter_transformer`; None for a new one.
+    generator (Model | str | None): The model of an `adapter_transformer`, or the name of a
+        backbone; None for a new one.
     masker (Masker): Chooses the pieces that the generator replaces.
     mask_rate (float): The share of pieces to choose.
     replace_rates (Sequence[float]): The shares of mask, random and unchanged pieces among these,
         in what the generator reads.
     generator_size (float): The width of a new generator, as a share of the encoder's.
     weight (float): The weight of the loss of the detection beside that of the generator.
+    share_embeddings (bool): Whether generator and encoder share the embeddings of pieces, where the
+        shapes allow it.
     """
 
-    generator: Model[Any, Any] | None
+    generator: Model[Any, Any] | str | None
     masker: Masker
     mask_rate: float
     replace_rates: Sequence[float]
     generator_size: float
     weight: float
+    share_embeddings: bool = True
 
     def __post_init__(self) -> None:
         check_rates(self.mask_rate, self.replace_rates)
@@ -92,23 +132,13 @@ class ReplacedTokens:
         self._masking = Masking(
             shim.tokenizer, self.masker, self.mask_rate, self.replace_rates, shim.settings.name
         )
-        generator, generator_head = self._make_generator(shim)
+        generator, generator_head = find_generator(shim, self.generator, self.generator_size)
+        if self.generator is not None and self.share_embeddings:
+            warn_of_other_embeddings(shim.encoder, generator)
         head = find_discriminator(shim)
-        shim.encoder.attach(ReplacedTokensModules(generator, generator_head, head))
-
-    def _make_generator(self, shim: EncoderShim) -> tuple[Encoder, LMHead]:
-        """RETURNS (tuple[Encoder, LMHead]): The generator and its head."""
-        if self.generator is None:
-            return new_generator(shim, self.generator_size)
-        other = next((s for s in self.generator.shims if isinstance(s, EncoderShim)), None)
-        if other is None:
-            raise Errors.B404(layer=self.generator.name)
-        if not other.loaded:
-            other.load()
-        own, theirs = shim.tokenizer.strings, other.tokenizer.strings
-        if own != theirs:
-            raise Errors.B408(name=shim.settings.name, generator=other.settings.name)
-        return other.encoder, find_head(other, "auto")
+        shim.encoder.attach(
+            ReplacedTokensModules(generator, generator_head, head, self.share_embeddings)
+        )
 
     def run(
         self, shim: EncoderShim, docs: Sequence[Doc], rng: np.random.Generator, is_train: bool
@@ -159,8 +189,10 @@ class ReplacedTokens:
                 loss = functional.cross_entropy(logits, labels, reduction="sum") / targets
             total += float(loss.detach())
             if is_train:
-                backward(shim, loss)
-            sampled = iter(sample(logits.detach(), rng).tolist())
+                backward(shim, loss, generator)
+            # either table may have rows beyond the vocabulary
+            of_both = logits.detach()[:, : len(shim.encoder.embeddings)]
+            sampled = iter(sample(of_both, rng).tolist())
             for row in batch.rows:
                 window = windows[row]
                 ids = window.original.ids.copy()
@@ -183,27 +215,18 @@ class ReplacedTokens:
         windows (list[MaskedWindow]): The windows.
         replaced (list[Window]): The windows with the generator's proposals.
         is_train (bool): Whether to learn.
-        RETURNS (Outcome): How it went, over all pieces that are not special.
+        RETURNS (Outcome): How it went, over all pieces.
         """
         encoder = shim.encoder
-        n_pieces = int(sum((window.pieces >= 0).sum() for window in replaced))
-        outcome = Outcome(targets=n_pieces)
+        outcome = Outcome(targets=sum(map(len, replaced)))
         for batch in shim.schedule.run(replaced, [encoder.depth], is_train=is_train, cache=False):
-            found = []
-            for i, row in enumerate(batch.rows):
-                positions = np.flatnonzero(replaced[row].pieces >= 0)
-                changed = replaced[row].ids != windows[row].original.ids
-                found.append((np.full(len(positions), i), positions, changed[positions]))
-            rows, columns, labels = (
-                torch.from_numpy(np.concatenate(arrays)).to(encoder.device)
-                for arrays in zip(*found)
-            )
+            rows, columns, labels = changes_in(batch, windows, replaced, encoder.device)
             with torch.set_grad_enabled(is_train), encoder.autocast():
                 scores = modules.head(batch.states[encoder.depth][rows, columns]).float()
                 loss = functional.binary_cross_entropy_with_logits(
                     scores, labels.float(), reduction="sum"
                 )
-                loss = loss / n_pieces
+                loss = loss / outcome.targets
             outcome.loss += float(loss.detach())
             outcome.correct += int(((scores > 0) == labels).sum())
             if is_train:
@@ -223,46 +246,39 @@ def sample(logits: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return torch.multinomial(logits.softmax(1), 1, generator=generator)[:, 0]
 
 
-def new_generator(shim: EncoderShim, size: float) -> tuple[Encoder, LMHead]:
-    """Make a generator like the encoder, but narrower, with embeddings of the same width.
+def changes_in(
+    batch: EncodedBatch,
+    windows: Sequence[MaskedWindow],
+    replaced: Sequence[Window],
+    device: torch.device,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Find which pieces of a batch were replaced. Special pieces are told from others, too.
 
-    shim (EncoderShim): Holds the encoder.
-    size (float): Its width as a share of the encoder's.
-    RETURNS (tuple[Encoder, LMHead]): An ELECTRA generator with new weights, and its head.
+    batch (EncodedBatch): The batch.
+    windows (Sequence[MaskedWindow]): All windows.
+    replaced (Sequence[Window]): The same with the generator's proposals.
+    device (torch.device): Where the tensors go.
+    RETURNS (tuple[torch.Tensor, torch.Tensor, torch.Tensor]): Rows and columns in the batch, and
+        whether another piece stands there than in the text, `(pieces,)` each.
     """
-    encoder = shim.encoder
-    config = generator_config(encoder.shared.config, encoder, size)
-    model = make_model(config).requires_grad_(False).eval()
-    shared = encoder.shared
-    backbone = Backbone("generator", Path(), model, shared.tokenizer, {}, "")  # type: ignore[arg-type]
-    settings = replace(
-        shim.settings, trainable=("all",), adapter=None, cache_mb=0, precision="float32"
-    )
-    return make_encoder(backbone, settings), new_lm_head(config)
+    rows = np.concatenate([np.full(length, i) for i, length in enumerate(batch.lengths)])
+    columns = np.concatenate([np.arange(length) for length in batch.lengths])
+    changed = [replaced[row].ids != windows[row].original.ids for row in batch.rows]
+    found = (torch.from_numpy(a).to(device) for a in (rows, columns, np.concatenate(changed)))
+    row_tensor, column_tensor, changed_tensor = found
+    return row_tensor, column_tensor, changed_tensor
 
 
-def generator_config(config: PretrainedConfig, encoder: Encoder, size: float) -> ElectraConfig:
-    """Make the config of a new generator.
+def warn_of_other_embeddings(encoder: Encoder, generator: Encoder) -> None:
+    """Warn if a generator loses the embeddings of its own files, since it shares the encoder's.
 
-    config (PretrainedConfig): The config of the encoder.
     encoder (Encoder): The encoder.
-    size (float): The generator's width as a share of the encoder's.
-    RETURNS (ElectraConfig): The config. The width is a multiple of the number of heads.
+    generator (Encoder): The generator.
     """
-    vocabulary, embedding_size = encoder.embeddings.shape
-    heads = max(1, round(config.num_attention_heads * size))
-    width = heads * max(1, round(encoder.width * size / heads))
-    return ElectraConfig(
-        vocab_size=vocabulary,
-        embedding_size=embedding_size,
-        hidden_size=width,
-        num_hidden_layers=encoder.depth,
-        num_attention_heads=heads,
-        intermediate_size=4 * width,
-        max_position_embeddings=max(512, encoder.settings.max_pieces),
-        type_vocab_size=2,
-        pad_token_id=config.pad_token_id or 0,
-    )
+    own, theirs = encoder.embeddings, generator.embeddings
+    if own.shape == theirs.shape and not torch.equal(own, theirs):
+        names = {"name": encoder.settings.name, "generator": generator.settings.name}
+        warnings.warn(Warnings.W411.format(**names), stacklevel=2)
 
 
 def find_discriminator(shim: EncoderShim) -> nn.Module:
@@ -271,7 +287,9 @@ def find_discriminator(shim: EncoderShim) -> nn.Module:
     shim (EncoderShim): Holds the encoder.
     RETURNS (nn.Module): From `(pieces, width)` to a score for each piece, `(pieces,)`.
     """
-    config = ElectraConfig(hidden_size=shim.encoder.width)
+    config = shim.encoder.shared.config
+    if not isinstance(config, ElectraConfig):
+        config = ElectraConfig(hidden_size=shim.encoder.width)
     head: nn.Module = ElectraDiscriminatorPredictions(config)
     weights = read_weights(read_config(shim.settings.name)[0])
     own = {name.removeprefix(HEAD): tensor for name, tensor in weights.items() if HEAD in name}

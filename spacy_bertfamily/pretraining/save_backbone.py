@@ -10,7 +10,14 @@ from ..errors import Errors
 from ..storage.backbone_files import replace_folder, write_model_files
 from ..transformer.component import AdapterTransformer
 from .new_backbone import check_folder
-from .pretrained import PretrainedBackbone, read_component, read_pretrained
+from .pretrained import (
+    COMPUTES_MORE,
+    READ_BY_PIPELINE,
+    PretrainedBackbone,
+    read_component,
+    read_pretrained,
+)
+from .saved_generator import read_generator
 
 # The ending of the files that `spacy pretrain` writes.
 WEIGHTS = ".bin"
@@ -21,14 +28,17 @@ def save_backbone(
     folder: str | Path,
     *,
     component: str = "transformer",
+    generator: bool = False,
     force: bool = False,
 ) -> PretrainedBackbone:
     """Write a trained backbone with its head as a Hugging Face folder.
 
     source (str | PathLike | Language): A file that `spacy pretrain` has saved, such as
-        `model3.bin`; or a pipeline, or its folder or package. Only pretraining has a head.
+        `model3.bin`; or a pipeline, or its folder or package. Only pretraining has a head. An
+        active adapter is merged, if its kind can be.
     folder (str | Path): Made anew, once all else is done.
     component (str): The name of the pipeline's `adapter_transformer`.
+    generator (bool): Whether to write the generator of a pretraining with replaced tokens instead.
     force (bool): Whether to replace a folder that is not empty.
     RETURNS (PretrainedBackbone): What was written.
     RAISES (BertFamilyError): If the source holds no transformer or an adapter that cannot be a part
@@ -36,7 +46,10 @@ def save_backbone(
     """
     folder = Path(folder)
     check_folder(folder, force)
-    found = _read(source, component)
+    found = _read_generator(source) if generator else _read(source, component)
+    if found.adapter is not None:
+        reason = f"{COMPUTES_MORE} ({READ_BY_PIPELINE})"
+        raise Errors.B417(name=found.adapter.name, source=found.name, reason=reason)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(folder) as temporary:
         found.shared.tokenizer.save_pretrained(temporary)
@@ -50,6 +63,13 @@ def save_backbone(
 def is_weights(source: str | os.PathLike[str]) -> bool:
     """RETURNS (bool): Whether a source is a file of `spacy pretrain`, even one that is missing."""
     return Path(source).is_file() or Path(source).suffix == WEIGHTS
+
+
+def _read_generator(source: str | os.PathLike[str] | Language) -> PretrainedBackbone:
+    if isinstance(source, Language) or not is_weights(source):
+        name = source.meta["name"] if isinstance(source, Language) else os.fspath(source)
+        raise Errors.B424(file=name)
+    return read_generator(source)
 
 
 def _read(source: str | os.PathLike[str] | Language, component: str) -> PretrainedBackbone:

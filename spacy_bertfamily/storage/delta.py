@@ -12,16 +12,19 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from ..adapters import DEFAULT
 from ..backbone import Backbone
 from ..backbone.fingerprint import find_changed_settings, fingerprint
 from ..encoder.module import Encoder
-from ..errors import Errors
+from ..errors import BertFamilyError, Errors
 from .adapter_state import check_fit, record_adapters
 
 METADATA_KEY = "spacy-bertfamily"
 CHECKSUM = "checksum"
 # How the names of tensors begin that a pretraining learned beside the encoder.
 PRETRAINING = "pretraining."
+# What the metadata of a pretraining say about it.
+ABOUT_PRETRAINING = "pretraining"
 # The delta of a transformer that has no backbone yet. The file is written, so that it can be told
 # from a save that was interrupted.
 EMPTY_DELTA = save({}, metadata={METADATA_KEY: "null"})
@@ -63,10 +66,28 @@ def delta_to_bytes(encoder: Encoder, reference: Reference) -> bytes:
     adapters = record_adapters(encoder)
     if adapters is not None:
         about["adapters"] = adapters
+    if encoder.pretraining is not None:
+        about[ABOUT_PRETRAINING] = _describe_pretraining(encoder)
     about[CHECKSUM] = checksum(about, tensors)
     # One metadata key, since safetensors writes several in any order. The JSON is not sorted,
     # since adapters are restored in the order in which they were added.
     return save(tensors, metadata={METADATA_KEY: json.dumps(about)})
+
+
+def _describe_pretraining(encoder: Encoder) -> dict[str, Any]:
+    """Say what is needed to use the weights of a pretraining without its config.
+
+    encoder (Encoder): The encoder.
+    RETURNS (dict[str, Any]): JSON: under `adapter` the block of the configured adapter, None if
+        there is none or its kind cannot be written as a block; and what the objective adds.
+    """
+    assert encoder.pretraining is not None
+    configured = encoder.settings.adapter
+    try:
+        block = None if configured is None else configured.config()
+    except BertFamilyError:  # of a kind that is not registered
+        block = None
+    return {**encoder.pretraining.describe(encoder), "adapter": block}
 
 
 def checksum(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> str:
@@ -98,12 +119,48 @@ def read_delta(
         tensors = load(content)
         is_intact = about[CHECKSUM] == checksum(about, tensors)
         adapters = about.pop("adapters", None)
+        about.pop(ABOUT_PRETRAINING, None)
         reference = Reference(**{key: value for key, value in about.items() if key != CHECKSUM})
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise Errors.B042(file=file, reason=str(e) or repr(e)) from e
     if not is_intact:
         raise Errors.B045(file=file)
     return tensors, reference, adapters
+
+
+def pretrained_adapters(content: bytes) -> dict[str, Any] | None:
+    """Read the adapters of a pretraining, with the settings that its config had.
+
+    content (bytes): A delta that is intact.
+    RETURNS (dict[str, Any] | None): As from `record_adapters`, with all settings written out; None
+        if those of the active adapter are not in the file.
+    """
+    about = _read_about(content)
+    configured = describe_pretraining(content).get("adapter")
+    record = about.get("adapters") or {"active": DEFAULT, "adapters": {DEFAULT: None}, "merged": []}
+    adapters = {name: block or configured for name, block in record["adapters"].items()}
+    if record["active"] is not None and adapters.get(record["active"]) is None:
+        return None
+    return {**record, "adapters": adapters}
+
+
+def describe_pretraining(content: bytes) -> dict[str, Any]:
+    """Read what a pretraining has written beside its tensors.
+
+    content (bytes): A delta that is intact.
+    RETURNS (dict[str, Any]): JSON, empty in files of other trainings.
+    """
+    about: dict[str, Any] = _read_about(content).get(ABOUT_PRETRAINING, {})
+    return about
+
+
+def _read_about(content: bytes) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): What an intact delta says beside its tensors."""
+    size = int.from_bytes(content[:8], "little")
+    about: dict[str, Any] = json.loads(
+        json.loads(content[8 : 8 + size])["__metadata__"][METADATA_KEY]
+    )
+    return about
 
 
 def check_fingerprint(reference: Reference, backbone: Backbone, component: str) -> None:
@@ -143,8 +200,7 @@ def function_digest(content: bytes) -> str:
     """
     if content == EMPTY_DELTA:
         return ""
-    size = int.from_bytes(content[:8], "little")
-    about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][METADATA_KEY])
+    about = _read_about(content)
     for key in ("name", "package", CHECKSUM):
         about.pop(key, None)
     hashed = json.dumps(about, sort_keys=True)

@@ -3,6 +3,7 @@
 import hashlib
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from wasabi import msg
 
 from ..adapters import registry  # noqa: F401  (makes @adapters known)
+from ..backbone.locate import find_near
 from ..encoder.summary import TrainableSummary, summarize
 from ..errors import Errors
 from ..files import write_atomically
@@ -436,14 +438,26 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
         file = folder / DELTA_FILE
         if not file.is_file():
             raise Errors.B042(file=str(file), reason="there is no such file")
-        backbone = folder / BACKBONE_FOLDER
+        stored = folder / BACKBONE_FOLDER
         content = file.read_bytes()
-        self.shim.load_delta(content, str(file), str(backbone) if backbone.is_dir() else None)
+        if stored.is_dir():
+            self.shim.load_delta(content, str(file), str(stored))
+        else:
+            self._load_with_backbone(content, file)
         self._is_new = False
         self._checked.clear()
         self._loaded = {FUNCTION: function_digest(content), FILE: _digest(content)}
         if self.shim.loaded:
             self.model.set_dim("nO", self.shim.encoder.width)
+
+    def _load_with_backbone(self, content: bytes, file: Path) -> None:
+        """Load what was trained, with a backbone that is here or in a folder above the pipeline."""
+        near = find_near(self.shim.settings.name, file)
+        if near is None:
+            self.shim.load_delta(content, str(file))
+            return
+        self.shim.load_delta(content, str(file), str(near))
+        self.shim.settings = replace(self.shim.settings, name=str(near))
 
 
 def _digest(content: bytes) -> str:

@@ -11,6 +11,7 @@ from thinc.types import Floats3d
 
 from ..encoder.encode import States, encode
 from ..encoder.settings import EncoderSettings
+from ..errors import BertFamilyError
 from ..layer_mix.states import HiddenStates, kept_layers
 from .listener import LayerListener
 from .shim import EncoderShim
@@ -130,10 +131,19 @@ def shim_of(model: Model[Any, Any]) -> EncoderShim:
 
 
 def init(model: TransformerModel, X: list[Doc] | None = None, Y: Any = None) -> None:
-    """Load the backbone, unless it is loaded already."""
+    """Load the backbone, unless it is loaded already.
+
+    `spacy pretrain` replaces any ValueError of this by its own E874, which does not say what is
+    wrong. Therefore the objectives of this package load what could not be loaded here.
+    """
     shim = shim_of(model)
     if not shim.loaded:
-        shim.load()
+        try:
+            shim.load()
+        except BertFamilyError:
+            if X is not None and shim.is_pretrained:
+                return
+            raise
     model.set_dim("nO", shim.encoder.width)
 
 

@@ -38,6 +38,8 @@ from .finite import FiniteCheck
 from .requirements import find_distribution
 
 DELTA_FILE = "delta.safetensors"
+# How the names of the objectives begin that load the backbone themselves.
+OBJECTIVES = "spacy-bertfamily.Pretrain"
 
 
 class EncoderShim(Shim):
@@ -94,6 +96,13 @@ class EncoderShim(Shim):
     def loaded(self) -> bool:
         """RETURNS (bool): Whether there is an encoder."""
         return self._model is not None
+
+    @property
+    def is_pretrained(self) -> bool:
+        """RETURNS (bool): Whether the config has an objective of this package."""
+        nlp = None if self.pipeline is None else self.pipeline()
+        block = {} if nlp is None else nlp.config["pretraining"].get("objective") or {}
+        return str(block.get("@architectures", "")).startswith(OBJECTIVES)
 
     def load(self, source: str | None = None) -> None:
         """Load the backbone and make a new encoder on it.

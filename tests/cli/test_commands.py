@@ -117,6 +117,7 @@ def test_adapters_can_be_exported_and_imported(folder, tmp_path):
         (["new-backbone", "{tmp}/a", "--text", "{nlp}/meta.json", "--type", "bort"], "B411"),
         (["new-backbone", "{nlp}", "--text", "{nlp}/meta.json"], "B414"),
         (["save-backbone", "{nlp}", "{tmp}/a"], "B417"),
+        (["save-backbone", "{nlp}", "{tmp}/a", "--generator"], "B424"),
         (["save-backbone", "{nlp}", "{tmp}/a", "--component", "other"], "B420"),
         (["save-backbone", "{nlp}/meta.json", "{tmp}/a"], "B416"),
         (["fill-mask", "{nlp}/meta.json", "a [MASK]"], "B416"),

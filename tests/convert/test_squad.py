@@ -368,7 +368,7 @@ DUKES = "In 1911 the Duke of Kent met Ann Reed in Oslo. They sold 12 ships to No
 def test_swaps_exchange_names_and_numbers_for_others_of_their_kind(convert, question, answer, made):
     asked = qa((answer, DUKES.index(answer)), question=question)
     found = set()
-    for seed in range(30):
+    for seed in range(30 if made else 3):  # enough to draw each of them
         docs, report = convert(squad(asked, context=DUKES), swaps=1.0, seed=seed)
         assert report.unanswerable == sum(report.made.values()) == len(docs[1:])
         found.update(doc.text.partition(" [SEP] ")[0] for doc in docs[1:])

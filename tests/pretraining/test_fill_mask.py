@@ -12,10 +12,11 @@ from transformers import (
 
 from spacy_bertfamily.errors import BertFamilyError
 from spacy_bertfamily.pretraining.fill_mask import fill_mask
+from spacy_bertfamily.pretraining.masked_lm import head_of, predict_pieces
 from spacy_bertfamily.pretraining.new_backbone import new_backbone
 from spacy_bertfamily.pretraining.save_backbone import save_backbone
 
-from ..util.pretrained import RAW_TEXTS, pretrain_tiny
+from ..util.pretraining import RAW_TEXTS, load_pretraining, pretrain_tiny
 
 TEXTS = ["The dog likes [MASK] eggs.", "[MASK] wrote to [MASK]"]
 
@@ -73,6 +74,49 @@ def test_weights_of_a_pretraining_guess_as_the_folder_that_they_are_saved_to(mad
     found = fill_mask(file, TEXTS[0])
     assert len(found[0]) == 5
     assert_equal(found, guesses_of_transformers(tmp_path / "saved", TEXTS[0], 5))
+
+
+def guesses_of_pretraining(transformer, text, top):
+    """RETURNS (list): What the model of `spacy pretrain` guesses of a text without a Doc."""
+    shim, tokenizer = transformer.shim, transformer.shim.tokenizer.tokenizer
+    encoder = shim.encoder
+    ids = tokenizer(text, return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        states = encoder(ids, torch.ones_like(ids), torch.zeros_like(ids), [encoder.depth])
+        masked = states[encoder.depth][0][ids[0] == tokenizer.mask_token_id]
+        best = predict_pieces(encoder, head_of(encoder), masked).softmax(1).topk(top)
+    rows = zip(best.indices.tolist(), best.values.tolist())
+    return [[(tokenizer.decode([p]), c) for p, c in zip(*row)] for row in rows]
+
+
+@pytest.mark.parametrize("trainable", [["adapter"], ["adapter", "layer_norm"]])
+@pytest.mark.parametrize(
+    "adapter",
+    [
+        {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4},
+        {"@adapters": "spacy-bertfamily.LoRA.v1", "rank": 4},
+        {"@adapters": "spacy-bertfamily.PrefixTuning.v2", "num_virtual_tokens": 3},
+    ],
+    ids=lambda adapter: adapter["@adapters"],
+)
+def test_weights_with_a_domain_adapter_guess_with_it(made, trainable, adapter, tmp_path):
+    settings = {"trainable": trainable, "adapter": adapter, "max_pieces": 24}
+    file = pretrain_tiny(made("bert"), tmp_path, **settings)
+    transformer = load_pretraining(file, backbone=made("bert"), **settings)
+    found = fill_mask(file, TEXTS[1], top=7)
+    assert_equal(found, guesses_of_pretraining(transformer, TEXTS[1], 7))
+    transformer.shim.encoder.set_adapter(None)
+    (bare, _) = guesses_of_pretraining(transformer, TEXTS[1], 7)
+    assert [chance for _, chance in bare] != pytest.approx([c for _, c in found[0]], abs=1e-5)
+
+
+def test_windows_are_shorter_by_the_places_of_an_adapter(made, tmp_path):
+    adapter = {"@adapters": "spacy-bertfamily.PrefixTuning.v2", "num_virtual_tokens": 10}
+    file = pretrain_tiny(
+        made("bert"), tmp_path, trainable=["adapter"], adapter=adapter, max_pieces=20
+    )
+    with pytest.raises(BertFamilyError, match=r"\[B402\] .* at most 22 pieces"):
+        fill_mask(file, "[MASK]" + " dog" * 22)
 
 
 def test_no_more_guesses_than_pieces_and_they_are_probabilities(made):

@@ -13,20 +13,17 @@ from spacy_bertfamily.pretraining.objective import mask_docs, targets_of
 from spacy_bertfamily.windows.padding import pad_windows
 
 from ..util.backbones import make_backbone
-from ..util.pretraining import MASKED_TYPES, TEXTS, make_masked_lm, make_transformer
+from ..util.pretraining import (
+    MASKED_TYPES,
+    NO_DROPOUT,
+    TEXTS,
+    make_masked_lm,
+    make_transformer,
+)
 
 COMPARED = ("bert", "albert", "roberta", "electra", "distilbert", "deberta-v2", "modernbert")
 GRADIENTS = [model_type for model_type in COMPARED if model_type in MASKED_TYPES]
 SETTINGS = {"mask_rate": 0.4, "replace_rates": (0.8, 0.1, 0.1), "head": "auto"}
-
-
-NO_DROPOUT = {
-    "hidden_dropout_prob": 0.0,
-    "attention_probs_dropout_prob": 0.0,
-    "attention_dropout": 0.0,
-    "classifier_dropout_prob": 0.0,
-    "dropout": 0.0,
-}
 
 
 def start(transformer, **settings):
@@ -196,6 +193,16 @@ def test_own_head_is_missing(tmp_path):
         start(make_transformer(backbone), head="own")
 
 
+def test_a_head_that_does_not_fit_is_refused_unless_a_new_one_is_learned(tmp_path):
+    model = make_masked_lm("bert", tmp_path)
+    tensors = model.state_dict()
+    name = "cls.predictions.transform.dense.weight"
+    model.save_pretrained(tmp_path, state_dict={**tensors, name: torch.zeros(3, 5)})
+    with pytest.raises(BertFamilyError, match=rf"B401.*{name}.*head = 'new'"):
+        start(make_transformer(tmp_path))
+    start(make_transformer(tmp_path), head="new")
+
+
 def test_new_head_beside_an_own_one(tmp_path, recwarn):
     model = make_masked_lm("bert", tmp_path)
     transformer = make_transformer(tmp_path)
@@ -210,6 +217,12 @@ def test_types_without_masks_are_refused(model_type, tmp_path):
     backbone = make_backbone(model_type, tmp_path)
     with pytest.raises(BertFamilyError, match="B400|B403"):
         start(make_transformer(backbone, max_pieces=20, stride=4))
+
+
+def test_a_causal_bert_is_refused(tmp_path):
+    make_masked_lm("bert", tmp_path, is_decoder=True)
+    with pytest.raises(BertFamilyError, match="B422.*is_decoder = true"):
+        start(make_transformer(tmp_path))
 
 
 def test_a_tokenizer_without_a_mask_is_refused(tmp_path):

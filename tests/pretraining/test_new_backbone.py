@@ -19,7 +19,7 @@ from spacy_bertfamily.pretraining.new_backbone import new_backbone
 
 from ..util.backbones import MODEL_TYPES
 from ..util.pipelines import add_transformer, vectors
-from ..util.pretrained import RAW_TEXTS, pretrain_tiny
+from ..util.pretraining import RAW_TEXTS, pretrain_tiny
 
 # transformers 4.45 cannot save a Funnel with new weights
 OLD = Version(transformers.__version__) < Version("4.50")

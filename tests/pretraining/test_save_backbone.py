@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import spacy
 import torch
-from spacy.util import load_model_from_config
 from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
@@ -19,11 +18,7 @@ from spacy_bertfamily.pretraining.save_backbone import save_backbone
 
 from ..util.backbones import MODEL_TYPES
 from ..util.pipelines import add_transformer, vectors
-from ..util.pretrained import (
-    REPLACED_TOKENS,
-    pretrain_tiny,
-    pretraining_config,
-)
+from ..util.pretraining import REPLACED_TOKENS, load_pretraining, make_masked_lm, pretrain_tiny
 
 LORA = {"@adapters": "spacy-bertfamily.LoRA.v1", "rank": 4}
 BOTTLENECK = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4}
@@ -31,22 +26,8 @@ ALL = {"trainable": ["all"], "adapter": None}
 TEXT = "the small dog likes green eggs"
 
 
-def pretrained_model(config, file):
-    """RETURNS (Model): The model of `spacy pretrain` with the weights of a file."""
-    from spacy.training.pretrain import create_pretraining_model
-    from spacy.util import registry
-
-    config = config.interpolate()
-    nlp = load_model_from_config(config)
-    settings = registry.resolve(nlp.config.interpolate()["pretraining"])
-    model = create_pretraining_model(nlp, settings)
-    model.get_ref("tok2vec").from_bytes(file.read_bytes())
-    return nlp.get_pipe("transformer")
-
-
-def last_states(shim, ids):
+def last_states(encoder, ids):
     """RETURNS (torch.Tensor): The last hidden states of a window, `(pieces, width)`."""
-    encoder = shim.encoder
     ids = torch.tensor([ids])
     zeros = torch.zeros_like(ids)
     with torch.inference_mode():
@@ -80,13 +61,11 @@ def test_logits_are_those_of_the_pretraining(model_type, model, backbones, tmp_p
     assert about["missing_keys"] == about["mismatched_keys"] == []
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "saved")
     ids = tokenizer(TEXT)["input_ids"]
-    config = pretraining_config(backbones(model_type), tmp_path / "raw.jsonl", **model)
-    transformer = pretrained_model(config, file)
-    shim = transformer.shim
+    shim = load_pretraining(file, backbone=backbones(model_type), **model).shim
     assert ids == shim.encoder.shared.tokenizer(TEXT)["input_ids"]
     with torch.inference_mode():
         found = opened.eval()(torch.tensor([ids])).logits[0]
-        states = last_states(shim, ids)
+        states = last_states(shim.encoder, ids)
         expected = predict_pieces(shim.encoder, head_of(shim.encoder), states)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
     # and something was learned
@@ -103,15 +82,48 @@ def test_an_electras_discriminator_has_its_head(backbones, tmp_path):
         tmp_path / "saved", output_loading_info=True
     )
     assert about["missing_keys"] == about["unexpected_keys"] == []
-    config = pretraining_config(
-        backbones("electra"), tmp_path / "raw.jsonl", objective=REPLACED_TOKENS, **ALL
-    )
-    shim = pretrained_model(config, file).shim
+    settings = {"backbone": backbones("electra"), "objective": REPLACED_TOKENS, **ALL}
+    shim = load_pretraining(file, **settings).shim
     ids = shim.encoder.shared.tokenizer(TEXT)["input_ids"]
     with torch.inference_mode():
         found = opened.eval()(torch.tensor([ids])).logits[0]
-        expected = shim.encoder.pretraining.head(last_states(shim, ids))
+        expected = shim.encoder.pretraining.head(last_states(shim.encoder, ids))
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("share_embeddings", [False, True])
+@pytest.mark.filterwarnings("ignore:.*W411")
+def test_a_generator_gives_the_logits_of_the_pretraining(
+    named, share_embeddings, backbones, tmp_path
+):
+    objective = {**REPLACED_TOKENS, "share_embeddings": share_embeddings}
+    if named:
+        make_masked_lm("electra", tmp_path / "generator", num_hidden_layers=2)
+        objective["generator"] = str(tmp_path / "generator")
+    settings = {"objective": objective, **ALL}
+    file = pretrain_tiny(backbones("electra"), tmp_path, **settings)
+    save_backbone(file, tmp_path / "saved", generator=True)
+    opened, about = AutoModelForMaskedLM.from_pretrained(
+        tmp_path / "saved", output_loading_info=True
+    )
+    assert about["missing_keys"] == about["unexpected_keys"] == []
+    shim = load_pretraining(file, backbone=backbones("electra"), **settings).shim
+    modules = shim.encoder.pretraining
+    ids = AutoTokenizer.from_pretrained(tmp_path / "saved")(TEXT)["input_ids"]
+    assert ids == shim.encoder.shared.tokenizer(TEXT)["input_ids"]
+    with torch.inference_mode():
+        found = opened.eval()(torch.tensor([ids])).logits[0]
+        states = last_states(modules.generator, ids)
+        expected = predict_pieces(modules.generator, modules.generator_head, states)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
+
+
+def test_only_replaced_tokens_have_a_generator(tiny, make_tagger, tmp_path):
+    file = pretrain_tiny(tiny, tmp_path)
+    for source in (file, make_tagger()[0]):
+        with pytest.raises(BertFamilyError, match=r"\[B424\] .* holds no generator"):
+            save_backbone(source, tmp_path / "saved", generator=True)
 
 
 def test_what_has_no_head_in_transformers_is_saved_without(tiny, tmp_path):
@@ -181,10 +193,46 @@ def test_adapters_that_cannot_be_merged_are_refused(make_tagger, tiny, tmp_path)
     nlp, _ = make_tagger(trainable=["adapter"])
     with pytest.raises(BertFamilyError, match=r"\[B417\] .*'default'.* save_adapter\(\)"):
         save_backbone(nlp, tmp_path / "saved")
-    file = pretrain_tiny(tiny, tmp_path, trainable=["adapter"])
-    with pytest.raises(BertFamilyError, match=r"\[B417\] .* does not hold the adapter's settings"):
+    file = pretrain_tiny(tiny, tmp_path, trainable=["adapter"], adapter=BOTTLENECK)
+    with pytest.raises(BertFamilyError, match=r"\[B417\] .*model-last.bin.*init_tok2vec"):
         save_backbone(file, tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+
+
+@pytest.mark.parametrize("trainable", [["adapter"], ["adapter", "layer_norm", "embeddings"]])
+def test_an_adapter_in_the_weights_is_merged_if_it_can_be(trainable, tiny, tmp_path):
+    settings = {"trainable": trainable, "adapter": LORA}
+    file = pretrain_tiny(tiny, tmp_path, **settings)
+    save_backbone(file, tmp_path / "saved")
+    opened = AutoModelForMaskedLM.from_pretrained(tmp_path / "saved").eval()
+    shim = load_pretraining(file, backbone=tiny, **settings).shim
+    shim.encoder.set_adapter(None)
+    ids = AutoTokenizer.from_pretrained(tmp_path / "saved")(TEXT)["input_ids"]
+    without = last_states(shim.encoder, ids)
+    shim.encoder.set_adapter("default")
+    with torch.inference_mode():
+        found = opened(torch.tensor([ids])).logits[0]
+        states = last_states(shim.encoder, ids)
+        expected = predict_pieces(shim.encoder, head_of(shim.encoder), states)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(states, without, atol=1e-3)
+
+
+def test_weights_without_the_settings_of_their_adapter_are_refused(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("spacy_bertfamily.storage.delta._describe_pretraining", lambda encoder: {})
+    file = pretrain_tiny(tiny, tmp_path, trainable=["adapter"], adapter=LORA)
+    with pytest.raises(BertFamilyError, match=r"\[B417\] .* does not hold the adapter's settings"):
+        save_backbone(file, tmp_path / "saved")
+
+
+def test_settings_that_ask_for_more_than_the_weights_hold_are_refused(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "spacy_bertfamily.storage.delta._describe_pretraining",
+        lambda encoder: {"adapter": {**LORA, "rank": 10_000_000}},
+    )
+    file = pretrain_tiny(tiny, tmp_path, trainable=["adapter"], adapter=LORA)
+    with pytest.raises(BertFamilyError, match=r"\[B045\] "):
+        save_backbone(file, tmp_path / "saved")
 
 
 def test_another_transformer_is_found_by_its_name(make_tagger, tmp_path):

@@ -77,11 +77,16 @@ def read_weights(path, backbone, **settings):
 
 
 @pytest.mark.filterwarnings("ignore:.*W402")
-@pytest.mark.parametrize("masker", MASKERS)
-@pytest.mark.parametrize("kind", ["PretrainMaskedLM.v1", "PretrainReplacedTokens.v1"])
+@pytest.mark.parametrize(
+    ("kind", "masker"),
+    [
+        *(("PretrainMaskedLM.v1", masker) for masker in MASKERS),
+        ("PretrainReplacedTokens.v1", "Pieces.v1"),
+    ],
+)
 def test_pretraining_learns_and_is_read_again(kind, masker, backbone, raw_text, tmp_path):
     config = make_pretraining_config(
-        backbone, raw_text, objective(kind, masker), pretraining={"max_epochs": 12}
+        backbone, raw_text, objective(kind, masker), pretraining={"max_epochs": 8}
     )
     folder = run_pretraining(config, tmp_path / "out")
     losses = [line["epoch_loss"] for line in srsly.read_jsonl(folder / "log.jsonl")]
@@ -138,14 +143,14 @@ def tensors_in(content):
 @pytest.mark.parametrize("kind", ["PretrainMaskedLM.v1", "PretrainReplacedTokens.v1"])
 def test_resuming_goes_on_with_head_and_generator(kind, backbone, raw_text, tmp_path):
     config = make_pretraining_config(
-        backbone, raw_text, objective(kind), pretraining={"max_epochs": 8}
+        backbone, raw_text, objective(kind), pretraining={"max_epochs": 4}
     )
     first = run_pretraining(config, tmp_path / "first")
-    config["pretraining"]["max_epochs"] = 9
-    second = run_pretraining(config, tmp_path / "second", resume_path=first / "model7.bin")
+    config["pretraining"]["max_epochs"] = 5
+    second = run_pretraining(config, tmp_path / "second", resume_path=first / "model3.bin")
     begun = [line["epoch_loss"] for line in srsly.read_jsonl(first / "log.jsonl")]
     resumed = list(srsly.read_jsonl(second / "log.jsonl"))
-    assert [line["epoch"] for line in resumed] == [8, 9]
+    assert [line["epoch"] for line in resumed] == [4, 5]
     assert resumed[0]["epoch_loss"] < begun[0]
 
 
@@ -328,4 +333,45 @@ def test_an_evaluation_without_a_path_is_refused(backbone, raw_text, tmp_path):
     }
     config = make_pretraining_config(backbone, raw_text, objective(evaluation=evaluation))
     with pytest.raises(BertFamilyError, match="B407.*JsonlCorpus, path 'None'.*evaluation = null"):
+        run_pretraining(config, tmp_path / "out")
+
+
+@pytest.mark.parametrize("path", [None, "nothing.jsonl"])
+@pytest.mark.parametrize("is_annotated", [False, True])
+def test_a_corpus_that_is_not_there_is_an_error_before_anything_else(backbone, path, is_annotated):
+    config = make_pretraining_config(backbone, path, objective())
+    config["corpora"]["pretrain"]["path"] = path
+    if is_annotated:
+        config["corpora"]["pretrain"] = annotated(path, [])
+        config["corpora"]["pretrain"]["corpus"]["path"] = path
+    with pytest.raises(BertFamilyError, match=r"B423.*\[corpora.pretrain\] path = .*--paths"):
+        run_pretraining(config, backbone.parent / "out")
+
+
+def test_held_out_texts_that_are_not_there_are_an_error(backbone, raw_text, tmp_path):
+    evaluation = {
+        "@misc": "spacy-bertfamily.PretrainEvaluation.v1",
+        "corpus": annotated("nothing.jsonl", []),
+    }
+    config = make_pretraining_config(backbone, raw_text, objective(evaluation=evaluation))
+    with pytest.raises(BertFamilyError, match="B407.*path 'nothing.jsonl'"):
+        run_pretraining(config, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("./nothing", "B020"), ("no/such/name", "B030"), ("none:model", "B021")]
+)
+def test_a_backbone_that_is_missing_is_said_by_its_own_error(name, code, raw_text, tmp_path):
+    """Not by spaCy's E874."""
+    config = make_pretraining_config(name, raw_text, objective())
+    with pytest.raises(BertFamilyError, match=rf"\[{code}\] "):
+        run_pretraining(config, tmp_path / "out")
+
+
+def test_a_loss_that_is_not_finite_ends_the_pretraining(backbone, raw_text, tmp_path):
+    optimizer = {"@optimizers": "Adam.v1", "learn_rate": 1e30}
+    config = make_pretraining_config(
+        backbone, raw_text, objective(), pretraining={"optimizer": optimizer}
+    )
+    with pytest.raises(BertFamilyError, match="B405.*Lower the learning rate"):
         run_pretraining(config, tmp_path / "out")

@@ -13,21 +13,28 @@ from spacy_bertfamily.files import write_atomically
 UMASKS = {0o022: 0o644, 0o077: 0o600, 0o002: 0o664}
 SAVE = """
 import os, sys, spacy
-os.umask(int(sys.argv[1]))
 nlp = spacy.blank("en")
-model = {"name": sys.argv[2], "max_pieces": 32, "stride": 8, "batch_pieces": 256}
+model = {"name": sys.argv[1], "max_pieces": 32, "stride": 8, "batch_pieces": 256}
 nlp.add_pipe("adapter_transformer", config={"save_backbone": True, "model": model})
 nlp.initialize()
-nlp.to_disk(sys.argv[3])
+for umask in sys.argv[3:]:
+    os.umask(int(umask))
+    nlp.to_disk(os.path.join(sys.argv[2], umask))
 """
 
 
-@pytest.mark.parametrize("umask", UMASKS)
-def test_every_file_of_a_pipeline_has_the_usual_mode(tiny, tmp_path, umask):
-    target = tmp_path / "pipeline"
-    command = [sys.executable, "-c", SAVE, str(umask), tiny, str(target)]
+@pytest.fixture(scope="module")
+def written(tiny, tmp_path_factory):
+    """A folder with a pipeline for each umask, written by a process of its own."""
+    folder = tmp_path_factory.mktemp("written")
+    command = [sys.executable, "-c", SAVE, tiny, str(folder), *map(str, UMASKS)]
     subprocess.run(command, check=True, capture_output=True)
-    component = target / "adapter_transformer"
+    return folder
+
+
+@pytest.mark.parametrize("umask", UMASKS)
+def test_every_file_of_a_pipeline_has_the_usual_mode(written, umask):
+    component = written / str(umask) / "adapter_transformer"
     files = [path for path in component.rglob("*") if path.is_file()]
     assert {"delta.safetensors", "model.safetensors", "config.json"} <= {f.name for f in files}
     assert {path.stat().st_mode & 0o777 for path in files} == {UMASKS[umask]}

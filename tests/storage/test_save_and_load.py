@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -353,3 +354,39 @@ def test_a_bfloat16_pipeline_from_bytes_can_be_stored(make_tagger, tmp_path):
     del again
     gc.collect()
     assert not folder.exists()
+
+
+def test_a_relative_backbone_is_found_above_a_pipeline_that_was_moved(
+    tiny, make_tagger, tmp_path, monkeypatch
+):
+    project = tmp_path / "project"
+    shutil.copytree(tiny, project / "my_bert")
+    monkeypatch.chdir(project)
+    nlp, _ = make_tagger(name="my_bert")
+    (project / "training").mkdir()
+    nlp.to_disk(project / "training" / "model-best")
+    expected = vectors(nlp)
+    project.rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    moved = spacy.load(tmp_path / "moved" / "training" / "model-best")
+    np.testing.assert_array_equal(vectors(moved), expected)
+    assert moved.config["components"]["transformer"]["model"]["name"] == "my_bert"
+    again = pickle.loads(pickle.dumps(moved.get_pipe("transformer").shim))
+    assert again.loaded
+
+
+def test_another_backbone_above_a_pipeline_is_refused(
+    tiny, backbones, make_tagger, tmp_path, monkeypatch
+):
+    project = tmp_path / "project"
+    shutil.copytree(tiny, project / "my_bert")
+    monkeypatch.chdir(project)
+    nlp, _ = make_tagger(name="my_bert")
+    nlp.to_disk(project / "model-best")
+    shutil.rmtree(project / "my_bert")
+    shutil.copytree(
+        backbones("bert", hidden_act="relu", initializer_range=0.1), project / "my_bert"
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BertFamilyError, match="B040"):
+        spacy.load(project / "model-best")

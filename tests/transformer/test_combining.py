@@ -11,7 +11,6 @@ import pytest
 import spacy
 from spacy.cli.assemble import assemble_cli
 from spacy.cli.package import package
-from spacy.pipeline.tok2vec import Tok2Vec
 from spacy.training import Example
 from spacy.util import load_config_from_str, load_model_from_config
 from spacy_transformers.layers import TransformerListener
@@ -20,13 +19,15 @@ from spacy_transformers.pipeline_component import Transformer
 from spacy_bertfamily import combine
 from spacy_bertfamily.init_config.make import make_config
 
+from ..util.files import ROOT
 from ..util.layer_mix import make_pooled, train_like_spacy
 from ..util.pairs import PAIRS, cats
 from ..util.pipelines import TEXT, WINDOWS, add_transformer, tagged_examples, train
 from ..util.qa import CONTEXT, PARTS, make_example
+from ..util.stored_outputs import output, outputs
 
-ENTITIES = [("Ann likes eggs", (0, 3, "PER")), ("The dog likes Rome", (14, 18, "LOC"))]
 PAIR = "a cat sleeps [SEP] an animal sleeps"
+ENTITIES = [("Ann likes eggs", (0, 3, "PER")), ("The dog likes Rome", (14, 18, "LOC"))]
 
 
 def entity_examples(nlp):
@@ -68,48 +69,53 @@ def trained(tiny):
     return make
 
 
-def output(nlp, name):
-    """Compute what a component computes in its pipeline.
-
-    RETURNS (np.ndarray): The scores of a task's component, or the token vectors of spaCy's own.
-    """
-    doc = nlp.make_doc(PAIR)
-    for other, component in nlp.pipeline:
-        if other == name:
-            break
-        if isinstance(component, (Transformer, Tok2Vec)):
-            doc = component(doc)
-    model = component.model
-    if "tok2vec" in model.ref_names:  # of the parser's model
-        model = model.get_ref("tok2vec")
-    found = model.predict([doc])[0]
-    return np.asarray(getattr(found, "logits", found))
-
-
-def outputs(nlp, names):
-    return {name: output(nlp, name) for name in names}
-
-
 def check_outputs(nlp, expected):
     for name, values in expected.items():
         np.testing.assert_allclose(output(nlp, name), values, atol=1e-5, err_msg=name)
 
 
-def check_stored(nlp, expected, tmp_path):
-    """Check the outputs of a pipeline, of a copy from bytes, and of one loaded by a new process."""
-    check_outputs(nlp, expected)
-    check_outputs(spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes()), expected)
-    nlp.to_disk(tmp_path / "stored")
-    check_outputs(spacy.load(tmp_path / "stored"), expected)
-    code = (
-        "import json, sys, spacy; from tests.transformer.test_combining import outputs; "
-        "found = outputs(spacy.load(sys.argv[1]), sys.argv[2:]); "
-        "print(json.dumps({name: values.tolist() for name, values in found.items()}))"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "stored"), *expected]
-    found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, atol=1e-5, err_msg=name)
+class OtherProcess:
+    """Loads stored pipelines in a process that has made none of them.
+
+    One process reads all the pipelines of these tests, since it takes seconds to start.
+    """
+
+    def __init__(self):
+        command = [sys.executable, "-m", "tests.util.stored_outputs"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT)
+
+    def outputs(self, folder, names):
+        """RETURNS (dict[str, list]): As `outputs`, of the pipeline that is stored in a folder."""
+        self.process.stdin.write(json.dumps([str(folder), list(names)]) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def other_process():
+    other = OtherProcess()
+    yield other
+    other.process.stdin.close()
+    assert other.process.wait(timeout=60) == 0
+
+
+@pytest.fixture
+def check_stored(other_process, tmp_path):
+    """Check the outputs of a pipeline, of a copy from bytes, and of one loaded elsewhere."""
+
+    def check(nlp, expected):
+        check_outputs(nlp, expected)
+        copied = spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())
+        check_outputs(copied, expected)
+        nlp.to_disk(tmp_path / "stored")
+        check_outputs(spacy.load(tmp_path / "stored"), expected)
+        found = other_process.outputs(tmp_path / "stored", expected)
+        assert found.keys() == expected.keys()
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, atol=1e-5, err_msg=name)
+
+    return check
 
 
 def readers(nlp):
@@ -122,7 +128,9 @@ def readers(nlp):
 
 
 @pytest.mark.parametrize("mode", ["adapter", "mix"])
-def test_a_renamed_transformer_keeps_its_listeners_in_another_pipeline(trained, tmp_path, mode):
+def test_a_renamed_transformer_keeps_its_listeners_in_another_pipeline(
+    trained, tmp_path, mode, check_stored
+):
     nlp, other = trained("tagger", 0, mode=mode), trained("ner", 1)
     expected = {"tagger": output(nlp, "tagger"), "ner": output(other, "ner")}
     other.rename_pipe("transformer", "ner_transformer")
@@ -130,19 +138,19 @@ def test_a_renamed_transformer_keeps_its_listeners_in_another_pipeline(trained, 
     for name in ("ner_transformer", "ner"):
         nlp.add_pipe(name, source=other)
     assert readers(nlp) == {"transformer": ["tagger"], "ner_transformer": ["ner"]}
-    check_stored(nlp, expected, tmp_path)
+    check_stored(nlp, expected)
     assert readers(spacy.load(tmp_path / "stored")) == readers(nlp)
 
 
 @pytest.mark.parametrize("task", ["ner", "pair", "qa"])
-def test_components_can_be_sourced_under_new_names(trained, tmp_path, task):
+def test_components_can_be_sourced_under_new_names(trained, check_stored, task):
     nlp, other = trained("tagger", 0), trained(task, 1, mode="mix")
     component = COMPONENTS[task]
     expected = {"tagger": output(nlp, "tagger"), "second": output(other, component)}
     nlp.add_pipe("transformer", source=other, name="second_transformer")
     nlp.add_pipe(component, source=other, name="second")
     assert readers(nlp) == {"transformer": ["tagger"], "second_transformer": ["second"]}
-    check_stored(nlp, expected, tmp_path)
+    check_stored(nlp, expected)
 
 
 def test_the_source_can_be_stored_after_its_transformer_was_renamed(trained, tmp_path):
@@ -156,7 +164,7 @@ def test_the_source_can_be_stored_after_its_transformer_was_renamed(trained, tmp
     check_outputs(loaded, expected)
 
 
-def test_a_config_can_assemble_trained_pipelines(trained, tmp_path):
+def test_a_config_can_assemble_trained_pipelines(trained, tmp_path, check_stored):
     expected = {}
     for task, component in COMPONENTS.items():
         nlp = trained(task, len(expected), transformer_name=f"{task}_transformer")
@@ -169,10 +177,10 @@ def test_a_config_can_assemble_trained_pipelines(trained, tmp_path):
     config["nlp"]["pipeline"] = list(config["components"])
     config.to_disk(tmp_path / "config.cfg")
     assemble_cli(SimpleNamespace(args=[]), tmp_path / "config.cfg", tmp_path / "all", None, False)
-    check_stored(spacy.load(tmp_path / "all"), expected, tmp_path)
+    check_stored(spacy.load(tmp_path / "all"), expected)
 
 
-def test_combined_pipelines_predict_as_each_alone(trained, tmp_path):
+def test_combined_pipelines_predict_as_each_alone(trained, check_stored):
     parts = {task: trained(task, seed) for seed, task in enumerate(COMPONENTS)}
     expected = {name: output(parts[task], name) for task, name in COMPONENTS.items()}
     before = {task: nlp.to_bytes() for task, nlp in parts.items()}
@@ -183,7 +191,7 @@ def test_combined_pipelines_predict_as_each_alone(trained, tmp_path):
     pipelines = [nlp, *parts.values()]
     shims = [c.shim for p in pipelines for _, c in p.components if isinstance(c, Transformer)]
     assert len({id(shim.encoder.shared) for shim in shims}) == 1
-    check_stored(nlp, expected, tmp_path)
+    check_stored(nlp, expected)
     for task, part in parts.items():
         assert part.to_bytes() == before[task]
         assert readers(part) == {"transformer": [COMPONENTS[task]]}
@@ -202,7 +210,7 @@ def test_combined_tasks_take_texts(trained):
     assert [answer.text for answer in answers] == [answer.text for answer in alone[1]]
 
 
-def test_equal_names_and_any_upstream_become_definite(tiny, trained, tmp_path):
+def test_equal_names_and_any_upstream_become_definite(tiny, trained, check_stored):
     """Listeners with `*` read the nearest transformer or pooler, and are stored with its name."""
     parts = {}
     for seed, key in enumerate("ab"):
@@ -223,7 +231,7 @@ def test_equal_names_and_any_upstream_become_definite(tiny, trained, tmp_path):
         assert list(nlp.get_pipe(f"{key}_pooler").listener_map) == taggers
         tagger = nlp.config["components"][f"{key}_tagger"]["model"]["tok2vec"]
         assert tagger["upstream"] == f"{key}_pooler"
-    check_stored(nlp, expected, tmp_path)
+    check_stored(nlp, expected)
 
 
 def test_a_combined_pipeline_can_be_trained(trained):
@@ -294,7 +302,9 @@ def test_a_stored_component_is_refused_when_its_transformer_is_left_out(trained,
 
 
 @pytest.mark.parametrize("stored", [False, True])
-def test_the_same_frozen_backbone_may_have_another_name(trained, tiny_copy, tmp_path, stored):
+def test_the_same_frozen_backbone_may_have_another_name(
+    trained, tiny_copy, tmp_path, stored, check_stored
+):
     nlp = trained("tagger", 0, mode="frozen")
     other = trained("ner", 1, mode="mix", backbone=str(tiny_copy), transformer_name="frozen_bert")
     expected = {"tagger": output(nlp, "tagger"), "ner": output(other, "ner")}
@@ -304,10 +314,10 @@ def test_the_same_frozen_backbone_may_have_another_name(trained, tiny_copy, tmp_
         nlp, other = spacy.load(tmp_path / "nlp"), spacy.load(tmp_path / "other")
     nlp.add_pipe("ner", source=other)
     assert readers(nlp) == {"transformer": ["tagger", "ner"]}
-    check_stored(nlp, expected, tmp_path)
+    check_stored(nlp, expected)
 
 
-def test_a_new_transformer_may_take_over_trained_components(trained, tiny, tmp_path):
+def test_a_new_transformer_may_take_over_trained_components(trained, tiny, tmp_path, check_stored):
     """A component that learned on a frozen backbone can go on with adapters."""
     trained("tagger", 0, mode="frozen").to_disk(tmp_path / "frozen")
     nlp = spacy.blank("en")
@@ -316,7 +326,7 @@ def test_a_new_transformer_may_take_over_trained_components(trained, tiny, tmp_p
     nlp.add_pipe("tagger", source=spacy.load(tmp_path / "frozen"))
     train(nlp, tagged_examples(nlp))
     expected = outputs(nlp, ["tagger"])
-    check_stored(nlp, expected, tmp_path)
+    check_stored(nlp, expected)
 
 
 def test_components_of_another_library_count_as_transformers(tiny, trained):

@@ -4,14 +4,14 @@ import json
 
 import spacy
 import torch
-from spacy.training.pretrain import pretrain
-from spacy.util import load_model_from_config
+from spacy.training.pretrain import create_pretraining_model, pretrain
+from spacy.util import load_model_from_config, registry
 from transformers import CONFIG_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 
 from spacy_bertfamily.model_types.table import SPECS
 
 from .backbones import MODEL_TYPES, TRAINED
-from .pipelines import WINDOWS, add_transformer
+from .pipelines import add_transformer
 from .tokenizers import make_tokenizer
 
 # the types that have a masked language model which is an encoder with a head
@@ -28,6 +28,31 @@ TEXTS = [
     "eat the ham who likes the small green dog " * 6,
     "ann likes eggs",
 ]
+
+# with a character of two bytes, for new tokenizers
+RAW_TEXTS = [
+    "The small dog likes green eggs and blue ham.",
+    "Who wrote it? Ann wrote it in 1920, in Zürich.",
+    "I like unable eggs; eat blue ham!",
+    "The green dog wrote to Ann that it likes the ham in Zürich.",
+]
+MASKED_LM = {
+    "@architectures": "spacy-bertfamily.PretrainMaskedLM.v1",
+    "masker": {"@maskers": "spacy-bertfamily.Pieces.v1"},
+    "mask_rate": 0.5,
+}
+REPLACED_TOKENS = {
+    **MASKED_LM,
+    "@architectures": "spacy-bertfamily.PretrainReplacedTokens.v1",
+    "generator_size": 0.5,
+}
+NO_DROPOUT = {
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+    "attention_dropout": 0.0,
+    "classifier_dropout_prob": 0.0,
+    "dropout": 0.0,
+}
 
 
 def make_masked_lm(model_type, folder, model_class=None, **changes):
@@ -56,36 +81,30 @@ def make_transformer(backbone, lang="en", **settings):
     return transformer
 
 
-def make_pretraining_config(backbone, raw_text, objective, **settings):
-    """RETURNS (Config): The config of a short pretraining.
+def make_pretraining_config(
+    backbone, raw_text, objective=MASKED_LM, save_backbone=False, pretraining=None, **model
+):
+    """Make the config of a short pretraining of all weights.
 
-    settings: Settings of the transformer's model, or entries of [pretraining] by `pretraining`.
+    backbone (str | Path): The backbone's folder.
+    raw_text (str | Path): A file of JSON lines with texts.
+    objective (dict): The block of the objective.
+    save_backbone (bool): The transformer's setting.
+    pretraining (dict | None): Entries of [pretraining].
+    **model: Settings of the transformer's model.
+    RETURNS (Config): The config.
     """
-    pretraining = settings.pop("pretraining", {})
-    model = {
-        "@architectures": "spacy-bertfamily.AdapterTransformer.v1",
-        "name": str(backbone),
-        **{"trainable": ["all"], "adapter": None},
-        **WINDOWS,
-        **settings,
-    }
-    reader = {"@readers": "spacy.JsonlCorpus.v1", "path": str(raw_text)}
-    optimizer = {"@optimizers": "Adam.v1", "learn_rate": 0.001, "use_averages": False}
+    nlp = spacy.blank("en")
+    model = {"trainable": ["all"], "adapter": None, **model}
+    add_transformer(nlp, str(backbone), save_backbone=save_backbone, **model)
+    config = nlp.config.copy()
+    config["corpora"]["pretrain"] = {"@readers": "spacy.JsonlCorpus.v1", "path": str(raw_text)}
     batcher = {
         "@batchers": "spacy.batch_by_words.v1",
         "size": 60,
         "discard_oversize": False,
         "tolerance": 0.2,
     }
-    nlp = load_model_from_config(
-        {
-            "nlp": {"lang": "en", "pipeline": ["transformer"]},
-            "components": {"transformer": {"factory": "adapter_transformer", "model": model}},
-        },
-        auto_fill=True,
-    )
-    config = nlp.config.copy()
-    config["corpora"]["pretrain"] = reader
     config["pretraining"] = {
         "max_epochs": 2,
         "dropout": 0.0,
@@ -95,9 +114,9 @@ def make_pretraining_config(backbone, raw_text, objective, **settings):
         "layer": "",
         "corpus": "corpora.pretrain",
         "batcher": batcher,
-        "optimizer": optimizer,
+        "optimizer": {"@optimizers": "Adam.v1", "learn_rate": 0.003, "use_averages": False},
         "objective": objective,
-        **pretraining,
+        **(pretraining or {}),
     }
     return config.interpolate()
 
@@ -114,3 +133,29 @@ def run_pretraining(config, folder, **settings):
     folder.mkdir(exist_ok=True)
     pretrain(config, folder, **settings)
     return folder
+
+
+def pretrain_tiny(backbone, folder, **settings):
+    """Pretrain a backbone for a few steps; see `make_pretraining_config`.
+
+    RETURNS (Path): The file of the weights.
+    """
+    folder.mkdir(exist_ok=True)
+    raw_text = write_texts(folder / "raw.jsonl", RAW_TEXTS)
+    run_pretraining(make_pretraining_config(backbone, raw_text, **settings), folder)
+    return folder / "model-last.bin"
+
+
+def load_pretraining(file, **settings):
+    """Load the model of `spacy pretrain` with its head, as when a pretraining is resumed.
+
+    file (Path): From `pretrain_tiny`.
+    **settings: Those of `pretrain_tiny`, with the backbone.
+    RETURNS (AdapterTransformer): The transformer.
+    """
+    config = make_pretraining_config(raw_text=file.parent / "raw.jsonl", **settings)
+    nlp = load_model_from_config(config)
+    resolved = registry.resolve(nlp.config.interpolate()["pretraining"])
+    model = create_pretraining_model(nlp, resolved)
+    model.get_ref("tok2vec").from_bytes(file.read_bytes())
+    return nlp.get_pipe("transformer")

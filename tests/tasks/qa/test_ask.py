@@ -1,6 +1,7 @@
 """`SpanQA.ask`: questions about a context."""
 
 import gc
+from functools import cache
 
 import pytest
 import spacy
@@ -87,10 +88,11 @@ def test_bad_contexts_are_unanswered_with_a_warning(trained, context):
 WHITESPACE = ["{}", "  {}", "\n\n {}", "{}  ", "{} \n", " \t{}\u3000 "]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def untrained(backbones):
     """Make a pipeline on a backbone whose tokenizer makes pieces of whitespace, or other ones."""
 
+    @cache
     def make(model_type):
         nlp = spacy.blank("en")
         name = backbones(model_type, max_position_embeddings=68)
