@@ -878,8 +878,8 @@ class Warnings:
 
     # Annotation of many texts
     W500 = Message(
-        "No component of the pipeline sets {names}, so there is nothing to be read. Its components: "
-        "{known}."
+        "No component of the pipeline sets {names}, so there is nothing to be read. Its "
+        "components: {known}."
     )
 
     # Adapters and heads in files

@@ -20,7 +20,7 @@ def map_weights(backbone: Backbone) -> int:
     backbone (Backbone): The backbone, on the CPU. Those that share it are changed with it.
     RETURNS (int): The number of bytes that are mapped now.
     """
-    tensors = {name: t for name, t in backbone.model.state_dict(keep_vars=True).items()}
+    tensors = dict(backbone.model.state_dict(keep_vars=True))
     if any(tensor.device.type != "cpu" for tensor in tensors.values()):
         return 0
     mapped = 0

@@ -112,7 +112,7 @@ class Annotate:
             with loaded.lock:
                 for start in range(0, len(usable), self.batch_size):
                     part = usable[start : start + self.batch_size]
-                    found = self._annotate_part(loaded.nlp, [texts[index] for index in part])
+                    found = self._annotate_part(loaded.nlp, [str(texts[index]) for index in part])
                     for index, row in zip(part, found):
                         rows[index] = row
         values = zip(*rows) if rows else [()] * len(self.columns)

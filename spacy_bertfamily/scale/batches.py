@@ -69,7 +69,8 @@ def _is_list(batch: Any) -> bool:
 def _add_to_list(batch: Any, text_column: str, annotate: Annotator) -> list[dict[str, Any]]:
     if len(batch) and all(isinstance(row, Mapping) for row in batch):
         return _add_to_rows(batch, text_column, annotate)
-    rows = [{text_column: text} for text in batch]
+    texts = batch.tolist() if isinstance(batch, numpy.ndarray) else batch
+    rows = [{text_column: text} for text in texts]
     return _add_to_rows(rows, text_column, annotate)
 
 

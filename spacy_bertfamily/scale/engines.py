@@ -95,7 +95,10 @@ def _remember(shards: Iterator[Shard], unfinished: dict[int, Shard]) -> Iterator
 def _run_pool(job: Job, shards: Iterator[Shard], workers: int) -> Iterator[AnnotatedShard]:
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=exit_with_parent)
-    submit = partial(pool.submit, annotate_shard, job)
+
+    def submit(shard: Shard) -> "Future[AnnotatedShard]":
+        return pool.submit(annotate_shard, job, shard)
+
     try:
         with limit_threads(job.annotate.threads):
             yield from run_in_flight(submit, shards, 2 * workers)
@@ -133,18 +136,17 @@ def run_ray(job: Job, shards: Iterator[Shard], workers: int) -> Iterator[Annotat
         size = {} if address else {"num_cpus": workers, "include_dashboard": False}
         ray.init(address=address, log_to_driver=False, **size)
     try:
-        task = ray.remote(annotate_shard).options(num_cpus=1, max_retries=MAX_DEATHS)
-        submit = partial(_submit_to_ray, task, ray.put(job))
-        with _engine_errors("ray"):
-            yield from run_in_flight(submit, shards, workers)
+        task = ray.remote(_try_shard).options(num_cpus=1, max_retries=MAX_DEATHS)
+        reference = ray.put(job)
+
+        def run(shard: Shard) -> AnnotatedShard:
+            with _engine_errors("ray"):
+                return _take(ray.get(task.remote(reference, shard)))
+
+        yield from _run_in_threads(run, shards, workers)
     finally:
         if is_ours:
             ray.shutdown()
-
-
-def _submit_to_ray(task: Any, job: Any, shard: Shard) -> "Future[AnnotatedShard]":
-    future: Future[AnnotatedShard] = task.remote(job, shard).future()
-    return future
 
 
 def run_spark(job: Job, shards: Iterator[Shard], workers: int) -> Iterator[AnnotatedShard]:
@@ -164,16 +166,14 @@ def run_spark(job: Job, shards: Iterator[Shard], workers: int) -> Iterator[Annot
     with _engine_errors("spark"):
         session = builder.getOrCreate()
     context = session.sparkContext
-    function = partial(annotate_shard, job)
+    function = partial(_try_shard, job)
 
     def run(shard: Shard) -> AnnotatedShard:
         with _engine_errors("spark"):
-            [annotated] = context.parallelize([shard], 1).map(function).collect()
-        return annotated
+            return _take(context.parallelize([shard], 1).map(function).collect()[0])
 
     try:
-        with ThreadPoolExecutor(workers) as pool:
-            yield from run_in_flight(partial(pool.submit, run), shards, workers + 1)
+        yield from _run_in_threads(run, shards, workers)
     finally:
         if is_ours:
             session.stop()
@@ -187,18 +187,37 @@ def _import(module: str, engine: str) -> Any:
         raise Errors.B509(what=f"The engine {engine!r}", package=module, extra=engine) from e
 
 
+def _run_in_threads(
+    run: Callable[[Shard], AnnotatedShard], shards: Iterator[Shard], workers: int
+) -> Iterator[AnnotatedShard]:
+    """YIELDS (AnnotatedShard): The shards; a thread for each worker waits for the engine."""
+    with ThreadPoolExecutor(workers) as pool:
+        yield from run_in_flight(lambda shard: pool.submit(run, shard), shards, workers + 1)
+
+
+def _try_shard(job: Job, shard: Shard) -> AnnotatedShard | BertFamilyError:
+    """RETURNS (AnnotatedShard | BertFamilyError): An error too, as engines have their own ones."""
+    try:
+        return annotate_shard(job, shard)
+    except BertFamilyError as e:
+        return e
+
+
+def _take(annotated: AnnotatedShard | BertFamilyError) -> AnnotatedShard:
+    if isinstance(annotated, BertFamilyError):
+        raise annotated
+    return annotated
+
+
 @contextmanager
 def _engine_errors(engine: str) -> Iterator[None]:
-    """Turn what an engine raises into an error of ours, with what ours said inside of it."""
+    """Turn what an engine raises into an error of ours."""
     try:
         yield
-    except (OSError, BertFamilyError):
+    except BertFamilyError:
         raise
     except Exception as e:
-        ours = getattr(e, "cause", None)  # the exception of the task, in Ray
-        if isinstance(ours, BertFamilyError):
-            raise ours from e
-        raise Errors.B513(engine=engine, reason=str(e).strip()[:2000]) from e
+        raise Errors.B513(engine=engine, reason=str(e).strip()[:2000] or repr(e)) from e
 
 
 ENGINES: dict[str, Engine] = {"local": run_local, "ray": run_ray, "spark": run_spark}

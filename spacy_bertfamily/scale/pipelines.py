@@ -76,7 +76,7 @@ def _load(settings: PipelineSettings) -> Language:
     import torch
 
     if settings.gpu_id >= 0:
-        spacy.require_gpu(settings.gpu_id)  # type: ignore[attr-defined]
+        spacy.require_gpu(settings.gpu_id)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     if settings.code is not None:
