@@ -5,11 +5,13 @@
 Texts are made of assets/messages_train.jsonl. Each row is a command of its own, and fails if its
 files are not those of one process, byte by byte. Speed counts from when each worker has written a
 shard, so without loading. Memory is the PSS of each process that annotates, and what it would be
-without the backbone's weights. In the kill test, the driver or one of its
-workers is killed with SIGKILL at random times, and the command is given again until it ends.
+without the backbone's weights. In the kill test of each engine,
+the driver or one of its workers is killed with SIGKILL at random times, at most so many times, and
+the command is given again until it ends.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -139,32 +141,33 @@ def measure(source: Path, target: Path, way: tuple[str, int], size: int) -> tupl
     return (done["texts"] - first * size) / seconds, memory
 
 
-def kill_at_random(source: Path, target: Path, size: int, kills: int) -> dict[str, int]:
-    """Run the command, killing it or one of its workers, until it has ended.
+def kill_at_random(source: Path, target: Path, engine: str, size: int, kills: int) -> list[str]:
+    """Run the command, and kill it or one of its workers, until it has ended.
 
-    RETURNS (dict[str, int]): How often which of them was killed.
+    RETURNS (list[str]): What was killed, at most so many times.
     """
     draw = random.Random(0)
-    killed = {"driver": 0, "worker": 0}
-    process = start(source, target, "local", 2, size)
-    while sum(killed.values()) < kills:
-        time.sleep(draw.uniform(2, 20))
-        if process.poll() is not None:
-            # it has ended: there is nothing more to kill, so its last shards are to be done again
+    killed: list[str] = []
+    while True:
+        process = start(source, target, engine, 2, size)
+        done = set(target.glob("shard-*"))
+        while process.poll() is None:
+            time.sleep(0.1)
+            is_advanced = len(set(target.glob("shard-*")) - done) > 2
+            if not is_advanced or len(killed) >= kills:
+                continue
+            time.sleep(draw.uniform(0, 3))
+            done = set(target.glob("shard-*"))
+            workers = [pid for pid in descendants(process.pid) if is_worker(pid)][1:]
+            killed.append(draw.choice(["driver", "worker"]) if workers else "driver")
+            victim = process.pid if killed[-1] == "driver" else draw.choice(workers)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+            if victim == process.pid:
+                process.wait()
+        if process.returncode != -signal.SIGKILL:
             finish(process, target.parent / "log.txt")
-            for file in sorted(target.glob("shard-*"))[-20:]:
-                file.unlink()
-            process = start(source, target, "local", 2, size)
-            continue
-        workers = [pid for pid in descendants(process.pid) if is_worker(pid)][1:]
-        victim = draw.choice(["driver", "worker"]) if workers else "driver"
-        killed[victim] += 1
-        os.kill(process.pid if victim == "driver" else draw.choice(workers), signal.SIGKILL)
-        if victim == "driver":
-            process.wait()
-            process = start(source, target, "local", 2, size)
-    finish(process, target.parent / "log.txt")
-    return killed
+            return killed
 
 
 def main() -> None:
@@ -200,12 +203,14 @@ def main() -> None:
             print(row, flush=True)
         text = "\n".join(rows)
         if args.kills:
-            target = Path(name) / "killed"
-            killed = kill_at_random(source, target, args.shard_size, args.kills)
-            assert read_shards(target) == expected, "the killed command gives other files"
-            driver, worker = killed["driver"], killed["worker"]
-            text += f"\n\nKilled with SIGKILL at random, the driver {driver} times and a worker"
-            text += f" {worker} times, the command with two workers gave the same files in the end."
+            text += "\n\nKilled with SIGKILL at random, and given again until it ended, the command"
+            text += " with two workers gave the same files:"
+        for engine in args.engines if args.kills else ():
+            target = Path(name) / f"killed-{engine}"
+            killed = kill_at_random(source, target, engine, args.shard_size, args.kills)
+            assert read_shards(target) == expected, f"{engine}, killed, gives other files"
+            drivers = killed.count("driver")
+            text += f"\n- {engine}: driver {drivers} times, worker {len(killed) - drivers} times"
     publish("annotation", text, args.write)
 
 

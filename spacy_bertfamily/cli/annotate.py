@@ -19,14 +19,13 @@ def annotate_command(
     ),
     source: Path = typer.Argument(
         ...,
-        metavar="INPUT",
         help="JSON lines (.jsonl), a text in each line (.txt), Parquet (.parquet) or a DocBin "
         "(.spacy), the first two gzipped or not; or a folder of these, in which each .txt file is "
         "one text",
         exists=True,
     ),
     target: Path = typer.Argument(
-        ..., metavar="OUTPUT", help="Folder to write, or to go on in", file_okay=False
+        ..., help="Folder to write, or to go on in", file_okay=False
     ),
     annotation: str = typer.Option(
         None,

@@ -1,5 +1,7 @@
 """The callable that annotates batches on any engine."""
 
+import math
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -172,7 +174,10 @@ def _reason(text: Any) -> str | None:
     """RETURNS (str | None): Why something cannot be annotated; None if it can."""
     if isinstance(text, str):
         return None
-    if text is None or text != text:  # NaN, which pandas has for what is missing
+    # what pandas has for what is missing
+    if text is None or text is getattr(sys.modules.get("pandas"), "NA", None):
+        return "there is no text"
+    if isinstance(text, float) and math.isnan(text):
         return "there is no text"
     return f"the text is no string, but of the type {type(text).__name__}"
 

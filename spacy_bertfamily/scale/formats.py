@@ -12,6 +12,7 @@ from ..convert.files import is_encodable
 from .batches import arrow_type_of, to_arrow
 
 Rows = Sequence[Mapping[str, Any]]
+Columns = Mapping[str, Sequence[Any]]
 DOCBIN = "docbin"
 
 
@@ -19,17 +20,18 @@ class Format(NamedTuple):
     """A format of files.
 
     suffix (str): The end of their names.
-    encode (Callable[[Rows, Rows, Any], bytes]): Gives a file's content; called with what is kept
-        of the input, with the annotation, row by row, and with the input's schema in Arrow or None.
+    encode (Callable[[Rows, Columns, Any], bytes]): Gives a file's content; called with what is kept
+        of the input row by row, the annotation by column, and the input's schema in Arrow or None.
     """
 
     suffix: str
-    encode: Callable[[Rows, Rows, Any], bytes]
+    encode: Callable[[Rows, Columns, Any], bytes]
 
 
-def encode_json_lines(given: Rows, added: Rows, schema: Any = None) -> bytes:
+def encode_json_lines(given: Rows, added: Columns, schema: Any = None) -> bytes:
     """RETURNS (bytes): One JSON object a line. Bytes are in base64."""
-    lines = [to_json({**row, **values}) + "\n" for row, values in zip(given, added)]
+    rows = zip(given, zip(*added.values()))
+    lines = [to_json({**row, **dict(zip(added, values))}) + "\n" for row, values in rows]
     return "".join(lines).encode("utf8")
 
 
@@ -43,7 +45,7 @@ def _to_string(value: Any) -> str:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
-def encode_parquet(given: Rows, added: Rows, schema: Any) -> bytes:
+def encode_parquet(given: Rows, added: Columns, schema: Any) -> bytes:
     """RETURNS (bytes): A file of Parquet. Without a schema the types are those of the values."""
     import pyarrow
     from pyarrow.parquet import write_table
@@ -53,18 +55,18 @@ def encode_parquet(given: Rows, added: Rows, schema: Any) -> bytes:
     for name in names:
         values = [row.get(name) for row in given]
         columns[name] = pyarrow.array(values, schema and schema.field(name).type)
-    for name in dict.fromkeys(name for row in added for name in row):
-        columns[name] = to_arrow([row[name] for row in added], arrow_type_of(name))
+    for name, values in added.items():
+        columns[name] = to_arrow(values, arrow_type_of(name))
     content = io.BytesIO()
     write_table(pyarrow.table(columns), content)
     return content.getvalue()
 
 
-def encode_docs(given: Rows, added: Rows, schema: Any = None) -> bytes:
+def encode_docs(given: Rows, added: Columns, schema: Any = None) -> bytes:
     """RETURNS (bytes): One DocBin of all Docs."""
     docs = DocBin(store_user_data=True)
-    for row in added:
-        docs.merge(DocBin(store_user_data=True).from_bytes(row[DOCBIN]))
+    for content in added[DOCBIN]:
+        docs.merge(DocBin(store_user_data=True).from_bytes(content))
     return docs.to_bytes()
 
 

@@ -1,6 +1,6 @@
 """Shards: what one worker does at a time, a pure function from rows to the content of files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -73,26 +73,37 @@ def annotate_shard(job: Job, shard: Shard) -> AnnotatedShard:
     job (Job): What to do.
     shard (Shard): The rows.
     RETURNS (AnnotatedShard): What to write.
-    RAISES (BertFamilyError): If no row has the column of the texts, or one has a column that is
-        called as the annotation.
+    RAISES (BertFamilyError): If it is the first one and no row has the column of the texts, or a
+        row has a column that is called as the annotation.
     """
     annotate = job.annotate
     readable = [row.values for row in shard.rows if row.problem is None]
-    columns = dict.fromkeys(name for values in readable for name in values)
-    if job.id_column is not None and readable and job.id_column not in columns:
-        raise Errors.B503(column=job.id_column, columns=", ".join(columns))
-    annotated = iter(annotate(readable))
-    given, added, failed = [], [], []
+    if shard.number == 0:
+        _check_columns(readable, job)
+    texts = [{annotate.text_column: None, **values} for values in readable]
+    annotated = iter(annotate(texts))
+    given: list[dict[str, Any]] = []
+    added: dict[str, list[Any]] = {name: [] for name in annotate.annotation}
+    failed = []
     for number, row in enumerate(shard.rows, shard.first):
         values = {ERROR: row.problem} if row.problem is not None else next(annotated)
         if values[ERROR] is not None:
             failed.append(to_json({"row": number, "reason": values[ERROR], "input": row.values}))
             continue
         given.append(_kept(row.values, job.id_column))
-        added.append({name: values[name] for name in annotate.annotation})
+        for name, column in added.items():
+            column.append(values[name])
     content = FORMATS[job.format].encode(given, added, job.schema)
     failures = "".join(f"{line}\n" for line in failed).encode("utf8")
     return AnnotatedShard(shard.number, len(shard.rows), len(failed), content, failures)
+
+
+def _check_columns(rows: Sequence[dict[str, Any]], job: Job) -> None:
+    """Check the names of columns on the first shard. In others they may be missing by chance."""
+    columns = dict.fromkeys(name for values in rows for name in values)
+    for name in (job.annotate.text_column, job.id_column):
+        if name is not None and rows and name not in columns:
+            raise Errors.B503(column=name, columns=", ".join(columns))
 
 
 def _kept(values: dict[str, Any], id_column: str | None) -> dict[str, Any]:

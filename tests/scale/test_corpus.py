@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 import spacy
@@ -256,6 +258,45 @@ def test_no_pipeline_and_no_input_are_errors(capitals_folder, source, tmp_path):
     assert "B508" in result.output
 
 
+class FlakyPool(ThreadPoolExecutor):
+    """Threads in the place of processes; breaks as a pool does of which a process has died."""
+
+    calls = 0
+
+    def __init__(self, workers, mp_context, initializer):
+        super().__init__(workers)
+        self.is_broken = False
+
+    def submit(self, function, *args):
+        FlakyPool.calls += 1
+        self.is_broken = self.is_broken or FlakyPool.calls % 3 == 0
+        if self.is_broken:
+            future = Future()
+            future.set_exception(BrokenProcessPool())
+            return future
+        return super().submit(function, *args)
+
+
+def test_shards_of_workers_that_die_are_done_again(capitals_folder, tmp_path, monkeypatch):
+    source = write_rows(tmp_path / "texts.jsonl", [f"Text {number}" for number in range(30)])
+    monkeypatch.setattr(engines, "ProcessPoolExecutor", FlakyPool)
+    annotate_texts(capitals_folder, source, tmp_path / "one", size=1)
+    seen = []
+    counts = annotate_texts(
+        capitals_folder,
+        source,
+        tmp_path / "two",
+        size=1,
+        workers=2,
+        on_shard=lambda texts, failures: seen.append(texts),
+    )
+    assert FlakyPool.calls > 35
+    assert counts == (30, 30, 0, 0)
+    assert len(seen) == 30
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+
+
+@pytest.mark.slow
 def test_workers_give_the_same_files_as_one_process(capitals_folder, source, tmp_path):
     """There are more workers than shards, and one of them dies twice."""
     deaths = tmp_path / "deaths"
