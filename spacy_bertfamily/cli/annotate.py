@@ -24,9 +24,7 @@ def annotate_command(
         "one text",
         exists=True,
     ),
-    target: Path = typer.Argument(
-        ..., help="Folder to write, or to go on in", file_okay=False
-    ),
+    target: Path = typer.Argument(..., help="Folder to write, or to go on in", file_okay=False),
     annotation: str = typer.Option(
         None,
         "--annotation",

@@ -49,13 +49,19 @@ def run_in_flight(
             pending.add(submit(shard))
             if len(pending) >= limit:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from _results(done)
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+            yield from _results(done)
     finally:
         for future in pending:
             future.cancel()
+
+
+def _results(done: "set[Future[AnnotatedShard]]") -> Iterator[AnnotatedShard]:
+    """YIELDS (AnnotatedShard): What is finished, before the first error is raised."""
+    for future in sorted(done, key=lambda future: future.exception() is not None):
+        yield future.result()
 
 
 def run_here(job: Job, shards: Iterator[Shard], workers: int) -> Iterator[AnnotatedShard]:

@@ -55,8 +55,8 @@ def encode_parquet(given: Rows, added: Columns, schema: Any) -> bytes:
     for name in names:
         values = [row.get(name) for row in given]
         columns[name] = pyarrow.array(values, schema and schema.field(name).type)
-    for name, values in added.items():
-        columns[name] = to_arrow(values, arrow_type_of(name))
+    for name, annotation in added.items():
+        columns[name] = to_arrow(annotation, arrow_type_of(name))
     content = io.BytesIO()
     write_table(pyarrow.table(columns), content)
     return content.getvalue()

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
@@ -258,23 +258,26 @@ def test_no_pipeline_and_no_input_are_errors(capitals_folder, source, tmp_path):
     assert "B508" in result.output
 
 
-class FlakyPool(ThreadPoolExecutor):
-    """Threads in the place of processes; breaks as a pool does of which a process has died."""
+class FlakyPool:
+    """Calls in this process; breaks now and then, as a pool does of which a process has died."""
 
     calls = 0
 
     def __init__(self, workers, mp_context, initializer):
-        super().__init__(workers)
         self.is_broken = False
 
     def submit(self, function, *args):
         FlakyPool.calls += 1
         self.is_broken = self.is_broken or FlakyPool.calls % 3 == 0
+        future = Future()
         if self.is_broken:
-            future = Future()
             future.set_exception(BrokenProcessPool())
-            return future
-        return super().submit(function, *args)
+        else:
+            future.set_result(function(*args))
+        return future
+
+    def shutdown(self, wait=True, cancel_futures=False):
+        self.is_broken = True
 
 
 def test_shards_of_workers_that_die_are_done_again(capitals_folder, tmp_path, monkeypatch):
