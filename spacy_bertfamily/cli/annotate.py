@@ -95,6 +95,10 @@ def annotate_command(
         )
         # disable = None: the bar is shown on a terminal only
         with tqdm.tqdm(total=count_rows(source), unit=" texts", disable=None, leave=False) as bar:
+
+            def skip(texts: int) -> None:
+                bar.total = bar.total and bar.total - texts
+
             counts = annotate_corpus(
                 annotate,
                 source,
@@ -105,6 +109,7 @@ def annotate_command(
                 shard_size=shard_size,
                 id_column=id_column,
                 on_shard=lambda texts, failures: bar.update(texts),
+                on_kept=skip,
             )
     _report(counts, target, time.perf_counter() - began)
 

@@ -9,6 +9,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import released
 from ..errors import Errors, Warnings
 from .batches import ERROR, Columns, add_annotation, arrow_type_of
 from .fields import FIELDS
@@ -154,8 +155,8 @@ class Annotate:
 
 def _absolute(path: Any) -> Any:
     """RETURNS (Any): An existing path from the root, as workers may run in another folder."""
-    if path is None:
-        return None
+    if path is None or path in released.NAMES:
+        return path
     return str(Path(path).resolve()) if Path(path).exists() else fspath(path)
 
 

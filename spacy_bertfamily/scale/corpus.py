@@ -57,6 +57,7 @@ def annotate_corpus(
     shard_size: int = 1000,
     id_column: str | None = None,
     on_shard: OnShard = lambda texts, failures: None,
+    on_kept: Callable[[int], Any] = lambda texts: None,
 ) -> Counts:
     """Annotate all texts of an input into numbered files in the input's order.
 
@@ -71,6 +72,7 @@ def annotate_corpus(
     shard_size (int): Rows of the input for each file.
     id_column (str | None): The only column of the input to keep; None to keep all.
     on_shard (Callable[[int, int], Any]): Called after each shard with its texts and failures.
+    on_kept (Callable[[int], Any]): Called with the texts of each shard that was there already.
     RETURNS (Counts): What is in the folder now.
     RAISES (BertFamilyError): If something is missing, or the folder is of another run.
     """
@@ -79,7 +81,7 @@ def annotate_corpus(
     settings = _describe(annotate, source, format, shard_size, id_column)
     folder = OutputFolder(target, FORMATS[format].suffix, settings)
     run = run_here if engine == "local" and workers == 1 else ENGINES[engine]
-    plan = _Plan(folder)
+    plan = _Plan(folder, on_kept)
     shards = cut_into_shards(read_input(source, annotate.text_column), shard_size)
     for annotated in run(job, plan.undone(shards), workers):
         folder.write(annotated)
@@ -94,10 +96,12 @@ class _Plan:
     """Which shards are to be done, and counts of all.
 
     folder (OutputFolder): Where shards are written.
+    on_kept (Callable[[int], Any]): Called with the texts of each shard that is written already.
     """
 
-    def __init__(self, folder: OutputFolder):
+    def __init__(self, folder: OutputFolder, on_kept: Callable[[int], Any]):
         self.folder = folder
+        self.on_kept = on_kept
         self.shards = self.texts = self.failures = self.kept = 0
 
     def undone(self, shards: Iterable[Shard]) -> Iterator[Shard]:
@@ -108,6 +112,7 @@ class _Plan:
             if self.folder.is_done(shard.number):
                 self.kept += len(shard.rows)
                 self.failures += self.folder.count_failures(shard.number)
+                self.on_kept(len(shard.rows))
             else:
                 yield shard
 
