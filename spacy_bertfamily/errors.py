@@ -807,6 +807,61 @@ class Errors:
         "'spacy-bertfamily.PretrainReplacedTokens.v1' has one; a pipeline has none."
     )
 
+    # Annotation of many texts
+    B500 = Error(
+        "'{setting}' must be a path or a name, but is a {type}. Workers load the pipeline by "
+        "themselves: store it with nlp.to_disk(folder), and give that folder."
+    )
+    B501 = Error("The annotation to add cannot be {given}. Allowed, one or several: {allowed}.")
+    B502 = Error(
+        "A batch of the type {given} cannot be annotated. Allowed are texts or dicts in a list or "
+        "array, columns in a dict, a DataFrame or Series of pandas, a Table or RecordBatch of "
+        "pyarrow, and an iterator of these."
+    )
+    B503 = Error(
+        "There is no column {column!r}. The columns are: {columns}. Name the right one with "
+        "text_column or id_column (on the command line: --text-column, --id-column)."
+    )
+    B504 = Error(
+        "The column(s) {columns} of the input are called as what is added. Rename them, or take "
+        "them out."
+    )
+    B505 = Error("{setting} = {value!r} is not allowed. Allowed: {allowed}.")
+    B506 = Error(
+        "There is no pipeline {pipeline!r}: it is no folder, no installed package, and none of "
+        "those that come with spacy-bertfamily ({released})."
+    )
+    B507 = Error(
+        "Of {given} text(s) the pipeline returned {returned}: a component dropped the others. What "
+        "it says itself is in the log, if the pipeline has an error handler."
+    )
+    B508 = Error(
+        "There is nothing to read in {path!r}. Files have names that end in one of: {allowed}; "
+        ".jsonl and .txt may be gzipped, with .gz after that."
+    )
+    B509 = Error(
+        "{what} needs the package {package!r}, which is not installed: pip install "
+        "'spacy-bertfamily[{extra}]'."
+    )
+    B510 = Error(
+        "{folder!r} holds something else than the annotation of this input with these settings: "
+        "{reason}. Give another folder, or delete this one."
+    )
+    B511 = Error(
+        "The annotation cannot be written to {folder!r}: {reason}. What is there is whole; the "
+        "same command goes on from it."
+    )
+    B512 = Error(
+        "Worker processes died {deaths} times one after the other, probably because memory ran out "
+        "or a component crashed, with these shards in work: {shards}. Use fewer workers or a "
+        "smaller batch_size; finished shards are kept."
+    )
+    B513 = Error("The engine {engine!r} failed: {reason}")
+    B514 = Error(
+        "With format = 'spacy' the whole Docs are written, so the annotation is 'docbin', but "
+        "{given} was asked for. Choose the format 'jsonl' or 'parquet' for it."
+    )
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
@@ -869,6 +924,12 @@ class Warnings:
         "The generator {generator!r} gives up the embeddings of pieces in its files for those of "
         "{name!r}, which are others: both learn one table, as in ELECTRA. To keep its own, set "
         "share_embeddings = false in the objective."
+    )
+
+    # Annotation of many texts
+    W500 = Message(
+        "No component of the pipeline sets {names}, so there is nothing to be read. Its "
+        "components: {known}."
     )
 
     # Adapters and heads in files

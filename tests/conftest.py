@@ -14,6 +14,7 @@ from spacy.lang.en import EnglishDefaults
 from spacy.lang.tokenizer_exceptions import BASE_EXCEPTIONS
 from spacy.tokens import DocBin
 
+from .util.annotating import make_capitals
 from .util.backbones import make_backbone
 from .util.pipelines import TAGGER, add_transformer, tagged_examples
 
@@ -54,6 +55,12 @@ def backbones(tmp_path_factory):
 def tiny(backbones):
     """The folder of a tiny random BERT."""
     return backbones("bert")
+
+
+@pytest.fixture(scope="session")
+def capitals_folder(tmp_path_factory):
+    """The folder of a pipeline that needs no backbone."""
+    return make_capitals(tmp_path_factory.mktemp("capitals"))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import typer
 from spacy.cli._util import app
 
 from .adapters import adapters_cli
+from .annotate import annotate_command
 from .ask import ask_command
 from .compare import compare_command
 from .convert import convert_command
@@ -31,6 +32,7 @@ app.add_typer(bertfamily_cli)
 bertfamily_cli.command("init-config")(init_config_command)
 bertfamily_cli.command("convert")(convert_command)
 bertfamily_cli.command("ask")(ask_command)
+bertfamily_cli.command("annotate")(annotate_command)
 bertfamily_cli.command("info")(info_command)
 bertfamily_cli.command("layers")(layers_command)
 bertfamily_cli.command("compare", context_settings=WITH_OVERRIDES)(compare_command)

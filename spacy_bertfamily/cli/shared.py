@@ -36,14 +36,10 @@ def load_pipeline(pipeline: str) -> "Language":
     pipeline (str): Folder, package or released name.
     RETURNS (Language): The pipeline.
     """
-    import spacy
-
-    from .. import released
+    from ..scale import pipelines
 
     with exit_on_error(f"Cannot load {Path(pipeline)}"):
-        if pipeline in released.NAMES:
-            return released.load(pipeline)
-        return spacy.load(pipeline)
+        return pipelines.load_pipeline(pipeline)
 
 
 def find_transformers(nlp: "Language") -> list["AdapterTransformer"]:

@@ -65,14 +65,14 @@ def _run_in_process(train_one: TrainOne, run: Run, threads: int) -> Result:
     Pools that replace their processes themselves (`max_tasks_per_child`) hang when interrupted.
     """
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_exit_with_parent) as pool:
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=exit_with_parent) as pool:
         try:
             return pool.submit(train_one, run, threads).result()
         except BrokenProcessPool as e:
             raise Errors.B324(mode=run.mode, seed=run.seed) from e
 
 
-def _exit_with_parent() -> None:
+def exit_with_parent() -> None:
     """Let this process exit when its parent was killed; it would wait for another run for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -44,9 +44,12 @@ def commands() -> dict[str, list[str]]:
 
 
 def programs() -> dict[str, str]:
-    """RETURNS (dict[str, str]): Each Python block of the README, and all blocks of other pages."""
+    """RETURNS (dict[str, str]): Each Python block of the README, and all blocks of other pages.
+
+    Those of scale.md are run by tests/extras, as they need its libraries.
+    """
     found = {page: "\n".join(blocks(page, "python")) for page in pages_with("python")}
-    del found["README"]
+    del found["README"], found["scale"]
     for number, code in enumerate(blocks("README", "python")):
         found[f"README-{number}"] = code
     return found

@@ -31,6 +31,7 @@ ORDER = [
     {"released"},
     {"convert", "init_config"},
     {"experiments"},
+    {"scale"},
     {"cli"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

@@ -1,0 +1,194 @@
+"""The callable that annotates batches on any engine."""
+
+import math
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import released
+from ..errors import Errors, Warnings
+from .batches import ERROR, Columns, add_annotation, arrow_type_of
+from .fields import FIELDS
+
+if TYPE_CHECKING:  # what is pickled is imported in the driver too, which needs no pipeline
+    from spacy.language import Language
+
+    from .pipelines import LoadedPipeline
+
+
+@dataclass(frozen=True)
+class Annotate:
+    """Annotates batches of texts with a trained pipeline, in any process.
+
+    It can be pickled: it holds settings only, and each process loads the pipeline once, when it
+    gets its first text. A text that makes a component fail is set aside: its annotation is None,
+    and `error` has the reason, which is None for all others.
+
+    pipeline (str | Path): Folder, package or released name of a trained pipeline.
+    annotation (str | Sequence[str]): What to add to each text, under these names of columns:
+        `tokens`, `tags`, `pos`, `morphs`, `lemmas`, `deps`, `heads`, `sents`, `ents`, `spans`,
+        `cats`, `pair_scores`, `answers`, `vector` or `docbin`. Several in a list, or with commas.
+    text_column (str): The column that has the texts.
+    batch_size (int): The number of texts that components get at once.
+    threads (int | None): Torch's threads in each process; None to leave them as they are. One is
+        right where there are as many workers as cores.
+    share_memory (bool): Whether processes on one machine share the memory of backbones' weights.
+        Their files must then not be written to in place while this runs.
+    code (str | Path | None): Python file to import before the pipeline is loaded.
+    gpu_id (int): The GPU, or -1 for the CPU.
+    """
+
+    pipeline: str | PathLike[str]
+    annotation: str | Sequence[str]
+    text_column: str = "text"
+    batch_size: int = 64
+    threads: int | None = 1
+    share_memory: bool = True
+    code: str | PathLike[str] | None = None
+    gpu_id: int = -1
+
+    def __post_init__(self) -> None:
+        for name in ("pipeline", "code"):
+            value = getattr(self, name)
+            if not (isinstance(value, (str, PathLike)) or (name == "code" and value is None)):
+                raise Errors.B500(setting=name, type=type(value).__name__)
+            object.__setattr__(self, name, _absolute(value))
+        object.__setattr__(self, "annotation", _read_names(self.annotation))
+        for name, least in (("batch_size", 1), ("threads", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise Errors.B505(setting=name, value=value, allowed=f"{least} or more")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """RETURNS (tuple[str, ...]): The names of the columns that are added."""
+        return (*self.annotation, ERROR)
+
+    def __call__(self, batch: Any) -> Any:
+        """Annotate a batch.
+
+        batch (Any): Texts in a list or an array; rows as dicts in a list; columns in a dict, as
+            Ray has them; a DataFrame or Series of pandas; a Table or RecordBatch of Arrow; or an
+            iterator of these, as Spark's `mapInPandas` and `mapInArrow` have it.
+        RETURNS (Any): The same with the annotation in more columns: for texts alone rows, for a
+            Series a DataFrame with nothing but the annotation, for an iterator a generator.
+        RAISES (BertFamilyError): If the batch is of another kind, has no column with texts, or has
+            columns that are called as the annotation.
+        """
+        return add_annotation(batch, self.text_column, self._annotate)
+
+    def arrow_schema(self, schema: Any = None) -> Any:
+        """Describe annotated batches for Arrow.
+
+        schema (pa.Schema | None): That of the batches; None for that of the annotation alone.
+        RETURNS (pa.Schema): With the columns that are added.
+        """
+        import pyarrow
+
+        schema = pyarrow.schema([]) if schema is None else schema
+        for name in self.columns:
+            schema = schema.append(pyarrow.field(name, arrow_type_of(name)))
+        return schema
+
+    def spark_schema(self, schema: Any = None) -> Any:
+        """Describe annotated batches for Spark, as `mapInPandas` and `pandas_udf` want it.
+
+        schema (StructType | None): That of the batches; None for that of the annotation alone.
+        RETURNS (StructType): With the columns that are added.
+        """
+        from pyspark.sql.pandas.types import from_arrow_schema
+        from pyspark.sql.types import StructType
+
+        given = [] if schema is None else schema.fields
+        return StructType([*given, *from_arrow_schema(self.arrow_schema()).fields])
+
+    def _annotate(self, texts: Sequence[Any]) -> Columns:
+        """RETURNS (dict[str, list[Any]]): The columns to add. Without texts nothing is loaded."""
+        rows: list[tuple[Any, ...]] = [(*[None] * len(self.annotation), _reason(t)) for t in texts]
+        usable = [index for index, row in enumerate(rows) if row[-1] is None]
+        if usable:
+            loaded = self._load()
+            with loaded.lock:
+                for start in range(0, len(usable), self.batch_size):
+                    part = usable[start : start + self.batch_size]
+                    found = self._annotate_part(loaded.nlp, [str(texts[index]) for index in part])
+                    for index, row in zip(part, found):
+                        rows[index] = row
+        values = zip(*rows) if rows else [()] * len(self.columns)
+        return {name: list(column) for name, column in zip(self.columns, values)}
+
+    def _annotate_part(self, nlp: "Language", texts: list[str]) -> list[tuple[Any, ...]]:
+        """Annotate texts; if that fails, each half, to find the texts that fail."""
+        try:
+            return self._read(nlp, texts)
+        except Exception as e:  # whatever a component makes of a text
+            if len(texts) == 1:
+                reason = f"{type(e).__name__}: {e}"
+                return [(*[None] * len(self.annotation), reason)]
+        half = len(texts) // 2
+        return self._annotate_part(nlp, texts[:half]) + self._annotate_part(nlp, texts[half:])
+
+    def _read(self, nlp: "Language", texts: list[str]) -> list[tuple[Any, ...]]:
+        readers = [FIELDS[name].read for name in self.annotation]
+        # otherwise each new word would stay in the vocabulary for ever
+        with nlp.memory_zone():
+            docs = nlp.pipe(texts, batch_size=self.batch_size)
+            rows = [(*[read(doc) for read in readers], None) for doc in docs]
+        if len(rows) != len(texts):
+            raise Errors.B507(given=len(texts), returned=len(rows))
+        return rows
+
+    def _load(self) -> "LoadedPipeline":
+        from .pipelines import PipelineSettings, load_once
+
+        values = {field.name: getattr(self, field.name) for field in fields(PipelineSettings)}
+        loaded = load_once(PipelineSettings(**values))
+        if self.annotation not in loaded.checked:
+            loaded.checked.append(self.annotation)
+            _warn_of_missing(loaded.nlp, self.annotation)
+        return loaded
+
+
+def _absolute(path: Any) -> Any:
+    """RETURNS (Any): An existing path from the root, as workers may run in another folder."""
+    if path is None or path in released.NAMES:
+        return path
+    return str(Path(path).resolve()) if Path(path).exists() else fspath(path)
+
+
+def _read_names(annotation: str | Sequence[str]) -> tuple[str, ...]:
+    """RETURNS (tuple[str, ...]): The names of fields, each once."""
+    given = annotation.split(",") if isinstance(annotation, str) else annotation
+    names = tuple(dict.fromkeys(str(name).strip() for name in given))
+    unknown = [name for name in names if name not in FIELDS]
+    if unknown or not names:
+        shown = ", ".join(unknown) or "nothing"
+        raise Errors.B501(given=shown, allowed=", ".join(FIELDS))
+    return names
+
+
+def _reason(text: Any) -> str | None:
+    """RETURNS (str | None): Why something cannot be annotated; None if it can."""
+    if isinstance(text, str):
+        return None
+    # what pandas has for what is missing
+    if text is None or text is getattr(sys.modules.get("pandas"), "NA", None):
+        return "there is no text"
+    if isinstance(text, float) and math.isnan(text):
+        return "there is no text"
+    return f"the text is no string, but of the type {type(text).__name__}"
+
+
+def _warn_of_missing(nlp: "Language", annotation: Sequence[str]) -> None:
+    """Warn if all components declare what they set, and none sets what is wanted."""
+    assigned = [nlp.get_pipe_meta(pipe).assigns for pipe in nlp.pipe_names]
+    wanted = {name: FIELDS[name].assigned_by for name in annotation}
+    known = {name for names in assigned for name in names}
+    missing = [name for name, by in wanted.items() if by and not known & set(by)]
+    if missing and all(assigned):
+        pipes = ", ".join(nlp.pipe_names) or "none"
+        warnings.warn(Warnings.W500.format(names=", ".join(missing), known=pipes), stacklevel=2)
