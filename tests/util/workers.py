@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import spacy
 from spacy.cli.init_config import init_config
-from spacy.tokens import DocBin, Span
+from spacy.ml import _precomputable_affine
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training.initialize import init_nlp
 from thinc.api import Config
 
@@ -18,6 +19,10 @@ from spacy_bertfamily.training.optimizer_keys import parameters_by_name
 from spacy_bertfamily.training.workers.launch import launch
 
 STEPS = 20
+FORWARD = _precomputable_affine.forward
+# Unlike Adam, it does not hide gradients of the wrong size; and it leaves a gradient of 0 alone.
+SGD = {"@optimizers": "SGD.v1", "learn_rate": 0.001, "L2": 0.01, "grad_clip": 0.0}
+ADAM = {"@optimizers": "Adam.v1", "learn_rate": 0.001, "L2": 0.01, "grad_clip": 1.0}
 SPACY = ["tagger", "parser", "ner", "textcat"]
 WORDS = "ann ben carl wrote built sold ate the old green blue small book boat ham eggs".split()
 
@@ -33,23 +38,29 @@ def write_corpus(path, docs=7, pairs_from=0):
     found = []
     for i in range(docs):
         question, context = rng.sample(WORDS, 3), rng.choices(WORDS, k=4 + 3 * (i % 4))
-        doc = nlp.make_doc(" ".join([*question, "[SEP]", *context]))
-        for token in doc:
-            token.tag_ = token.text[0].upper()
-            token.pos_ = "NOUN" if len(token.text) > 3 else "VERB"
-            token.head, token.dep_ = doc[0], "dep" if token.i % 2 else "obj"
-        doc[0].dep_ = "ROOT"
-        doc.ents = [Span(doc, 5, 6, label="A"), Span(doc, 6, 8, label="B")]
-        doc.spans["sc"] = [Span(doc, 5, 6, label="A"), Span(doc, 6, 8, label="B")]
-        start = doc[5].idx
-        set_answers(doc, [(start, start + len(doc[5]))])
+        tokens = nlp.make_doc(" ".join([*question, "[SEP]", *context]))
+        doc = Doc(
+            nlp.vocab,
+            words=[token.text for token in tokens],
+            spaces=[bool(token.whitespace_) for token in tokens],
+            tags=[token.text[0].upper() for token in tokens],
+            pos=["NOUN" if len(token) > 3 else "VERB" for token in tokens],
+            heads=[max(0, token.i - 1) for token in tokens],
+            deps=["ROOT", *("dep" if len(token) > 3 else "obj" for token in tokens[1:])],
+        )
+        doc.ents = [Span(doc, 6, 7, label="A"), Span(doc, 7, 9, label="B")]
+        doc.spans["sc"] = [Span(doc, 6, 7, label="A"), Span(doc, 7, 9, label="B")]
+        start = doc[6].idx
+        set_answers(doc, [(start, start + len(doc[6]))])
         if i >= pairs_from:
             doc.cats = {"a": float(i % 2), "b": float(1 - i % 2)}
         found.append(doc)
     DocBin(docs=found, store_user_data=True).to_disk(path)
 
 
-def make_training(task, backbone, corpus, steps=STEPS, accumulate=1, dropout=0.0, size=4):
+def make_training(
+    task, backbone, corpus, steps=STEPS, accumulate=1, dropout=0.0, size=4, optimizer=SGD
+):
     """Make a config of a short training.
 
     task (str): A task of `init-config`, or `spacy` for a pipeline without a transformer.
@@ -59,6 +70,7 @@ def make_training(task, backbone, corpus, steps=STEPS, accumulate=1, dropout=0.0
     accumulate (int): Updates in each step.
     dropout (float): The dropout rate of all.
     size (int): The number of examples in a batch.
+    optimizer (dict[str, Any]): The block of the optimizer.
     RETURNS (Config): The config.
     """
     if task == "spacy":
@@ -68,6 +80,8 @@ def make_training(task, backbone, corpus, steps=STEPS, accumulate=1, dropout=0.0
     else:
         made = Config().from_str(make_config(task, backbone=backbone), interpolate=False)
         made["components"]["transformer"]["model"].update(max_pieces=32, stride=8)
+    if "parser" in made["components"]:
+        made["components"]["parser"]["min_action_freq"] = 1
     made["paths"].update(train=str(corpus), dev=str(corpus))
     made["training"].update(
         max_steps=steps - 1, eval_frequency=10, dropout=dropout, accumulate_gradient=accumulate
@@ -76,8 +90,26 @@ def make_training(task, backbone, corpus, steps=STEPS, accumulate=1, dropout=0.0
         "@batchers": "spacy.batch_by_sequence.v1",
         "size": size,
     }
-    made["training"]["optimizer"] = {"@optimizers": "Adam.v1", "learn_rate": 0.001, "L2": 0.01}
+    made["training"]["optimizer"] = optimizer
     return made
+
+
+def forward_without_missing(model, X, is_train):
+    """The forward pass of the parser's lower layer, with a gradient that is a sum over Docs.
+
+    For a feature that a state lacks, spaCy's gradient of the weights has the vector of the batch's
+    last token, whatever Doc that is in. Here it has none.
+    """
+    Y, backward = FORWARD(model, X, is_train)
+
+    def backprop(dY_ids):
+        dX = backward(dY_ids)
+        dY, ids = dY_ids
+        d_pad = _precomputable_affine._backprop_precomputable_affine_padding(model, dY, ids)
+        model.inc_grad("W", -d_pad[0][..., None] * X[-1])
+        return dX
+
+    return Y, backprop
 
 
 def train_alone(config, folder, resume=False):
