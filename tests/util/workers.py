@@ -45,7 +45,7 @@ def write_corpus(path, docs=7, pairs_from=0):
             spaces=[bool(token.whitespace_) for token in tokens],
             tags=[token.text[0].upper() for token in tokens],
             pos=["NOUN" if len(token) > 3 else "VERB" for token in tokens],
-            heads=[max(0, token.i - 1) for token in tokens],
+            heads=[choose_head(token.i, len(tokens)) for token in tokens],
             deps=["ROOT", *("dep" if len(token) > 3 else "obj" for token in tokens[1:])],
         )
         doc.ents = [Span(doc, 6, 7, label="A"), Span(doc, 7, 9, label="B")]
@@ -56,6 +56,11 @@ def write_corpus(path, docs=7, pairs_from=0):
             doc.cats = {"a": float(i % 2), "b": float(1 - i % 2)}
         found.append(doc)
     DocBin(docs=found, store_user_data=True).to_disk(path)
+
+
+def choose_head(i, length):
+    """RETURNS (int): The head of token I, in a projective tree with arcs to both sides."""
+    return i + 1 if i % 2 and i + 1 < length else max(0, i - 2)
 
 
 def make_training(
@@ -77,6 +82,8 @@ def make_training(
         made = init_config(lang="en", pipeline=SPACY, optimize="efficiency")
         made["components"]["tok2vec"]["model"]["embed"]["rows"] = [50] * 4
         made["components"]["tok2vec"]["model"]["encode"].update(width=16, depth=1)
+        for name in ("parser", "ner"):  # the upper layer has dropout that cannot be turned off
+            made["components"][name]["model"]["use_upper"] = False
     else:
         made = Config().from_str(make_config(task, backbone=backbone), interpolate=False)
         made["components"]["transformer"]["model"].update(max_pieces=32, stride=8)
