@@ -134,8 +134,8 @@ def main() -> None:
     text = (
         f"Measured, {args.batch} texts a batch, one thread for each worker:\n\n"
         f"{measured_table(measures)}\n\n"
-        f"Simulated, {args.batch} texts a batch for each worker: seconds of messages in a step, and "
-        f"the part of a step that is left for computing:\n\n{simulated_table(measures)}"
+        f"Simulated, {args.batch} texts a batch for each worker: seconds of messages in a step, "
+        f"and the part of a step that is left for computing:\n\n{simulated_table(measures)}"
     )
     publish("data_parallel", text, args.write)
 

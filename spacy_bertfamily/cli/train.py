@@ -128,9 +128,7 @@ def _train(job: TrainingJob, gpu_id: int, group: "WorkerGroup | None" = None) ->
     with show_validation_error(job.config_path) if group is None else nullcontext():
         config = load_config(job.config_path, overrides=job.overrides, interpolate=False)
         nlp = init_nlp(config, use_gpu=gpu_id)
-    return train(
-        nlp, job.output, resume=job.resume, use_gpu=gpu_id, stdout=sys.stdout, group=group
-    )
+    return train(nlp, job.output, resume=job.resume, use_gpu=gpu_id, stdout=sys.stdout, group=group)
 
 
 def command_to_resume(ctx: typer.Context) -> str:

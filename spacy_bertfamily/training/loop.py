@@ -273,9 +273,12 @@ def iterate_steps(replay: Replay, config: Any, settings: dict[str, Any]) -> Any:
         lambda examples: batcher(replay.order(cast(list[Example], examples))),
         settings["max_epochs"],
     )
+    optimizer: Any = settings["optimizer"]
+    if replay.shared is not None:
+        optimizer = replay.shared.optimizer
     return spacy_loop.train_while_improving(
-        cast(Any, replay),
-        settings["optimizer"] if replay.shared is None else replay.shared.optimizer,
+        replay,  # type: ignore[arg-type]
+        optimizer,
         batches,
         lambda: replay.evaluate(evaluate),
         dropout=settings["dropout"],

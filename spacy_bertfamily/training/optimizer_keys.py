@@ -90,7 +90,7 @@ def parameters_by_name(nlp: Language) -> dict[str, Parameter]:
 
 
 def _torch_parameters(shim: Any) -> Iterator[tuple[str, Any]]:
-    module = getattr(shim, "_model", None)
+    module: Any = getattr(shim, "_model", None)
     if hasattr(module, "named_parameters"):
         for name, tensor in module.named_parameters():
             if tensor.requires_grad:

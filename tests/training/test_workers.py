@@ -30,12 +30,13 @@ from ..util.workers import (
     write_corpus,
 )
 
+
 def slow(value):
     return pytest.param(value, marks=pytest.mark.slow)
 
 
 TASKS = ["pair", "spacy"]
-SLOW = "tagger morphologizer parser ner spancat textcat pair_regression qa".split()
+SLOW = ["tagger", "morphologizer", "parser", "ner", "spancat", "textcat", "pair_regression", "qa"]
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,20 @@ FORWARD = _precomputable_affine.forward
 SGD = {"@optimizers": "SGD.v1", "learn_rate": 0.001, "L2": 0.01, "grad_clip": 0.0}
 ADAM = {"@optimizers": "Adam.v1", "learn_rate": 0.001, "L2": 0.01, "grad_clip": 1.0}
 SPACY = ["tagger", "parser", "ner", "textcat"]
-WORDS = "ann ben carl wrote built sold ate the old green blue small book boat ham eggs".split()
+WORDS = [
+    "ann",
+    "ben",
+    "carl",
+    "wrote",
+    "sold",
+    "ate",
+    "the",
+    "old",
+    "green",
+    "blue",
+    "small",
+    "boat",
+]
 
 
 def write_corpus(path, docs=7, pairs_from=0):

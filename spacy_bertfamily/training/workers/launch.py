@@ -15,7 +15,7 @@ import torch.multiprocessing as mp
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from ...errors import BertFamilyError, Errors
-from .group import WorkerGroup, open_group
+from .group import open_group
 
 # What users can do something about is reported without the lines of code that it comes from.
 USER_ERRORS = (OSError, EOFError, ValueError, ImportError, AssertionError)

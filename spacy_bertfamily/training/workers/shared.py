@@ -70,7 +70,8 @@ class SharedTraining:
         callback (Callable[[], tuple[float, dict[str, Any]]]): Evaluates.
         RETURNS (tuple[float, dict[str, Any]]): The main score, and on worker 0 the others.
         """
-        score, others, state = 0.0, {}, None
+        score, state = 0.0, None
+        others: dict[str, Any] = {}
         if self.group.is_first:
             score, others = callback()
             state = get_random_state()  # a reader of the corpus may have drawn some
