@@ -28,7 +28,6 @@ def slow(value):
 
 
 TASKS = ["pair", "spacy"]
-SLOW = ["tagger", "morphologizer", "parser", "ner", "spancat", "textcat", "pair_regression", "qa"]
 
 
 def assert_same_training(config, folder, workers):
