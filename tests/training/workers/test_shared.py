@@ -28,6 +28,7 @@ def slow(value):
 
 
 TASKS = ["pair", "spacy"]
+SLOW = ["tagger", "morphologizer", "parser", "ner", "spancat", "textcat", "qa"]
 
 
 def assert_same_training(config, folder, workers):
