@@ -12,7 +12,7 @@ from spacy_bertfamily.training.checkpoint import FILE
 from spacy_bertfamily.training.loop import CHECKPOINT
 from spacy_bertfamily.training.workers.launch import launch
 
-from ...util.workers import STEPS, make_training, work, write_corpus
+from ...util.workers import STEPS, make_short_training, work, write_corpus
 
 
 def work_on_other_data(group, text, folder, corpus):
@@ -30,7 +30,7 @@ def work_with_other_settings(group, text, folder, old, new):
 
 
 def test_workers_with_different_data_do_not_begin(tiny, corpus, tmp_path):
-    config = make_training("tagger", tiny, corpus)
+    config = make_short_training("tagger", tiny, corpus)
     arguments = (config.to_str(), str(tmp_path), str(corpus))
     with pytest.raises(ValueError, match="B523.*train_corpus.* worker.* 1 "):
         launch(work_on_other_data, arguments, 2, start_method="fork")
@@ -44,7 +44,7 @@ def test_workers_with_different_data_do_not_begin(tiny, corpus, tmp_path):
     ],
 )
 def test_workers_with_different_configs_do_not_begin(tiny, corpus, tmp_path, old, new, name):
-    text = make_training("tagger", tiny, corpus).to_str()
+    text = make_short_training("tagger", tiny, corpus).to_str()
     assert old in text
     arguments = (text, str(tmp_path), old, new)
     with pytest.raises(ValueError, match=rf"B523.*\[{name}\]"):
@@ -75,7 +75,7 @@ def die_at_a_step(group, text, folder, how):
     ],
 )
 def test_a_worker_that_dies_ends_all(tiny, corpus, tmp_path, how, said):
-    text = make_training("tagger", tiny, corpus).to_str()
+    text = make_short_training("tagger", tiny, corpus).to_str()
     started = time.monotonic()
     with pytest.raises(ValueError, match=f"(?s)B528.*Worker 1 of 2.*{said}"):
         launch(die_at_a_step, (text, str(tmp_path), how), 2, start_method="fork")
@@ -86,7 +86,7 @@ def test_a_worker_that_dies_ends_all(tiny, corpus, tmp_path, how, said):
 
 def test_more_workers_than_examples_is_a_warning(tiny, corpus, tmp_path):
     write_corpus(corpus, docs=2)
-    config = make_training("tagger", tiny, corpus, steps=3)
+    config = make_short_training("tagger", tiny, corpus, steps=3)
     arguments = (config.to_str(), str(tmp_path))
     caught = launch(record_warnings, arguments, 3, start_method="fork")
     assert any("W520" in text for text in caught)

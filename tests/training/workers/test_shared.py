@@ -15,10 +15,10 @@ from ...util.workers import (
     ADAM,
     assert_close_weights,
     assert_equal_weights,
-    make_training,
+    make_short_training,
     train_alone,
     train_together,
-    weights_of,
+    trained_weights,
     write_corpus,
 )
 
@@ -42,8 +42,8 @@ def assert_same_training(config, folder, workers):
 
 @pytest.mark.parametrize("task", [*TASKS, *map(slow, SLOW)])
 def test_two_workers_train_as_one_process(task, tiny, corpus, tmp_path):
-    config = make_training(task, tiny, corpus, accumulate=2)
-    start = weights_of(init_nlp(config))
+    config = make_short_training(task, tiny, corpus, accumulate=2)
+    start = trained_weights(init_nlp(config))
     end, _ = assert_same_training(config, tmp_path, 2)
     moved = max(float(np.abs(end[name] - start[name]).max()) for name in end)
     assert moved > 1e-4  # so that equality says something
@@ -52,22 +52,22 @@ def test_two_workers_train_as_one_process(task, tiny, corpus, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["pair", "qa"])
 def test_a_batch_may_be_smaller_than_the_number_of_workers(task, tiny, corpus, tmp_path):
-    assert_same_training(make_training(task, tiny, corpus, size=2), tmp_path, 3)
+    assert_same_training(make_short_training(task, tiny, corpus, size=2), tmp_path, 3)
 
 
 @pytest.mark.parametrize("task", ["tagger", slow("pair")])
 def test_adam_with_clipping_makes_the_same_steps(task, tiny, corpus, tmp_path):
-    assert_same_training(make_training(task, tiny, corpus, optimizer=ADAM), tmp_path, 2)
+    assert_same_training(make_short_training(task, tiny, corpus, optimizer=ADAM), tmp_path, 2)
 
 
 def test_workers_whose_examples_are_not_annotated_have_no_gradients(tiny, corpus, tmp_path):
     write_corpus(corpus, pairs_from=5)  # two Docs of seven are
-    config = make_training("pair", tiny, corpus, size=3)
+    config = make_short_training("pair", tiny, corpus, size=3)
     assert_same_training(config, tmp_path, 3)
 
 
 def test_penalties_count_once(tiny, corpus, tmp_path):
-    config = make_training("tagger", tiny, corpus, size=3, steps=6)
+    config = make_short_training("tagger", tiny, corpus, size=3, steps=6)
     model = config["components"]["tagger"]["model"]["tok2vec"]
     model.clear()
     model.update(
@@ -83,7 +83,7 @@ def test_penalties_count_once(tiny, corpus, tmp_path):
 def test_the_log_has_the_losses_of_whole_batches(tiny, corpus, tmp_path):
     logs = []
     for name, workers in (("alone", 1), ("together", 2)):
-        config = make_training("pair", tiny, corpus, steps=12)
+        config = make_short_training("pair", tiny, corpus, steps=12)
         file = tmp_path / f"{name}.jsonl"
         config["training"]["logger"] = {
             "@loggers": "spacy.ConsoleLogger.v3",
@@ -111,11 +111,13 @@ def test_training_resumes_with_any_number_of_workers(tiny, corpus, tmp_path, wor
     # with dropout, whose numbers depend on the worker; the number of workers may change without it
     dropout = 0.2 if workers == 2 else 0.0
     whole = train_together(
-        make_training("tagger", tiny, corpus, steps=21, dropout=dropout), tmp_path / "whole", 2
+        make_short_training("tagger", tiny, corpus, steps=21, dropout=dropout),
+        tmp_path / "whole",
+        2,
     )
     out = tmp_path / "parts"
-    train_together(make_training("tagger", tiny, corpus, steps=11, dropout=dropout), out, 2)
-    config = make_training("tagger", tiny, corpus, steps=21, dropout=dropout)
+    train_together(make_short_training("tagger", tiny, corpus, steps=11, dropout=dropout), out, 2)
+    config = make_short_training("tagger", tiny, corpus, steps=21, dropout=dropout)
     if workers == 1:
         assert_close_weights(whole[0], train_alone(config, out, resume=True))
         return
