@@ -140,7 +140,7 @@ def train_alone(config, folder, resume=False):
     folder.mkdir(exist_ok=True)
     nlp = init_nlp(config)
     train(nlp, folder, resume=resume, stdout=io.StringIO())
-    return trained_weights(nlp)
+    return weights_by_name(nlp)
 
 
 def train_together(config, folder, workers, resume=False):
@@ -159,12 +159,12 @@ def work(group, text, folder, resume):
     config = Config().from_str(text, interpolate=False)
     nlp, log = init_nlp(config), io.StringIO()
     is_new = train(nlp, Path(folder), resume=resume, stdout=log, group=group)
-    np.savez(Path(folder) / f"{group.rank}.npz", **trained_weights(nlp))
+    np.savez(Path(folder) / f"{group.rank}.npz", **weights_by_name(nlp))
     (Path(folder) / f"{group.rank}.log").write_text(log.getvalue(), encoding="utf8")
     return is_new
 
 
-def trained_weights(nlp):
+def weights_by_name(nlp):
     """RETURNS (dict[str, np.ndarray]): Copies of all trained weights, by name."""
     found = parameters_by_name(nlp)
     return {name: np.array(parameter.get_weights()) for name, parameter in found.items()}

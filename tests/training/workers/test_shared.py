@@ -18,7 +18,7 @@ from ...util.workers import (
     make_short_training,
     train_alone,
     train_together,
-    trained_weights,
+    weights_by_name,
     write_corpus,
 )
 
@@ -43,7 +43,7 @@ def assert_same_training(config, folder, workers):
 @pytest.mark.parametrize("task", [*TASKS, *map(slow, SLOW)])
 def test_two_workers_train_as_one_process(task, tiny, corpus, tmp_path):
     config = make_short_training(task, tiny, corpus, accumulate=2)
-    start = trained_weights(init_nlp(config))
+    start = weights_by_name(init_nlp(config))
     end, _ = assert_same_training(config, tmp_path, 2)
     moved = max(float(np.abs(end[name] - start[name]).max()) for name in end)
     assert moved > 1e-4  # so that equality says something
