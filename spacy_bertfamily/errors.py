@@ -632,6 +632,47 @@ class Errors:
         "{step}, so there is nothing to resume. Set max_steps, max_epochs and patience at least as "
         "high as they were; 'model-last' and 'model-best' are as that training left them."
     )
+    B520 = Error(
+        "This build of torch has no torch.distributed, so several workers cannot train together. "
+        "Install another build of torch, or train without --workers."
+    )
+    B521 = Error(
+        "Worker {rank} of {size} lost the connection to another one, which has ended or cannot be "
+        "reached; its own error says why. Train again with --resume. ({reason})"
+    )
+    B522 = Error(
+        "{workers} workers need a GPU each, from GPU {first} on, but there are {gpus} GPU(s). Use "
+        "fewer --workers, or leave --gpu-id out to train on the CPU."
+    )
+    B523 = Error(
+        "The workers cannot train together: {name} is not the same on worker(s) {workers} as on "
+        "worker 0. Each must have the same versions, config, data and checkpoint."
+    )
+    B524 = Error(
+        "The component {name!r} asks for the denominator of a mean over all workers, but the "
+        "others do not wait for it. A component may do so once in each update, if its class has "
+        "the attribute loss_is_mean = True."
+    )
+    B525 = Error(
+        "The workers have read different batches at step {step}. A reader, batcher or callback of "
+        "the config draws random numbers that do not follow [training] seed; use Python's random, "
+        "or a generator with a seed of its own."
+    )
+    B526 = Error(
+        "A component passes on gradients of something that is no parameter of its model ({keys}), "
+        "so the workers cannot add them up. Train it without --workers, or list it under "
+        "frozen_components."
+    )
+    B527 = Error(
+        "The models of the workers have different shapes at step {step}: a component has added "
+        "labels that were not known when it was initialized. Give it all labels, in "
+        "[initialize.components] or in the training data."
+    )
+    B528 = Error("Worker {rank} of {size} failed, and the others were ended: {reason}")
+    B529 = Error(
+        "--workers {given} was given, but this process is one of {size} that torchrun has started. "
+        "Leave --workers out, or start the command without torchrun."
+    )
 
     # Trained pipelines
     B114 = Error(
@@ -898,6 +939,12 @@ class Warnings:
         "means nothing; 'span_qa' leaves such Docs unanswered and 'pair_classifier' unlabelled. "
         "With 'float16', set precision = 'bfloat16' or 'float32'; otherwise the weights are "
         "damaged. This is said once."
+    )
+
+    # Training by several workers
+    W520 = Message(
+        "There are {size} workers, but only {examples} training example(s): some workers have "
+        "nothing to do. Use fewer --workers."
     )
 
     # Pretraining

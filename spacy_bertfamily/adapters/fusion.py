@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from ..shards import penalty_share
 from .base import check_setting
 from .combined import Combined, CombinedModules, Compute
 from .modules import Regularized, ResidualUpdate
@@ -50,7 +51,7 @@ class FusionModule(Regularized):
         weight = self.value.weight
         if self.regularization and weight.grad is not None:
             distance = weight.detach() - torch.eye(len(weight)).to(weight)
-            weight.grad += 2 * self.regularization * distance
+            weight.grad += 2 * self.regularization * penalty_share() * distance
 
     def forward(self, read: torch.Tensor, changes: torch.Tensor) -> torch.Tensor:
         """Compute the weighted sum of the adapters' changes.

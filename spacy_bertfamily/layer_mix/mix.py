@@ -10,6 +10,7 @@ from thinc.api import Model
 from thinc.types import Floats1d, Floats3d
 
 from ..errors import Errors
+from ..shards import penalty_share
 from .norm import normalize
 from .settings import MixSettings, initial_weights
 from .states import DocsBackprop, StateBackprop, grad_factor_of, map_docs, resolve_layers
@@ -161,7 +162,8 @@ def _add_gradients(model: Mix, weights: Floats1d, gamma: float, dots: Floats1d) 
     d_softmax = gamma * weights * (dots - total)
     if not model.has_grad("w") or not model.get_grad("w").any():
         # the penalty, once for all backward passes of a step
-        d_softmax = d_softmax + 2 * model.attrs["l2"] * factor * model.get_param("w")
+        penalty = 2 * model.attrs["l2"] * penalty_share()
+        d_softmax = d_softmax + penalty * factor * model.get_param("w")
     model.inc_grad("w", factor * d_softmax)
     if model.attrs["learn_gamma"]:
         model.inc_grad("gamma", factor * model.ops.asarray1f([total]))

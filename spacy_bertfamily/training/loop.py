@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -15,6 +16,7 @@ from spacy.util import registry, resolve_dot_names
 from thinc.api import fix_random_seed, set_gpu_allocator
 
 from ..errors import Errors
+from ..shards import use_shard
 from .checkpoint import (
     Progress,
     mark_finished,
@@ -22,7 +24,9 @@ from .checkpoint import (
     restore_checkpoint,
     save_checkpoint,
 )
-from .data_digests import Reader, digest_data
+from .data_digests import Reader, digest_data, keep_random_state
+from .workers.group import WorkerGroup
+from .workers.shared import SharedTraining
 
 # The folder of the checkpoint, inside the output folder.
 CHECKPOINT = "training-state"
@@ -37,10 +41,15 @@ class Replay:
 
     nlp (Language): The pipeline.
     recorded (Progress | None): How far the interrupted training had come; None for a new training.
+    shared (SharedTraining | None): What this process shares with other workers; None if it trains
+        alone.
     """
 
-    def __init__(self, nlp: Language, recorded: Progress | None):
+    def __init__(
+        self, nlp: Language, recorded: Progress | None, shared: SharedTraining | None = None
+    ):
         self.nlp = nlp
+        self.shared = shared
         self.is_active = recorded is not None
         self.recorded = recorded or Progress(-1, [], [])
         self.scores: list[float] = []
@@ -48,6 +57,11 @@ class Replay:
         self.digests: dict[str, str] = {}
         self.step = -1
         self._examples: list[Example] = []
+
+    @property
+    def is_writer(self) -> bool:
+        """RETURNS (bool): Whether this process evaluates, logs and writes."""
+        return self.shared is None or self.shared.group.is_first
 
     # What spaCy's loop uses of a pipeline
 
@@ -58,8 +72,12 @@ class Replay:
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Update the pipeline, unless the step is repeated."""
-        if not self.is_active:
+        if self.is_active:
+            return
+        if self.shared is None:
             self.nlp.update(*args, **kwargs)
+        else:
+            self.shared.updates.update(*args, **kwargs)
 
     def use_params(self, params: dict[Any, Any]) -> Any:
         """RETURNS (ContextManager): Use other weights, as `Language.use_params` does."""
@@ -75,6 +93,8 @@ class Replay:
         """
         if self.is_active:
             result: Scores = (self.recorded.scores[len(self.scores)], {})
+        elif self.shared is not None:
+            result = self.shared.evaluate(callback)
         else:
             result = callback()
         self.scores.append(result[0])
@@ -86,13 +106,16 @@ class Replay:
         corpus (Callable[[Language], Iterable[Example]]): The reader of the training examples.
         dev_corpus (Callable[[Language], Iterable[Example]]): The reader of the evaluation examples.
         RETURNS (list[Example]): The training examples, in the order of the corpus.
-        RAISES (BertFamilyError): If a corpus is not the one of the interrupted training.
+        RAISES (BertFamilyError): If a corpus is not the one of the interrupted training, or not
+            that of the other workers.
         """
         self._examples = list(corpus(self.nlp))
         self.digests = digest_data(self.nlp, self._examples, dev_corpus)
         changed = self.recorded.changed_data(self.digests, len(self._examples))
         if changed:
             raise Errors.B327(names=" and ".join(changed), step=self.recorded.step)
+        if self.shared is not None:
+            self.shared.check(self.digests, len(self._examples), self.recorded.step)
         return list(self._examples)
 
     def order(self, examples: list[Example]) -> list[Example]:
@@ -117,6 +140,7 @@ def train(
     use_gpu: int = -1,
     stdout: IO[str] = sys.stdout,
     stderr: IO[str] = sys.stderr,
+    group: WorkerGroup | None = None,
 ) -> bool:
     """Train a pipeline as `spacy.training.loop.train` does, with a checkpoint at each evaluation.
 
@@ -125,6 +149,8 @@ def train(
     resume (bool): Resume from the checkpoint in `output`.
     use_gpu (int): The GPU, which is active already; -1 for the CPU.
     stdout, stderr (IO[str]): For the logger.
+    group (WorkerGroup | None): The workers that train together, this process among them; all call
+        this with the same arguments. None to train alone.
     RETURNS (bool): False if the resumed training had already ended at the step where it ends now.
     RAISES (BertFamilyError): If there is no checkpoint, its config or corpora are others, or a
         training with this config cannot be resumed.
@@ -137,24 +163,49 @@ def train(
     if use_gpu >= 0 and config["training"]["gpu_allocator"]:
         set_gpu_allocator(config["training"]["gpu_allocator"])
     settings = registry.resolve(config["training"], schema=ConfigSchemaTraining)
-    if not resume:
+    shared = None if group is None else SharedTraining(group, nlp, settings)
+    replay = Replay(nlp, recorded, shared)
+    if replay.is_writer and not resume:
         spacy_loop.clean_output_dir(output)
         shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
-    replay = Replay(nlp, recorded)
-    save = make_saver(nlp, output, settings)
-    with nlp.select_pipes(disable=settings["frozen_components"]):
-        log, finalize = settings["logger"](nlp, stdout, stderr)
+    with nullcontext() if shared is None else use_shard(shared.updates):
+        if replay.is_writer:
+            _run_and_write(replay, output, config, settings, stdout, stderr)
+        else:
+            run_steps(replay, output, config, settings, _do_nothing, _do_nothing)
+    if replay.is_active:
+        raise Errors.B328(step=replay.recorded.step, last_step=replay.step)
+    if replay.is_writer and replay.step >= 0:  # there was at least one batch
+        mark_finished(output / CHECKPOINT, replay.step)
+    return replay.step > replay.recorded.end
+
+
+def _do_nothing(_: Any) -> None:
+    pass
+
+
+def _run_and_write(
+    replay: Replay,
+    output: Path,
+    config: Any,
+    settings: dict[str, Any],
+    stdout: IO[str],
+    stderr: IO[str],
+) -> None:
+    """Run all steps on the worker that writes, or on the only one. Save the pipeline at the end."""
+    save = make_saver(replay.nlp, output, settings)
+    with replay.nlp.select_pipes(disable=settings["frozen_components"]):
+        log, finalize = settings["logger"](replay.nlp, stdout, stderr)
     try:
         run_steps(replay, output, config, settings, save, log)
     finally:
         finalize()
-        if not replay.is_active:
+        # without the other workers, only what was evaluated is worth keeping
+        is_lost = replay.shared is not None and replay.shared.group.is_broken
+        if not replay.is_active and not is_lost:
             save(False)
-    if replay.is_active:
-        raise Errors.B328(step=replay.recorded.step, last_step=replay.step)
-    if replay.step >= 0:  # there was at least one batch
-        mark_finished(output / CHECKPOINT, replay.step)
-    return replay.step > replay.recorded.end
+    if replay.shared is not None:
+        print(replay.shared.report(), file=stdout)
 
 
 def run_steps(
@@ -186,13 +237,19 @@ def run_steps(
         if is_best is None:  # no evaluation at this step
             log(None)
             continue
+        if replay.shared is not None:
+            info["losses"] = replay.shared.total_losses(info["losses"])
+        if not replay.is_writer:
+            continue
         with nlp.select_pipes(disable=settings["frozen_components"]):
             spacy_loop.update_meta(settings, nlp, info)
-        save(is_best)
-        info["output_path"] = str(output / spacy_loop.DIR_MODEL_LAST)
-        progress = Progress(info["step"], replay.scores, replay.orders, replay.digests)
-        save_checkpoint(output / CHECKPOINT, nlp, optimizer, progress)
-        log(info)
+        # the other workers do not draw the random numbers that are drawn here
+        with nullcontext() if replay.shared is None else keep_random_state():
+            save(is_best)
+            info["output_path"] = str(output / spacy_loop.DIR_MODEL_LAST)
+            progress = Progress(info["step"], replay.scores, replay.orders, replay.digests)
+            save_checkpoint(output / CHECKPOINT, nlp, optimizer, progress)
+            log(info)
 
 
 def iterate_steps(replay: Replay, config: Any, settings: dict[str, Any]) -> Any:
@@ -216,9 +273,12 @@ def iterate_steps(replay: Replay, config: Any, settings: dict[str, Any]) -> Any:
         lambda examples: batcher(replay.order(cast(list[Example], examples))),
         settings["max_epochs"],
     )
+    optimizer: Any = settings["optimizer"]
+    if replay.shared is not None:
+        optimizer = replay.shared.optimizer
     return spacy_loop.train_while_improving(
         replay,  # type: ignore[arg-type]
-        settings["optimizer"],
+        optimizer,
         batches,
         lambda: replay.evaluate(evaluate),
         dropout=settings["dropout"],

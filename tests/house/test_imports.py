@@ -14,7 +14,7 @@ PACKAGE = ROOT / NAME
 # Each room may import from those before it. Rooms in one set do not import each other.
 ORDER = [
     {"catalogues", "errors", "moved"},
-    {"files", "annotation"},
+    {"files", "annotation", "shards"},
     {"patching"},
     {"model_types"},
     {"windows"},

@@ -6,6 +6,7 @@ head to a `spacy-bertfamily.TransformerListener.v1` with `chain_head`. tests/plu
 an example.
 """
 
+from ...shards import batch_total
 from ...transformer.listener import name_component, skip_update
 from ...transformer.model import has_states
 from ...transformer.upstream import find_shim, require_shim
@@ -17,6 +18,7 @@ from .texts import find_surrogate, shorten
 __all__ = [
     "Layout",
     "PipelineAware",
+    "batch_total",
     "chain_head",
     "find_shim",
     "find_surrogate",

@@ -1,7 +1,8 @@
 """The component `pair_classifier`: classify or score pairs of texts, and single texts."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 from spacy.language import Language
@@ -14,6 +15,7 @@ from thinc.types import Floats2d
 from ...annotation.pair_scores import CATS, install_extension, scores_in
 from ...annotation.segments import DEFAULT_SEPARATOR, has_words, segment_bounds
 from ...errors import Errors
+from ...shards import batch_total
 from ...transformer.listener import name_component, skip_update
 from ...transformer.shim import EncoderShim
 from ...transformer.upstream import connected_shim, find_shim
@@ -102,6 +104,9 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
     name (str): The component's name.
     mode, threshold, class_weights, clip, pairs_only, assigns, scorer: As in `make_pair_classifier`.
     """
+
+    # Its denominator is asked for with `batch_total`.
+    loss_is_mean: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -291,7 +296,8 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
 
         examples (Iterable[Example]): The examples.
         scores (Floats2d): The model's logits, `(examples, labels)`.
-        RETURNS (tuple[float, Floats2d]): Mean loss and the gradient of the logits.
+        RETURNS (tuple[float, Floats2d]): Mean loss and the gradient of the logits. Where several
+            processes train, the mean is over the examples of all of them.
         RAISES (BertFamilyError): If an example has an unknown label or values that the mode does
             not allow.
         """
@@ -307,4 +313,5 @@ class PairClassifier(PairHeadFiles, PairTextMethods):
             self._as_floats(targets),
             self._as_floats(mask),
             ops.asarray1f(label_factors),
+            partial(batch_total, self.name),
         )

@@ -1,7 +1,7 @@
 """The component `span_qa`: extractive question answering."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -103,6 +103,9 @@ class SpanQA(QAHeadFiles, QATextMethods):
     settings (QASettings): How to train and decode.
     scorer (Callable | None): The scoring method.
     """
+
+    # Its denominator is asked for with `batch_total`.
+    loss_is_mean: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from spacy.training import Example
 
+from ...shards import batch_total
 from ...windows.layout import Layout
 from .examples import example_golds
 from .settings import QASettings
@@ -48,6 +49,7 @@ def batch_loss(
     layouts (Sequence[Layout | None]): The layout of each; None for a Doc without tokens.
     settings (QASettings): The component's settings.
     RETURNS (tuple[float, list[np.ndarray]]): The loss, and the gradient of each example's logits.
+        Where several processes train, both are divided by the windows of all of them.
     RAISES (BertFamilyError): If an example cannot be trained on.
     """
     losses: list[np.ndarray] = []
@@ -63,6 +65,6 @@ def batch_loss(
         loss, d_logits = window_loss(array, targets, layout.lengths)
         losses.append(loss[keep])
         gradient += d_logits * keep[:, None, None]
-    n_windows = max(1, sum(map(len, losses)))
+    n_windows = max(1, batch_total(name, sum(map(len, losses))))
     total = float(sum(loss.sum() for loss in losses)) / n_windows
     return total, [gradient / n_windows for gradient in gradients]

@@ -1,0 +1,1 @@
+"""Data-parallel training: several processes divide each batch, and add up their gradients."""
