@@ -149,20 +149,13 @@ def read_tokenizer_files(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Read all tensors of a checkpoint: safetensors before .bin, whole or in shards.
+def find_weight_files(folder: Path) -> list[Path]:
+    """Find the files of a checkpoint: safetensors before .bin, whole or in shards.
 
     folder (Path): The backbone's folder.
-    RETURNS (dict[str, torch.Tensor]): The tensors by name.
-    RAISES (BertFamilyError): If there are no weights, or they hold anything else than tensors.
+    RETURNS (list[Path]): The files.
+    RAISES (BertFamilyError): If there are none, or shards are missing.
     """
-    weights: dict[str, torch.Tensor] = {}
-    for path in _weight_files(folder):
-        weights.update(read_tensors(path))
-    return weights
-
-
-def _weight_files(folder: Path) -> list[Path]:
     for name in WEIGHT_FILES:
         if (folder / name).is_file():
             return [folder / name]
@@ -184,17 +177,31 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Read a safetensors or .bin file.
 
     path (Path): The file.
+    RETURNS (dict[str, torch.Tensor]): The tensors by name, in memory of their own.
+    RAISES (BertFamilyError): If it is broken or holds anything else than tensors.
+    """
+    return {name: tensor.clone() for name, tensor in map_tensors(path).items()}
+
+
+def map_tensors(path: Path, checked: bool = False) -> dict[str, torch.Tensor]:
+    """Map the tensors of a safetensors or .bin file into memory.
+
+    They change, or crash the process, when the file changes: copy them soon. The format that torch
+    had before 1.6 cannot be mapped, and is read.
+
+    path (Path): The file.
+    checked (bool): Whether this very file was checked before.
     RETURNS (dict[str, torch.Tensor]): The tensors by name.
     RAISES (BertFamilyError): If it is broken or holds anything else than tensors.
     """
     check_permission(path)
     try:
         if path.suffix == ".safetensors":
-            # Copies: the tensors of load_file are mapped from the file, and change, or crash the
-            # process, when that changes.
-            return {name: tensor.clone() for name, tensor in load_file(path).items()}
-        _check_packed(path)
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
+            return dict(load_file(path))
+        if not checked:
+            _check_packed(path)
+        mapped = zipfile.is_zipfile(path)
+        tensors = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as e:  # UnpicklingError, SafetensorError, RuntimeError, EOFError, ...
         reason = str(e).splitlines()[0] if str(e) else repr(e)
         raise Errors.B025(file=str(path), reason=reason) from e
@@ -203,7 +210,8 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     )
     if not is_plain:
         raise Errors.B025(file=str(path), reason="it holds more than named tensors")
-    _check_stored(path, tensors)
+    if not checked:
+        _check_stored(path, tensors)
     return cast(dict[str, torch.Tensor], tensors)
 
 

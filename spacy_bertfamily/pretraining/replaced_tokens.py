@@ -16,7 +16,7 @@ from transformers.models.electra.modeling_electra import ElectraDiscriminatorPre
 
 from ..backbone import Backbone, make_model, read_config
 from ..backbone.lm_head import LMHead, new_lm_head
-from ..backbone.safety import read_weights
+from ..backbone.weight_files import read_weights
 from ..encoder.module import Encoder, PretrainingModules, make_encoder
 from ..encoder.schedule import EncoderSchedule
 from ..errors import Errors
