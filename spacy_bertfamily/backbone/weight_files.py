@@ -2,7 +2,7 @@
 
 Files are mapped into memory. What was read of a mapping counts as memory of the process until the
 mapping ends, and tensors on it change, or crash the process, when the file changes. So tensors are
-copied in portions, and after each portion the file is mapped anew.
+copied in parts, and the file is mapped anew again and again.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,10 @@ import torch
 from ..errors import Errors
 from .safety import count_stored_numbers, find_weight_files, map_tensors
 
-# The most bytes that are read of a file before it is mapped anew.
-PORTION = 32 * 2**20
+# The most bytes that are read at once.
+PART = 2 * 2**20
+# A file is mapped anew after this share of it was read, but not more often than after `PART`.
+SHARE = 1 / 64
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class WeightFiles:
                 yield source.reshape(-1)  # a copy of all of it
                 return
             source = source.view(-1)
-            end = min(length, start + max(1, self._unread // stored.dtype.itemsize))
+            end = min(length, start + max(1, PART // stored.dtype.itemsize))
             self._unread -= (end - start) * stored.dtype.itemsize
             yield source[start:end]
             del source
@@ -133,7 +135,8 @@ class WeightFiles:
         if self._path != stored.path or self._unread <= 0:
             self.close()
             self._mapped = map_tensors(stored.path, checked=True)
-            self._path, self._unread = stored.path, PORTION
+            self._path = stored.path
+            self._unread = int(SHARE * stored.path.stat().st_size)
         tensor = self._mapped.get(name)
         if tensor is None or (tensor.shape, tensor.dtype) != (stored.shape, stored.dtype):
             reason = f"the file changed while it was read: {name!r} is another tensor now"
