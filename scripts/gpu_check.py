@@ -3,8 +3,8 @@
     python scripts/gpu_check.py [--device gpu|cpu] [--backbone NAME ...] [--only CHECK ...]
 
 Takes less than 8 minutes. Each check runs apart: one that fails is a row of the table, and the exit
-status is then 1. What cannot be checked on a device is a row 'skipped'. `--device cpu` tries out the
-script itself. Backbones are a tiny BERT and a tiny Llama with random weights, made here, and
+status is then 1. What cannot be checked on a device is a row 'skipped'. `--device cpu` tries out
+the script itself. Backbones are a tiny BERT and a tiny Llama with random weights, made here, and
 all-MiniLM-L6 if it is installed; or those that `--backbone` names.
 
 This script has only run on CPUs so far: no GPU could be had.

@@ -76,7 +76,9 @@ class Setup:
         """RETURNS (Language): A pipeline, with the four components unless `tasks` is false."""
         nlp = spacy.blank("en")
         settings = {"name": self.backbone, "precision": precision or self.precision, **WINDOWS}
-        nlp.add_pipe("adapter_transformer", name="transformer", config={"model": {**settings, **model}})
+        nlp.add_pipe(
+            "adapter_transformer", name="transformer", config={"model": {**settings, **model}}
+        )
         if tasks:
             add_tasks(nlp, settings)
         return nlp
@@ -203,7 +205,7 @@ def check_scaling(setup: Setup) -> str:
 
 
 def check_out_of_memory(setup: Setup) -> str:
-    """Run out of memory: torch's error, and the pipeline predicts as before, or in smaller batches."""
+    """Run out of memory: torch's error is raised, and the pipeline then predicts as before."""
     setup.check_gpu()
     setup.use()
     nlp = setup.make(tasks=False, batch_pieces=2**22)

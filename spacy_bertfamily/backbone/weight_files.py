@@ -76,9 +76,7 @@ class WeightFiles:
         reserved = {}
         for name, stored in self.stored.items():
             if stored.alias not in by_alias:
-                by_alias[stored.alias] = torch.empty(
-                    stored.shape, dtype=stored.loaded_dtype(dtype)
-                )
+                by_alias[stored.alias] = torch.empty(stored.shape, dtype=stored.loaded_dtype(dtype))
             reserved[name] = by_alias[stored.alias]
         return reserved
 

@@ -156,7 +156,9 @@ def test_whole_numbers_keep_their_type(tmp_path):
         "mask": torch.bool,
         "half": torch.bfloat16,
     }
-    assert all(torch.equal(found[name], tensor.to(found[name].dtype)) for name, tensor in weights.items())
+    assert all(
+        torch.equal(found[name], tensor.to(found[name].dtype)) for name, tensor in weights.items()
+    )
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(small_parts, tmp_path):

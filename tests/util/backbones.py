@@ -135,7 +135,7 @@ KNOWN_TYPES = {
     "electra": (NARROW, "wordpiece"),
     "ernie": ({**COMMON, "pad_token_id": 0}, "wordpiece"),
     "funnel": ({"vocab_size": 256, **FUNNEL, "initializer_range": 0.2}, "funnel"),
-    # heads wider than the model; its embeddings are multiplied by a number that grows with the width
+    # heads wider than the model; the model multiplies its embeddings by the root of the width
     "gemma": ({**LLAMA, "head_dim": 16, "initializer_range": 0.1}, "gemma"),
     "gpt2": ({**GPT2, "initializer_range": 0.2}, "gpt2"),
     "ibert": (ROBERTA, "bytes"),
