@@ -67,7 +67,7 @@ def make(folder: Path, python: str, without: list[str]) -> None:
         subprocess.run([*pip, *wheels, *find_requirements(without, python)], check=True)
         subprocess.run([*pip, str(ROOT)], check=True)
         drop_unused(tree)
-        with tarfile.open(archive, "w:xz") as tar:
+        with tarfile.open(archive, "w:xz", preset=3) as tar:
             tar.add(tree, arcname=".")
         content = archive.read_bytes()
     for number, start in enumerate(range(0, len(content), PART)):

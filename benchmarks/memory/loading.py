@@ -147,6 +147,7 @@ def table(args: argparse.Namespace) -> str:
                 for way in args.ways:
                     found = measure_apart(way, folder, warm_up, precision)
                     lines.append(f"| {kind} | {precision} | {way} | {cells(found)} |")
+                    print(lines[-1], file=sys.stderr, flush=True)
             for path in folder.iterdir():
                 path.unlink()
     return "\n".join(lines)

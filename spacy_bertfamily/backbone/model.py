@@ -16,7 +16,7 @@ from ..model_types.spec import ModelTypeSpec
 from ..model_types.table import spec_for
 from .consistency import check_size
 from .fingerprint import WeightsDigest, fingerprint
-from .weight_files import WeightFiles
+from .weight_files import PART, WeightFiles
 
 # transformers' `from_pretrained` patches torch.nn.init and nn.Module for the whole process while it
 # runs. Hold this lock to call it, and to make modules that no other thread's loading may spoil.
@@ -132,6 +132,7 @@ def _read_into(
     """
     own_tensors = _own_tensors(encoder)
     digest = WeightsDigest()
+    scratch = torch.empty(PART)  # new memory for each part would not all be given back
     for name in sorted(sources):
         own = own_tensors[name]
         digest.begin(name, own.dtype, own.shape)
@@ -140,7 +141,9 @@ def _read_into(
             target = torch.empty_like(target, dtype=dtype)
         start, numbers = 0, target.view(-1)
         for part in files.parts(sources[name]):
-            exact = part.to(own.dtype)
+            exact = part
+            if part.dtype != own.dtype:
+                exact = scratch[: len(part)].copy_(part)
             digest.add(exact)
             numbers[start : start + len(exact)].copy_(exact)
             start += len(exact)

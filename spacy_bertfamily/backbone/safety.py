@@ -3,12 +3,12 @@
 import json
 import mmap
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 
 from ..errors import Errors
 
@@ -183,25 +183,30 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in map_tensors(path).items()}
 
 
-def map_tensors(path: Path, checked: bool = False) -> dict[str, torch.Tensor]:
+def map_tensors(
+    path: Path, checked: bool = False, names: Sequence[str] = ()
+) -> dict[str, torch.Tensor]:
     """Map the tensors of a safetensors or .bin file into memory.
 
-    They change, or crash the process, when the file changes: copy them soon. The format that torch
-    had before 1.6 cannot be mapped, and is read.
+    They change, or crash the process, when the file changes: copy them soon. A file that cannot be
+    mapped is read.
 
     path (Path): The file.
     checked (bool): Whether this very file was checked before.
+    names (Sequence[str]): The tensors of a safetensors file that are wanted, all if there are none.
+        The system reads the beginning of each one that is mapped.
     RETURNS (dict[str, torch.Tensor]): The tensors by name.
     RAISES (BertFamilyError): If it is broken or holds anything else than tensors.
     """
     check_permission(path)
     try:
         if path.suffix == ".safetensors":
-            return dict(load_file(path))
+            with safe_open(path, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in names or file.keys()}
         if not checked:
             _check_packed(path)
-        mapped = zipfile.is_zipfile(path)
-        tensors = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
+        options: dict[str, Any] = {"map_location": "cpu", "weights_only": True}
+        tensors = torch.load(str(path), mmap=can_be_mapped(path), **options)
     except Exception as e:  # UnpicklingError, SafetensorError, RuntimeError, EOFError, ...
         reason = str(e).splitlines()[0] if str(e) else repr(e)
         raise Errors.B025(file=str(path), reason=reason) from e
@@ -213,6 +218,11 @@ def map_tensors(path: Path, checked: bool = False) -> dict[str, torch.Tensor]:
     if not checked:
         _check_stored(path, tensors)
     return cast(dict[str, torch.Tensor], tensors)
+
+
+def can_be_mapped(path: Path) -> bool:
+    """RETURNS (bool): Whether a file can be mapped: not in the format of torch before 1.6."""
+    return path.suffix == ".safetensors" or zipfile.is_zipfile(path)
 
 
 def _check_packed(path: Path) -> None:

@@ -5,6 +5,7 @@ mapping ends, and tensors on it change, or crash the process, when the file chan
 copied in parts, and the file is mapped anew again and again.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ from pathlib import Path
 import torch
 
 from ..errors import Errors
-from .safety import count_stored_numbers, find_weight_files, map_tensors
+from .safety import can_be_mapped, count_stored_numbers, find_weight_files, map_tensors
 
-# The most bytes that are read at once.
-PART = 2 * 2**20
+# The most numbers that are read at once.
+PART = 2**20
 # A file is mapped anew after this share of it was read, but not more often than after `PART`.
 SHARE = 1 / 64
 
@@ -119,22 +120,23 @@ class WeightFiles:
         while start < length:
             source = self._map(name, stored)
             if not source.is_contiguous():
-                yield source.reshape(-1)  # a copy of all of it
+                yield from source.reshape(-1).split(PART)  # of a copy
                 return
-            source = source.view(-1)
-            end = min(length, start + max(1, PART // stored.dtype.itemsize))
-            self._unread -= (end - start) * stored.dtype.itemsize
-            yield source[start:end]
-            del source
-            start = end
+            part = source.view(-1)[start : start + PART]
+            self._unread -= part.nbytes
+            start += len(part)
+            yield part
+            del source, part
 
     def _map(self, name: str, stored: StoredTensor) -> torch.Tensor:
         """RETURNS (torch.Tensor): A tensor on the mapped file."""
-        if self._path != stored.path or self._unread <= 0:
+        if self._path != stored.path or self._unread <= 0 or name not in self._mapped:
             self.close()
-            self._mapped = map_tensors(stored.path, checked=True)
+            self._mapped = map_tensors(stored.path, checked=True, names=[name])
             self._path = stored.path
-            self._unread = int(SHARE * stored.path.stat().st_size)
+            self._unread = sys.maxsize
+            if can_be_mapped(stored.path):
+                self._unread = int(SHARE * stored.path.stat().st_size)
         tensor = self._mapped.get(name)
         if tensor is None or (tensor.shape, tensor.dtype) != (stored.shape, stored.dtype):
             reason = f"the file changed while it was read: {name!r} is another tensor now"

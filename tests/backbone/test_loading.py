@@ -40,7 +40,7 @@ def no_loaded_backbones():
 @pytest.fixture
 def small_parts(monkeypatch):
     """Read a few numbers at a time."""
-    monkeypatch.setattr(weight_files, "PART", 100)
+    monkeypatch.setattr(weight_files, "PART", 25)
     monkeypatch.setattr(weight_files, "SHARE", 0.0)
 
 
@@ -170,6 +170,21 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(small_parts, tmp_path)
     save_file({"a": torch.randn(50)}, tmp_path / "model.safetensors")
     with pytest.raises(BertFamilyError, match=r"B025.*model.safetensors.*changed.*'a'"):
         next(parts)
+
+
+@pytest.mark.parametrize("form", ["old bin", "bin"])
+def test_files_that_cannot_be_mapped_are_not_read_again_and_again(
+    small_parts, tiny_copy, monkeypatch, form
+):
+    FORMS[form](tiny_copy)
+    calls = []
+    map_tensors = weight_files.map_tensors
+    monkeypatch.setattr(
+        weight_files, "map_tensors", lambda *a, **k: calls.append(a) or map_tensors(*a, **k)
+    )
+    load_backbone(str(tiny_copy))
+    # to learn what is in it, and to read it
+    assert (len(calls) == 2) == (form == "old bin")
 
 
 def test_what_is_loaded_does_not_change_with_the_file(tiny_copy):
