@@ -32,7 +32,7 @@ DROPPED = {".c", ".cpp", ".pyx", ".cu"}
 def find_requirements(without: list[str], python: str) -> list[str]:
     """Find the dependencies of this package, with the versions that are installed here.
 
-    without (list[str]): The beginnings of names that are left out, with what only they need.
+    without (list[str]): Names that are left out, with what only they need.
     python (str): The version of Python on the other machine.
     RETURNS (list[str]): Requirements for pip.
     """
@@ -44,7 +44,7 @@ def find_requirements(without: list[str], python: str) -> list[str]:
     waiting = [PACKAGE]
     while waiting:
         name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
-        if name in found or name.startswith((*ELSEWHERE, *without)):
+        if name in found or name in without or name.startswith(ELSEWHERE):
             continue
         found[name] = metadata.version(name)
         for line in metadata.requires(name) or ():

@@ -40,7 +40,7 @@ def no_loaded_backbones():
 @pytest.fixture
 def small_parts(monkeypatch):
     """Read a few numbers at a time."""
-    monkeypatch.setattr(weight_files, "PART", 25)
+    monkeypatch.setattr(weight_files, "PART", 1000)
     monkeypatch.setattr(weight_files, "SHARE", 0.0)
 
 
@@ -162,12 +162,12 @@ def test_whole_numbers_keep_their_type(tmp_path):
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(small_parts, tmp_path):
-    save_file({"a": torch.randn(100)}, tmp_path / "model.safetensors")
+    save_file({"a": torch.randn(3000)}, tmp_path / "model.safetensors")
     files = WeightFiles(tmp_path)
     parts = files.parts("a")
     next(parts)
     (tmp_path / "model.safetensors").unlink()
-    save_file({"a": torch.randn(50)}, tmp_path / "model.safetensors")
+    save_file({"a": torch.randn(2000)}, tmp_path / "model.safetensors")
     with pytest.raises(BertFamilyError, match=r"B025.*model.safetensors.*changed.*'a'"):
         next(parts)
 
