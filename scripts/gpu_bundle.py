@@ -26,7 +26,8 @@ PACKAGE = "spacy-bertfamily"
 PART = 18 * 1000 * 1000
 ELSEWHERE = ("torch", "triton", "cupy", "nvidia", "cuda", "pip", "setuptools")
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "any")
-DROPPED = {".c", ".cpp", ".pyx", ".cu"}
+# not .cu: thinc compiles its kernels where they run
+DROPPED = {".c", ".cpp", ".pyx"}
 
 
 def find_requirements(without: list[str], python: str) -> list[str]:
@@ -79,7 +80,8 @@ def make(folder: Path, python: str, without: list[str]) -> None:
 def drop_unused(tree: Path) -> None:
     """Remove tests, and sources of modules that are compiled."""
     for path in sorted(tree.rglob("*")):
-        if path.is_dir() and path.name in ("tests", "__pycache__"):
+        is_unused = path.name in ("tests", "__pycache__") and "numpy" not in path.parts
+        if path.is_dir() and is_unused:  # numpy.testing imports a module of numpy's tests
             shutil.rmtree(path)
         elif path.is_file() and path.suffix in DROPPED:
             path.unlink()
