@@ -9,6 +9,15 @@ def current_megabytes() -> float:
     return _read_status("VmRSS")
 
 
+def private_megabytes() -> float:
+    """RETURNS (float): The memory that this process has now, without what is mapped from files.
+
+    Pages of mapped files count as memory of the process, but the system takes them back when others
+    need memory.
+    """
+    return _read_status("RssAnon")
+
+
 def peak_megabytes() -> float:
     """RETURNS (float): The most memory that this process has had.
 

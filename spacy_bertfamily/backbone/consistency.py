@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -16,8 +15,8 @@ from ..errors import Errors
 from ..model_types.table import spec_for
 from ..patching.meta import TooLargeError, limited_construction
 from ..windows.pieces import encode_texts
-from .safety import count_stored_numbers
 from .tokenizer_limits import check_templates
+from .weight_files import WeightFiles
 
 # No known model has more layers; each costs time even where all share their weights (ALBERT).
 MOST_LAYERS = 250
@@ -109,21 +108,21 @@ def _strange_padding(config: PretrainedConfig) -> str:
 def check_size(
     name: str,
     config: PretrainedConfig,
-    weights: dict[str, torch.Tensor],
+    files: WeightFiles,
     make: Callable[[], nn.Module],
 ) -> nn.Module:
     """Compare the size of a config's model, which is made without memory, with that of the weights.
 
     name (str): The backbone's name, for errors.
     config (PretrainedConfig): The config.
-    weights (dict[str, torch.Tensor]): The weights.
+    files (WeightFiles): The files of the weights.
     make (Callable[[], nn.Module]): Makes the encoder.
     RETURNS (nn.Module): The encoder on the meta device.
     RAISES (BertFamilyError): If the config's model would be much larger than the weights, or cannot
         be made.
     """
     check_depth(config, f"config.json of {name}")
-    return make_limited(name, count_stored_numbers(weights.values()), len(weights), make)
+    return make_limited(name, files.numbers, len(files.stored), make)
 
 
 def make_limited(name: str, numbers: int, tensors: int, make: Callable[[], nn.Module]) -> nn.Module:

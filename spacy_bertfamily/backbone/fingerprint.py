@@ -29,17 +29,47 @@ PROBES = (
 RULE_FILES = ("merges.txt", "bpe.codes", ".model")
 
 
+class WeightsDigest:
+    """The hash of the names, types, shapes and bytes of tensors, added in the order of the names.
+
+    A tensor is begun with `begin`, and its numbers are given to `add`, in parts or at once.
+    """
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+
+    def begin(self, name: str, dtype: torch.dtype, shape: torch.Size) -> None:
+        """Begin a tensor.
+
+        name (str): Its name.
+        dtype (torch.dtype): Its type.
+        shape (torch.Size): Its shape.
+        """
+        self._sha.update(f"{name} {dtype} {list(shape)}\n".encode())
+
+    def add(self, numbers: torch.Tensor) -> None:
+        """Add the next numbers of a tensor.
+
+        numbers (torch.Tensor): The numbers, of the tensor's type.
+        """
+        content = numbers.detach().cpu().contiguous().reshape(-1)
+        self._sha.update(content.view(torch.uint8).numpy().data)
+
+    def hexdigest(self) -> str:
+        """RETURNS (str): The SHA-256, 64 hexadecimal digits."""
+        return self._sha.hexdigest()
+
+
 def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
     """Hash the names, types, shapes and bytes of all tensors, in the order of the names.
 
     weights (Mapping[str, torch.Tensor]): The tensors.
     RETURNS (str): The SHA-256, 64 hexadecimal digits.
     """
-    digest = hashlib.sha256()
+    digest = WeightsDigest()
     for name in sorted(weights):
-        tensor = weights[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        digest.begin(name, weights[name].dtype, weights[name].shape)
+        digest.add(weights[name])
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from ..errors import Errors
 from ..model_types.table import spec_for
 from .model import LOADING_LOCK, load_into
-from .safety import read_weights
+from .weight_files import read_weights
 
 HEADS = ("auto", "own", "new")
 

@@ -10,13 +10,13 @@ from transformers import CONFIG_MAPPING, MODEL_MAPPING, PretrainedConfig
 
 from ..errors import Errors
 from .consistency import check_depth, check_pieces, check_types, check_unknown
-from .fingerprint import fingerprint
 from .locate import locate
 from .model import LOADING_LOCK, build_model, make_model
-from .safety import check_links, clean_config, read_json, read_tokenizer_files, read_weights
-from .shared import Backbone, tensors_of
+from .safety import check_links, clean_config, read_json, read_tokenizer_files
+from .shared import Backbone
 from .tokenizer import build_tokenizer, correct_offsets
 from .tokenizer_limits import check_files, check_growth
+from .weight_files import WeightFiles
 
 __all__ = ["Backbone", "load_backbone", "make_model", "read_config"]
 
@@ -85,11 +85,11 @@ def _load_files(
     check_files(name, files)
     tokenizer = build_tokenizer(name, config, files)
     check_growth(name, tokenizer)
-    model = build_model(name, config, read_weights(folder))
+    model, weights_fingerprint = build_model(name, config, WeightFiles(folder), dtype)
     check_pieces(name, model, tokenizer)
     check_unknown(name, tokenizer)
     correct_offsets(name, tokenizer)
-    loaded = Backbone(name, folder, model, tokenizer, files, fingerprint(tensors_of(model)))
+    loaded = Backbone(name, folder, model, tokenizer, files, weights_fingerprint)
     content_key = (
         loaded.fingerprint,
         config.to_json_string(),
@@ -100,7 +100,7 @@ def _load_files(
     same = _BY_CONTENT.get(content_key)
     if same is not None:
         return same
-    nn.Module.to(model, device=device, dtype=dtype)
+    nn.Module.to(model, device=device)
     _BY_CONTENT[content_key] = loaded
     return loaded
 

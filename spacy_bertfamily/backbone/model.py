@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -15,6 +15,8 @@ from ..errors import Errors
 from ..model_types.spec import ModelTypeSpec
 from ..model_types.table import spec_for
 from .consistency import check_size
+from .fingerprint import WeightsDigest, fingerprint
+from .weight_files import PART, WeightFiles
 
 # transformers' `from_pretrained` patches torch.nn.init and nn.Module for the whole process while it
 # runs. Hold this lock to call it, and to make modules that no other thread's loading may spoil.
@@ -28,23 +30,54 @@ def make_model(config: PretrainedConfig) -> nn.Module:
 
 
 def build_model(
-    name: str, config: PretrainedConfig, weights: dict[str, torch.Tensor]
-) -> PreTrainedModel:
+    name: str, config: PretrainedConfig, files: WeightFiles, dtype: torch.dtype = torch.float32
+) -> tuple[PreTrainedModel, str]:
     """Make the plain encoder of a config from the weights of a checkpoint.
+
+    transformers assembles the model from tensors of the checkpoint's shapes that take no memory,
+    since nothing is written to them. Those that the encoder has are then read one by one, so that
+    loading takes little more memory than the encoder.
 
     name (str): The backbone's name, for errors.
     config (PretrainedConfig): The config.
-    weights (dict[str, torch.Tensor]): The weights, of any head too, which is ignored.
-    RETURNS (PreTrainedModel): The encoder in float32, frozen, in evaluation mode.
+    files (WeightFiles): The weights, of any head too, which is ignored.
+    dtype (torch.dtype): The type of the weights in memory.
+    RETURNS (tuple[PreTrainedModel, str]): The encoder, frozen, in evaluation mode, and the
+        fingerprint of its weights in float32.
+    RAISES (BertFamilyError): If the weights do not fit the config.
+    """
+    # from_pretrained draws weights that the files lack, and they are dropped. fork_rng keeps that
+    # from changing the random numbers of a training.
+    with LOADING_LOCK, torch.random.fork_rng():
+        check_size(name, config, files, lambda: make_model(config))
+        reserved = files.reserve(torch.float32)
+        encoder = _assemble(name, config, reserved)
+        sources = _find_sources(encoder, reserved)
+        del reserved  # heads go; the encoder keeps what it has
+        if sources is not None:
+            digest = _read_into(encoder, sources, files, dtype)
+        else:  # transformers before 4.50, or a type whose weights are changed in assembling
+            encoder = _assemble(name, config, files.read(torch.float32))
+            digest = fingerprint(tensors_of(encoder))
+            for tensor in _own_tensors(encoder).values():
+                tensor.data = tensor.data.to(_dtype_in_memory(tensor, dtype))
+    return encoder, digest
+
+
+def _assemble(
+    name: str, config: PretrainedConfig, weights: dict[str, torch.Tensor]
+) -> PreTrainedModel:
+    """Make the plain encoder of a config from weights in float32.
+
+    name (str): The backbone's name, for errors.
+    config (PretrainedConfig): The config.
+    weights (dict[str, torch.Tensor]): The weights, which may have no values yet.
+    RETURNS (PreTrainedModel): The encoder, frozen, in evaluation mode.
     RAISES (BertFamilyError): If the weights do not fit the config.
     """
     spec = spec_for(config.model_type)
     weights = _with_embeddings(weights, spec)
-    # from_pretrained draws weights that the files lack, and they are dropped. fork_rng keeps that
-    # from changing the random numbers of a training.
-    with LOADING_LOCK, torch.random.fork_rng():
-        check_size(name, config, weights, lambda: make_model(config))
-        model, info = load_into(model_class_of(config), name, config, weights)
+    model, info = load_into(model_class_of(config), name, config, weights)
     if any(tensor.is_meta for tensor in model.state_dict().values()):
         raise Errors.B038(name=name)
     # transformers 4.45 names them as in the files, in which a head may stand beside the encoder
@@ -64,6 +97,59 @@ def build_model(
     model.config.use_cache = False  # keys and values are cached only to generate text
     encoder: PreTrainedModel = _encoder_of(model).requires_grad_(False).eval()
     return encoder
+
+
+def _find_sources(
+    encoder: PreTrainedModel, weights: Mapping[str, torch.Tensor]
+) -> dict[str, str] | None:
+    """Find out which tensors of a checkpoint an encoder was assembled from.
+
+    encoder (PreTrainedModel): The encoder.
+    weights (Mapping[str, torch.Tensor]): The checkpoint's tensors.
+    RETURNS (dict[str, str] | None): The name in the checkpoint by the name in the encoder; None if
+        the encoder has a tensor that is none of the checkpoint's own.
+    """
+    names = {_place(tensor): name for name, tensor in weights.items()}
+    sources = {own: names.get(_place(tensor)) for own, tensor in tensors_of(encoder).items()}
+    found = {own: name for own, name in sources.items() if name is not None}
+    return found if len(found) == len(sources) else None
+
+
+def _place(tensor: torch.Tensor) -> tuple[Any, ...]:
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
+
+
+def _read_into(
+    encoder: PreTrainedModel, sources: Mapping[str, str], files: WeightFiles, dtype: torch.dtype
+) -> str:
+    """Read an encoder's weights.
+
+    encoder (PreTrainedModel): The encoder, assembled from tensors without values.
+    sources (Mapping[str, str]): From `_find_sources`.
+    files (WeightFiles): The weights.
+    dtype (torch.dtype): The type of the weights in memory.
+    RETURNS (str): The fingerprint of the weights in float32.
+    """
+    own_tensors = _own_tensors(encoder)
+    digest = WeightsDigest()
+    scratch = torch.empty(PART)  # new memory for each part would not all be given back
+    for name in sorted(sources):
+        own = own_tensors[name]
+        digest.begin(name, own.dtype, own.shape)
+        target = own.data
+        if _dtype_in_memory(own, dtype) != own.dtype:
+            target = torch.empty_like(target, dtype=dtype)
+        start, numbers = 0, target.view(-1)
+        for part in files.parts(sources[name]):
+            exact = part
+            if part.dtype != own.dtype:
+                exact = scratch[: len(part)].copy_(part)
+            digest.add(exact)
+            numbers[start : start + len(exact)].copy_(exact)
+            start += len(exact)
+        own.data = target
+    files.close()
+    return digest.hexdigest()
 
 
 def load_into(
@@ -154,3 +240,18 @@ def _with_embeddings(
     if in_encoder not in weights or any(key.endswith(in_model) for key in weights):
         return weights
     return {**weights, in_model: weights[in_encoder]}
+
+
+def tensors_of(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """RETURNS (dict[str, torch.Tensor]): All parameters and stored buffers of a model by name."""
+    return dict(model.state_dict())
+
+
+def _own_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
+    """RETURNS (dict[str, torch.Tensor]): As `tensors_of`, but the tensors that the modules hold."""
+    return dict(model.state_dict(keep_vars=True))
+
+
+def _dtype_in_memory(tensor: torch.Tensor, dtype: torch.dtype) -> torch.dtype:
+    """RETURNS (torch.dtype): The given type for floating-point numbers, else the tensor's own."""
+    return dtype if tensor.is_floating_point() else tensor.dtype

@@ -3,12 +3,12 @@
 import json
 import mmap
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 
 from ..errors import Errors
 
@@ -149,20 +149,13 @@ def read_tokenizer_files(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Read all tensors of a checkpoint: safetensors before .bin, whole or in shards.
+def find_weight_files(folder: Path) -> list[Path]:
+    """Find the files of a checkpoint: safetensors before .bin, whole or in shards.
 
     folder (Path): The backbone's folder.
-    RETURNS (dict[str, torch.Tensor]): The tensors by name.
-    RAISES (BertFamilyError): If there are no weights, or they hold anything else than tensors.
+    RETURNS (list[Path]): The files.
+    RAISES (BertFamilyError): If there are none, or shards are missing.
     """
-    weights: dict[str, torch.Tensor] = {}
-    for path in _weight_files(folder):
-        weights.update(read_tensors(path))
-    return weights
-
-
-def _weight_files(folder: Path) -> list[Path]:
     for name in WEIGHT_FILES:
         if (folder / name).is_file():
             return [folder / name]
@@ -184,17 +177,36 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Read a safetensors or .bin file.
 
     path (Path): The file.
+    RETURNS (dict[str, torch.Tensor]): The tensors by name, in memory of their own.
+    RAISES (BertFamilyError): If it is broken or holds anything else than tensors.
+    """
+    return {name: tensor.clone() for name, tensor in map_tensors(path).items()}
+
+
+def map_tensors(
+    path: Path, checked: bool = False, names: Sequence[str] = ()
+) -> dict[str, torch.Tensor]:
+    """Map the tensors of a safetensors or .bin file into memory.
+
+    They change, or crash the process, when the file changes: copy them soon. A file that cannot be
+    mapped is read.
+
+    path (Path): The file.
+    checked (bool): Whether this very file was checked before.
+    names (Sequence[str]): The tensors of a safetensors file that are wanted, all if there are none.
+        The system reads the beginning of each one that is mapped.
     RETURNS (dict[str, torch.Tensor]): The tensors by name.
     RAISES (BertFamilyError): If it is broken or holds anything else than tensors.
     """
     check_permission(path)
     try:
         if path.suffix == ".safetensors":
-            # Copies: the tensors of load_file are mapped from the file, and change, or crash the
-            # process, when that changes.
-            return {name: tensor.clone() for name, tensor in load_file(path).items()}
-        _check_packed(path)
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
+            with safe_open(path, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in names or file.keys()}
+        if not checked:
+            _check_packed(path)
+        options: dict[str, Any] = {"map_location": "cpu", "weights_only": True}
+        tensors = torch.load(str(path), mmap=can_be_mapped(path), **options)
     except Exception as e:  # UnpicklingError, SafetensorError, RuntimeError, EOFError, ...
         reason = str(e).splitlines()[0] if str(e) else repr(e)
         raise Errors.B025(file=str(path), reason=reason) from e
@@ -203,8 +215,14 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     )
     if not is_plain:
         raise Errors.B025(file=str(path), reason="it holds more than named tensors")
-    _check_stored(path, tensors)
+    if not checked:
+        _check_stored(path, tensors)
     return cast(dict[str, torch.Tensor], tensors)
+
+
+def can_be_mapped(path: Path) -> bool:
+    """RETURNS (bool): Whether a file can be mapped: not in the format of torch before 1.6."""
+    return path.suffix == ".safetensors" or zipfile.is_zipfile(path)
 
 
 def _check_packed(path: Path) -> None:

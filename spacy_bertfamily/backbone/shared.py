@@ -11,10 +11,10 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from ..errors import Errors
 from ..model_types.table import spec_for
-from .fingerprint import fingerprint, tokenizer_fingerprint
-from .model import build_model
-from .safety import read_weights
+from .fingerprint import tokenizer_fingerprint
+from .model import build_model, tensors_of
 from .tokenizer import read_piece_table
+from .weight_files import WeightFiles
 
 
 @dataclass(eq=False)
@@ -89,15 +89,9 @@ class Backbone:
         if self.model.dtype == torch.float32:
             return tensors_of(self.model)
         try:
-            model = build_model(self.name, self.config, read_weights(self.folder))
+            model, found = build_model(self.name, self.config, WeightFiles(self.folder))
         except (ValueError, OSError) as e:
             raise Errors.B043(name=self.name, folder=str(self.folder)) from e
-        weights = tensors_of(model)
-        if fingerprint(weights) != self.fingerprint:
+        if found != self.fingerprint:
             raise Errors.B043(name=self.name, folder=str(self.folder))
-        return weights
-
-
-def tensors_of(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """RETURNS (dict[str, torch.Tensor]): All parameters and stored buffers of a model by name."""
-    return dict(model.state_dict())
+        return tensors_of(model)

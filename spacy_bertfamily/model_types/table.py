@@ -79,6 +79,14 @@ _GPT2 = ModelTypeSpec(
     token_types=False,  # it would look them up in its embeddings of pieces
     causal=True,
 )
+_LLAMA = ModelTypeSpec(
+    "layers",
+    Site(branch="self_attn.o_proj", norm="input_layernorm", input="self_attn", pre_norm=True),
+    Site(branch="mlp.down_proj", norm="post_attention_layernorm", input="mlp", pre_norm=True),
+    post_layers=("norm",),
+    embeddings=("embed_tokens",),
+    causal=True,
+)
 _MEGATRON = ModelTypeSpec(
     "encoder.layer",
     Site(
@@ -207,14 +215,17 @@ SPECS: dict[str, ModelTypeSpec] = {
     "electra": _BERT,
     "ernie": _BERT,
     "funnel": _FUNNEL,
+    "gemma": _LLAMA,
     "gpt2": _GPT2,
     "ibert": replace(
         _ROBERTA,
         unsupported={"peft": "its linear layers are of a class of their own, unknown to peft"},
     ),
+    "llama": _LLAMA,
     "longformer": replace(_ROBERTA, global_attention=True, pad_to=longformer_windows),
     "luke": _ROBERTA,
     "megatron-bert": _MEGATRON,
+    "mistral": _LLAMA,
     "mobilebert": _MOBILEBERT,
     "modernbert": _MODERNBERT,
     "mpnet": _MPNET,
@@ -227,6 +238,7 @@ SPECS: dict[str, ModelTypeSpec] = {
         unsupported={"caching": "its landmarks are means over the padding, too, which is not kept"},
     ),
     "prophetnet": _PROPHETNET,
+    "qwen2": _LLAMA,
     "reformer": _REFORMER,
     "rembert": _BERT,
     "roberta": _ROBERTA,

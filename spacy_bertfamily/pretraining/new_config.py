@@ -188,6 +188,12 @@ def _gpt2(size: Size) -> dict[str, Any]:
     }
 
 
+def _llama(size: Size) -> dict[str, Any]:
+    # other defaults are for models of one size: all heads have keys and values of their own
+    width = size.width // size.heads
+    return {**_bert(size), "num_key_value_heads": size.heads, "head_dim": width}
+
+
 def _longformer(size: Size) -> dict[str, Any]:
     window = max(2, min(256, size.max_pieces) // 2 * 2)
     return {**_roberta(size), "attention_window": window}
@@ -293,14 +299,18 @@ _SETTINGS: dict[str, Callable[[Size], dict[str, Any]]] = {
     "distilbert": _distilbert,
     "electra": _narrow,
     "funnel": _funnel,
+    "gemma": _llama,
     "gpt2": _gpt2,
     "ibert": _roberta,
+    "llama": _llama,
     "longformer": _longformer,
     "luke": _luke,
+    "mistral": _llama,
     "mobilebert": _mobilebert,
     "modernbert": _modernbert,
     "mt5": _t5,
     "prophetnet": _prophetnet,
+    "qwen2": _llama,
     "reformer": _reformer,
     "rembert": _rembert,
     "roberta": _roberta,

@@ -14,7 +14,7 @@ from transformers import ElectraForPreTraining, PretrainedConfig, PreTrainedMode
 from ..backbone import Backbone, load_backbone
 from ..backbone.lm_head import masked_lm_class
 from ..backbone.locate import find_near
-from ..backbone.safety import read_weights
+from ..backbone.weight_files import read_weights
 from ..encoder.module import Encoder
 from ..errors import BertFamilyError, Errors
 from ..storage.adapter_state import check_fit

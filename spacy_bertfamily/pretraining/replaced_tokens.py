@@ -17,7 +17,7 @@ from transformers.models.electra.modeling_electra import ElectraDiscriminatorPre
 
 from ..backbone import read_config
 from ..backbone.lm_head import LMHead
-from ..backbone.safety import read_weights
+from ..backbone.weight_files import read_weights
 from ..encoder.module import Encoder, PretrainingModules
 from ..encoder.schedule import EncodedBatch, EncoderSchedule
 from ..errors import Errors, Warnings

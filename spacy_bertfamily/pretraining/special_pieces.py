@@ -90,6 +90,21 @@ GPT2 = SpecialPieces(
     "$A:0 $B:0",
     token_types=False,
 )
+LLAMA = SpecialPieces(
+    "bpe",
+    False,
+    {"unk": "<unk>", "bos": "<s>", "eos": "</s>"},
+    "<s> $A",
+    "<s>:0 $A:0 <s>:0 $B:0",
+    token_types=False,
+    own_class=False,
+)
+GEMMA = replace(
+    LLAMA,
+    pieces={"pad": "<pad>", "eos": "<eos>", "bos": "<bos>", "unk": "<unk>"},
+    single="<bos> $A",
+    pair="<bos>:0 $A:0 <bos>:0 $B:0",
+)
 MPNET = replace(
     ROBERTA,
     algorithm="wordpiece",
@@ -138,15 +153,19 @@ SPECIAL_PIECES: dict[str, SpecialPieces] = {
     "deberta-v2": replace(BERT, algorithm="unigram", lowercase=False),
     "distilbert": replace(BERT, token_types=False),
     "funnel": FUNNEL,
+    "gemma": GEMMA,
     "gpt2": GPT2,
     "ibert": ROBERTA,
+    "llama": LLAMA,
     "longformer": ROBERTA,
     "luke": replace(ROBERTA, own_class=False),
+    "mistral": LLAMA,
     "modernbert": replace(BERT_BPE, token_types=False, own_class=False),
     "mpnet": MPNET,
     "mt5": replace(T5, own_class=False),
     "nystromformer": ALBERT,
     "prophetnet": replace(BERT, token_types=False, own_class=False),
+    "qwen2": GPT2,
     "reformer": REFORMER,
     "rembert": replace(ALBERT, lowercase=False),
     "roberta": ROBERTA,

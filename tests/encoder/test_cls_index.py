@@ -14,7 +14,8 @@ from ..util.backbones import MODEL_TYPES
 from ..util.encoders import encode, make_encoder
 
 # [CLS] or another special piece is at the end, or the model is causal
-LAST = {"gpt2", "mt5", "prophetnet", "t5", "xlnet"}
+CAUSAL = {"gemma", "gpt2", "llama", "mistral", "qwen2"}
+LAST = {*CAUSAL, "mt5", "prophetnet", "t5", "xlnet"}
 # not causal, but without special pieces: the last piece
 NONE = {"reformer"}
 PAIR = "who wrote it ? [SEP] ann wrote it in 1920"
@@ -48,7 +49,7 @@ def decoder(tiny, tmp_path):
     return str(tmp_path)
 
 
-@pytest.mark.parametrize("model_type", ["gpt2", "decoder"])
+@pytest.mark.parametrize("model_type", ["gpt2", "llama", "decoder"])
 def test_the_piece_at_cls_index_of_a_causal_model_sees_both_texts(backbones, decoder, model_type):
     encoder, tokenizer = make_encoder(
         decoder if model_type == "decoder" else backbones(model_type), adapter=None

@@ -115,7 +115,7 @@ def test_settings_that_the_backbone_does_not_support_are_an_error(
     model = {"name": backbones(model_type), "max_pieces": 32, "stride": 8, **model}
     nlp.add_pipe("adapter_transformer", config={"model": model})
     monkeypatch.setattr(
-        "spacy_bertfamily.backbone.load.read_weights",
+        "spacy_bertfamily.backbone.load.WeightFiles",
         lambda folder: pytest.fail("weights were read"),
     )
     with pytest.raises(ValueError, match=message):

@@ -11,7 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from spacy_bertfamily.patching.checkpointing import recompute
 from spacy_bertfamily.patching.hooks import ThreadLocalSlot
 
-from ..util.adapters import block, kinds, make_bert
+from ..util.adapters import block, kinds, make_bert, needs_peft
 from ..util.backbones import TRAINED
 
 # two windows per forward pass, so several passes precede the first backward pass
@@ -65,6 +65,15 @@ def test_every_kind_of_adapter_gets_the_same_gradients(make_tagger, kind):
         trainable=["adapter"],
         adapter={k: v for k, v in adapter.items() if k != "init_scale"},
     )
+
+
+@needs_peft
+@pytest.mark.parametrize("model_type", ["gemma", "llama", "mistral", "qwen2"])
+def test_lora_in_large_models_gets_the_same_gradients(backbones, make_tagger, model_type):
+    """Adapters are all that is trained, in every linear layer."""
+    lora = {"@adapters": "spacy-bertfamily.Peft.v1", "method": "LORA"}
+    lora["settings"] = {"r": 2, "target_modules": "all-linear", "init_lora_weights": False}
+    check_same(make_tagger, name=backbones(model_type), trainable=["adapter"], adapter=lora)
 
 
 def test_bfloat16_gets_the_same_gradients(make_tagger):

@@ -25,7 +25,8 @@ from ..util.pretraining import RAW_TEXTS, pretrain_tiny
 OLD = Version(transformers.__version__) < Version("4.50")
 MADE = [model_type for model_type in MODEL_TYPES if not (OLD and model_type == "funnel")]
 TINY = {"layers": 2, "width": 32, "heads": 4, "vocab_size": 400, "max_pieces": 64}
-WITHOUT_MASKED_LM = ["bart", "gpt2", "mt5", "prophetnet", "splinter", "t5", "xlnet"]
+CAUSAL = ["gemma", "gpt2", "llama", "mistral", "qwen2"]
+WITHOUT_MASKED_LM = [*CAUSAL, "bart", "mt5", "prophetnet", "splinter", "t5", "xlnet"]
 ALGORITHMS = ["wordpiece", "bpe", "unigram"]
 TEXT = "The small dog wrote to Zürich in 1920"
 

@@ -64,6 +64,8 @@ GPT2 = {
     "n_inner": 48,
     "n_positions": 64,
 }
+# two heads share keys and values
+LLAMA = {**BYTES, "vocab_size": 512, "num_key_value_heads": 2}
 T5 = {
     "vocab_size": 256,
     "d_model": 32,
@@ -133,11 +135,15 @@ KNOWN_TYPES = {
     "electra": (NARROW, "wordpiece"),
     "ernie": ({**COMMON, "pad_token_id": 0}, "wordpiece"),
     "funnel": ({"vocab_size": 256, **FUNNEL, "initializer_range": 0.2}, "funnel"),
+    # heads wider than the model; the model multiplies its embeddings by the root of the width
+    "gemma": ({**LLAMA, "head_dim": 16, "initializer_range": 0.1}, "gemma"),
     "gpt2": ({**GPT2, "initializer_range": 0.2}, "gpt2"),
     "ibert": (ROBERTA, "bytes"),
+    "llama": (LLAMA, "llama"),
     "longformer": ({**ROBERTA, "attention_window": 8, "pad_token_id": 1}, "bytes"),
     "luke": ({**ROBERTA, "entity_vocab_size": 8, "entity_emb_size": 16}, "luke"),
     "megatron-bert": (COMMON, "wordpiece"),
+    "mistral": ({**LLAMA, "sliding_window": 8}, "llama"),
     "mobilebert": ({**COMMON, **MOBILE}, "wordpiece"),
     "modernbert": (
         {**BYTES, "global_attn_every_n_layers": 2, "local_attention": 16, "pad_token_id": 0},
@@ -148,6 +154,7 @@ KNOWN_TYPES = {
     "nezha": (COMMON, "wordpiece"),
     "nystromformer": ({**COMMON, "num_landmarks": 8, "segment_means_seq_len": 64}, "albert"),
     "prophetnet": (PROPHETNET, "prophetnet"),
+    "qwen2": (LLAMA, "qwen2"),
     "reformer": (REFORMER, "reformer"),
     "rembert": ({**COMMON, "input_embedding_size": 16, "output_embedding_size": 16}, "wordpiece"),
     "roberta": (ROBERTA, "bytes"),

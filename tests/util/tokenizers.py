@@ -13,6 +13,7 @@ from tokenizers import (
     normalizers,
     pre_tokenizers,
     processors,
+    trainers,
 )
 from transformers import PreTrainedTokenizerFast, RobertaTokenizerFast
 
@@ -45,6 +46,11 @@ UNIGRAM = {
         "$A:0 <sep>:0 $B:1 <sep>:1 <cls>:2",
     ),
 }
+# by kind: special pieces, and transformers' class, which puts one before each text
+SENTENCEPIECE_BPE = {
+    "gemma": (["<pad>", "<eos>", "<bos>", "<unk>"], "GemmaTokenizerFast"),
+    "llama": (["<unk>", "<s>", "</s>"], "LlamaTokenizerFast"),
+}
 CLASSES = {
     "albert": "AlbertTokenizerFast", "reformer": "ReformerTokenizerFast", "t5": "T5TokenizerFast",
     "unigram": "XLMRobertaTokenizerFast", "xlnet": "XLNetTokenizerFast",
@@ -55,7 +61,9 @@ def make_tokenizer(kind: str, folder: Path) -> None:
     """Write the files of a tokenizer to a folder."""
     if kind in UNIGRAM:
         make_unigram(kind, folder)
-    elif kind in ("bytes", "gpt2", "luke", "modernbert"):
+    elif kind in SENTENCEPIECE_BPE:
+        make_sentencepiece_bpe(kind, folder)
+    elif kind in ("bytes", "gpt2", "luke", "modernbert", "qwen2"):
         make_byte_level(kind, folder)
     else:
         make_wordpiece(kind, folder)
@@ -97,7 +105,8 @@ def make_wordpiece(kind: str, folder: Path) -> None:
 def make_byte_level(kind: str, folder: Path) -> None:
     """Write a byte-level BPE, trained on a few words."""
     bpe = ByteLevelBPETokenizer()
-    special = {"gpt2": ["<|endoftext|>"], "modernbert": BERT}.get(kind, ROBERTA)
+    end = ["<|endoftext|>"]
+    special = {"gpt2": end, "modernbert": BERT, "qwen2": end}.get(kind, ROBERTA)
     bpe.train_from_iterator(
         [" ".join(WORDS)] * 3, vocab_size=300, special_tokens=special, show_progress=False
     )
@@ -105,6 +114,8 @@ def make_byte_level(kind: str, folder: Path) -> None:
     files = str(folder / "vocab.json"), str(folder / "merges.txt")
     if kind == "gpt2":
         transformers.GPT2TokenizerFast(*files).save_pretrained(folder)
+    elif kind == "qwen2":
+        transformers.Qwen2TokenizerFast(*files).save_pretrained(folder)
     elif kind == "bytes":
         RobertaTokenizerFast(*files).save_pretrained(folder)
     elif kind == "luke":  # has no fast tokenizer
@@ -162,3 +173,28 @@ def make_unigram(kind: str, folder: Path) -> None:
     )
     (folder / "unigram.json").unlink()
     fast.save_pretrained(folder)
+
+
+def make_sentencepiece_bpe(kind: str, folder: Path) -> None:
+    """Write a BPE over whole texts, where spaces are marks and unknown characters are bytes."""
+    special, class_name = SENTENCEPIECE_BPE[kind]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    mark = normalizers.Replace(" ", "▁")
+    tokenizer.normalizer = mark
+    octets = [f"<0x{octet:02X}>" for octet in range(256)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=[*special, *octets],
+        initial_alphabet=list(string.ascii_letters),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([f" {word}" for word in WORDS] * 3, trainer)
+    if kind == "llama":
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), mark])
+    content = json.loads(tokenizer.to_str())
+    # the bytes are ordinary pieces
+    content["added_tokens"] = content["added_tokens"][: len(special)]
+    (folder / "bpe.json").write_text(json.dumps(content), encoding="utf8")
+    tokenizer = getattr(transformers, class_name)(tokenizer_file=str(folder / "bpe.json"))
+    (folder / "bpe.json").unlink()
+    tokenizer.save_pretrained(folder)

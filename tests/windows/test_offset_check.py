@@ -20,7 +20,7 @@ from ..util.tokenizers import CHARACTERS, WORDS, split_before_bytes
 # one model type for each kind of tokenizer that model types have
 FAST = ["albert", "bert", "funnel", "gpt2", "modernbert", "mpnet", "nystromformer", "reformer"]
 FAST = [model_type for model_type in FAST if model_type in MODEL_TYPES]
-FAST += ["roberta", "t5", "xlm-roberta", "xlnet"]
+FAST += ["gemma", "llama", "qwen2", "roberta", "t5", "xlm-roberta", "xlnet"]
 SLOW = ["slow bert", "slow mpnet", "slow roberta", "luke", "prophetnet", "roc_bert", "byt5"]
 # pre-tokenizer before the bytes, trim_offsets, add_prefix_space
 SPLIT = [
