@@ -180,9 +180,7 @@ def find_changed_settings(stored: dict[str, Any], config: PretrainedConfig) -> d
     return changed
 
 
-def _read_settings(
-    stored: dict[str, Any], config_class: type[PretrainedConfig]
-) -> dict[str, Any]:
+def _read_settings(stored: dict[str, Any], config_class: type[PretrainedConfig]) -> dict[str, Any]:
     """RETURNS (dict[str, Any]): Stored settings by the names of the installed transformers."""
     try:
         return computing_settings(config_class.from_dict(dict(stored)))

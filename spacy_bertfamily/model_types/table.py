@@ -108,6 +108,7 @@ _MODERNBERT = ModelTypeSpec(
     Site(branch="attn.out_drop", norm="mlp_norm", input="attn", pre_norm=True),
     Site(branch="mlp.Wo", norm="mlp_norm", input="mlp", pre_norm=True),
     post_layers=("final_norm",),
+    versions=">=4.48",
 )
 _MPNET = ModelTypeSpec(
     "encoder.layer",
@@ -219,7 +220,7 @@ SPECS: dict[str, ModelTypeSpec] = {
     "modernbert": _MODERNBERT,
     "mpnet": _MPNET,
     "mt5": _T5,
-    "nezha": _BERT,
+    "nezha": replace(_BERT, versions="<5"),
     "nystromformer": replace(
         _BERT,
         pad_to=nystromformer_landmarks,

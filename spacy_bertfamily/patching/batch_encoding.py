@@ -5,9 +5,9 @@
 - Why: spacy-transformers 1.4.0 imports the name from there. spaCy imports spacy-transformers in
   each `spacy.blank()`, in no fixed order with this package: the name must be there before.
 - When: `install` adds a finder to `sys.meta_path`, which acts as soon as a module of
-  spacy-transformers is looked for. This package calls it when it is imported, and so does torch, which spaCy imports:
-  the entry point in the group `torch.backends` is the only code of a package that runs before
-  spaCy's own entry points do.
+  spacy-transformers is looked for. This package calls it when it is imported, and so does torch,
+  which spaCy imports: an entry point in the group `torch.backends` is the only code of an installed
+  package that runs before spaCy loads the factories of all packages.
 - Tried with: spacy-transformers 1.3.8 and 1.4.0; transformers 4.45.0, 4.53.2 and 5.24.0.
 - Undone: the finder, once it has acted. The name stays.
 """

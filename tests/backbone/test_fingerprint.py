@@ -165,7 +165,7 @@ def test_a_change_of_settings_that_another_version_stored_is_found(backbones, mo
 
 
 def test_a_setting_with_another_name_now_is_compared(backbones):
-    """transformers 5 keeps both frequencies of ModernBERT in `rope_parameters`."""
+    """In transformers 5 both frequencies of ModernBERT are in `rope_parameters`."""
     if "modernbert" not in MODEL_TYPES:
         pytest.skip("this version of transformers has no ModernBERT")
     _, config = read_config(backbones("modernbert"))
