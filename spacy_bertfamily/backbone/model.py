@@ -1,6 +1,7 @@
 """Make a backbone's encoder, from a config alone or with weights."""
 
 import copy
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from .consistency import check_size
 # transformers' `from_pretrained` patches torch.nn.init and nn.Module for the whole process while it
 # runs. Hold this lock to call it, and to make modules that no other thread's loading may spoil.
 LOADING_LOCK = threading.RLock()
+# The variable with which users of huggingface-hub switch progress bars on or off.
+BARS = "HF_HUB_DISABLE_PROGRESS_BARS"
 
 
 def make_model(config: PretrainedConfig) -> nn.Module:
@@ -101,13 +104,19 @@ def load_into(
 
 @contextmanager
 def _only_errors_logged() -> Iterator[None]:
-    """Keep transformers from logging warnings."""
+    """Keep transformers from logging warnings, and from drawing bars of a loading in memory."""
     level = transformers_logging.get_verbosity()
+    # with the variable set, a change of bars is a warning
+    draws = transformers_logging.is_progress_bar_enabled() and BARS not in os.environ
     transformers_logging.set_verbosity_error()
+    if draws:
+        transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         transformers_logging.set_verbosity(level)
+        if draws:
+            transformers_logging.enable_progress_bar()
 
 
 def model_class_of(config: PretrainedConfig) -> type[PreTrainedModel]:

@@ -21,6 +21,7 @@ from .padding import (
     longformer_windows,
     no_padding,
     nystromformer_landmarks,
+    nystromformer_masks,
     reformer_chunks,
     squeezebert_norms,
 )
@@ -224,6 +225,7 @@ SPECS: dict[str, ModelTypeSpec] = {
     "nystromformer": replace(
         _BERT,
         pad_to=nystromformer_landmarks,
+        forward_context=nystromformer_masks,
         unbatched=True,
         unsupported={"caching": "its landmarks are means over the padding, too, which is not kept"},
     ),
