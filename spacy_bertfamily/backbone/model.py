@@ -86,7 +86,7 @@ def load_into(
     RAISES (BertFamilyError): If the weights do not fit the config.
     """
     try:
-        with _only_errors_logged():  # heads that are not used, and what is missing
+        with quiet_transformers():  # heads that are not used, and what is missing
             model, info = model_class.from_pretrained(
                 None,
                 config=config,
@@ -103,8 +103,8 @@ def load_into(
 
 
 @contextmanager
-def _only_errors_logged() -> Iterator[None]:
-    """Keep transformers from logging warnings, and from drawing bars of a loading in memory."""
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from logging warnings, and from drawing bars while it loads and saves."""
     level = transformers_logging.get_verbosity()
     # with the variable set, a change of bars is a warning
     draws = transformers_logging.is_progress_bar_enabled() and BARS not in os.environ

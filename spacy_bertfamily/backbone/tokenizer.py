@@ -14,6 +14,7 @@ from transformers import (
     BertTokenizerFast,
     PretrainedConfig,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
 )
 
 from ..errors import Errors
@@ -72,6 +73,18 @@ def _missing_files(tokenizer: PreTrainedTokenizerBase, files: Mapping[str, bytes
     return [] if names <= set(files) else [TOKENIZER_JSON, *sorted(names)]
 
 
+def tokenizer_classes(config_class: type[PretrainedConfig]) -> tuple[Any, Any]:
+    """Find the classes of a model type's tokenizers: two in transformers 4, and one in 5.
+
+    config_class (type[PretrainedConfig]): The model type's config.
+    RETURNS (tuple[Any, Any]): The one in Python and the fast one; None for one that is not there.
+    """
+    found: Any = TOKENIZER_MAPPING.get(config_class, (None, None))
+    if isinstance(found, tuple):
+        return cast(tuple[Any, Any], found)
+    return (None, found) if issubclass(found, PreTrainedTokenizerFast) else (found, None)
+
+
 def _is_wordpiece(config: PretrainedConfig, files: Mapping[str, bytes]) -> bool:
     """Detect a WordPiece vocabulary where the model type usually has another (Chinese ALBERTs).
 
@@ -82,9 +95,7 @@ def _is_wordpiece(config: PretrainedConfig, files: Mapping[str, bytes]) -> bool:
     if "vocab.txt" not in files or settings.get("tokenizer_class"):
         return False
     usual_files: set[str] = set()
-    usual: Any = TOKENIZER_MAPPING.get(type(config), ())
-    # one class in transformers 5, and two before
-    for tokenizer_class in usual if isinstance(usual, tuple) else (usual,):
+    for tokenizer_class in tokenizer_classes(type(config)):
         if tokenizer_class is not None:
             usual_files.update(tokenizer_class.vocab_files_names.values())
     return not usual_files & set(files)

@@ -10,6 +10,7 @@ pipeline that was made with transformers 4 expects.
 import copy
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
@@ -17,6 +18,8 @@ from transformers import PreTrainedTokenizerBase
 
 FILE = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
+# What transformers 5 calls the class of a tokenizer that is all in its file, and how both call it.
+NEW_NAME, NAME = "TokenizersBackend", "PreTrainedTokenizerFast"
 # What a class of transformers changes of a component of the file, if the component has it.
 NORMALIZER = {
     "lowercase": "do_lower_case",
@@ -88,3 +91,17 @@ def _missing_tokens(
         if token.content not in present or is_changed:
             missing.append(token)
     return missing
+
+
+def write_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write a tokenizer's files, so that transformers 4 and 5 can read them.
+
+    tokenizer (PreTrainedTokenizerBase): The tokenizer.
+    folder (Path): The folder, which exists.
+    """
+    tokenizer.save_pretrained(folder)
+    path = folder / CONFIG
+    settings = json.loads(path.read_text(encoding="utf8"))
+    if settings.get("tokenizer_class") == NEW_NAME:
+        content = json.dumps({**settings, "tokenizer_class": NAME}, indent=2, ensure_ascii=False)
+        path.write_text(content, encoding="utf8")
