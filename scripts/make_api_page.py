@@ -39,6 +39,8 @@ Other modules and names may change between versions. Import Python names with
 GROUPS = (
     "factories", "architectures", "layers", "adapters", "scorers", "readers", "batchers", "loggers",
 )  # fmt: skip
+# Groups that register nothing for configs: commands, and what torch calls.
+HIDDEN = {"cli", "torch.backends"}
 # Arguments of a factory that spaCy passes.
 PASSED_BY_SPACY = ("nlp", "name")
 
@@ -149,7 +151,7 @@ def registered() -> dict[str, dict[Any, list[str]]]:
     for entry in distribution("spacy-bertfamily").entry_points:
         entries.setdefault(re.sub("^(spacy|thinc)_", "", entry.group), []).append(entry)
     found: dict[str, dict[Any, list[str]]] = {}
-    for group in [*GROUPS, *sorted(set(entries) - {*GROUPS, "cli"})]:
+    for group in [*GROUPS, *sorted(set(entries) - {*GROUPS} - HIDDEN)]:
         found[group] = {}
         for entry in sorted(entries.get(group, []), key=lambda entry: entry.name):
             found[group].setdefault(entry.load(), []).append(entry.name)

@@ -74,6 +74,7 @@ def special_facts(spec: ModelTypeSpec) -> list[str]:
         (spec.pad_to, PADDING.get(padding, "")),
         (spec.unbatched, "one window at a time"),
         (spec.note, spec.note),
+        (spec.versions, f"in transformers {spec.versions} only"),
     ]
     return [text for holds, text in facts if holds]
 

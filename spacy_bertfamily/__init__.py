@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import moved
+from .patching import batch_encoding
 
 if TYPE_CHECKING:
     from . import released
@@ -124,6 +125,7 @@ _PUBLIC = {
 _MODULES = ("released", "tasks.base")
 
 moved.install()
+batch_encoding.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -187,6 +187,11 @@ class Errors:
         "The backbone {name!r}: its tokenizer {what}, but {allowed}. They do not belong together. "
         "Use the files of one checkpoint."
     )
+    B550 = Error(
+        "The backbone {name!r} has model_type {model_type!r}, which transformers {installed} does "
+        "not have: it is in transformers {versions}. Install one of these versions, or use another "
+        "backbone."
+    )
 
     # Adapters
     B004 = Error("{setting} = {value!r} is not allowed: {allowed}.")

@@ -4,10 +4,12 @@ Learned keys and values come before each layer's own. peft calls the model with 
 and values. Here a hook adds them to the model's arguments, so that the model stays what it is.
 """
 
+import inspect
 from typing import Any
 
 import torch
 from torch import nn
+from transformers import DynamicCache
 
 from .modules import AdapterModules
 
@@ -71,6 +73,12 @@ def attach_prefix(config: Any, model: nn.Module) -> PrefixModules:
     from peft import PrefixEncoder
 
     backbone: Any = model.config
+    argument = _cache_argument(model)
+    if backbone.model_type in TYPES and argument is None:
+        raise ValueError(
+            f"backbones of type {backbone.model_type!r} take no such prefix in the installed "
+            "version of transformers"
+        )
     if backbone.model_type not in TYPES:
         types = ", ".join(sorted(TYPES))
         raise ValueError(
@@ -86,10 +94,23 @@ def attach_prefix(config: Any, model: nn.Module) -> PrefixModules:
         of_prefix = mask.new_ones(len(mask), config.num_virtual_tokens)
         extended = torch.cat([of_prefix, mask], dim=1)
         past = modules.past_key_values(len(mask), next(model.parameters()).dtype)
-        return args, {**kwargs, "attention_mask": extended, PAST: past}
+        return args, {**kwargs, "attention_mask": extended, argument: _as_cache(past)}
 
     modules.hook(lambda: model.register_forward_pre_hook(add_prefix, with_kwargs=True))
     return modules
+
+
+def _cache_argument(model: nn.Module) -> Any:
+    """RETURNS (str | None): The argument for past keys and values; None if there is none."""
+    accepted = inspect.signature(model.forward).parameters
+    return next((name for name in ("cache", PAST) if name in accepted), None)
+
+
+def _as_cache(past: tuple[torch.Tensor, ...]) -> Any:
+    """RETURNS (Any): Keys and values in the form that the models of transformers take."""
+    if hasattr(DynamicCache, "from_legacy_cache"):  # transformers 4
+        return past
+    return DynamicCache(tuple(layer) for layer in past)
 
 
 def complete_config(config: Any, backbone: Any) -> None:

@@ -27,6 +27,8 @@ PROBES = (
 )
 # The endings of files of tokenizers in Python that hold more than a vocabulary.
 RULE_FILES = ("merges.txt", "bpe.codes", ".model")
+# Tokenizers that are in Python in transformers 4, and fast in transformers 5.
+ONCE_IN_PYTHON = ("LukeTokenizer",)
 
 
 class WeightsDigest:
@@ -89,12 +91,13 @@ def tokenizer_fingerprint(
     RETURNS (str): The SHA-256, 64 hexadecimal digits.
     """
     digest = hashlib.sha256()
-    vocabulary = tokenizer.get_vocab()
+    vocabulary = _vocabulary(tokenizer)
     strings = [""] * (max(vocabulary.values(), default=0) + 1)
     for string, piece in vocabulary.items():
         strings[piece] = string
     digest.update("\0".join(strings).encode("utf8", "replace"))
-    rules = _model_rules(tokenizer) if tokenizer.is_fast else _rule_files(files)
+    in_python = not tokenizer.is_fast or type(tokenizer).__name__ in ONCE_IN_PYTHON
+    rules = _rule_files(files) if in_python else _model_rules(tokenizer)
     digest.update(json.dumps(rules, sort_keys=True).encode())
     templates = [Template.from_tokenizer(tokenizer, *texts) for texts in ("a", "aa")]
     around = [astuple(template) for template in templates]
@@ -103,6 +106,16 @@ def tokenizer_fingerprint(
     digest.update(json.dumps([tokenizer.cls_token_id, around, pieces]).encode())
     digest.update(fingerprint(piece_inputs).encode())
     return digest.hexdigest()
+
+
+def _vocabulary(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """RETURNS (dict[str, int]): The ids of pieces, without those that stand for LUKE's entities.
+
+    Only transformers 5 adds them to the pieces of texts.
+    """
+    entities = set(getattr(tokenizer, "entity_vocab", ())) & set(tokenizer.all_special_tokens)
+    vocabulary: dict[str, int] = tokenizer.get_vocab()
+    return {string: piece for string, piece in vocabulary.items() if string not in entities}
 
 
 def _model_rules(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
@@ -143,6 +156,7 @@ NO_MATTER = frozenset(
         "gradient_checkpointing",
         "id2label",
         "initializer_range",
+        "is_encoder_decoder",
         "label2id",
         "model_type",
         "name_or_path",
@@ -152,6 +166,7 @@ NO_MATTER = frozenset(
         "problem_type",
         "return_dict",
         "task_specific_params",
+        "tie_word_embeddings",
         "torch_dtype",
         "transformers_version",
         "use_cache",
@@ -176,17 +191,28 @@ def _matters(name: str) -> bool:
 def find_changed_settings(stored: dict[str, Any], config: PretrainedConfig) -> dict[str, Any]:
     """Compare a config with the settings that were stored of it.
 
-    A setting that one side lacks has the default of the installed version of transformers.
+    A setting that one side lacks has the default of the installed version of transformers. Versions
+    differ in the settings that a type has: those that were stored are read as the installed version
+    reads a config.json, and what it does not know makes no difference.
 
     stored (dict[str, Any]): From `computing_settings`.
     config (PretrainedConfig): The config.
     RETURNS (dict[str, Any]): By name: what was stored of each setting that differs now.
     """
     now = computing_settings(config)
+    then = _read_settings(stored, type(config))
     defaults: dict[str, Any] = json.loads(json.dumps(type(config)().to_dict(), default=str))
     changed = {}
-    for name in sorted({*stored, *now}):
-        before = stored.get(name, defaults.get(name))
-        if before != now.get(name, defaults.get(name)):
+    for name in sorted({*then, *now} & {*defaults}):
+        before = then.get(name, defaults[name])
+        if before != now.get(name, defaults[name]):
             changed[name] = before
     return changed
+
+
+def _read_settings(stored: dict[str, Any], config_class: type[PretrainedConfig]) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): Stored settings by the names of the installed transformers."""
+    try:
+        return computing_settings(config_class.from_dict(dict(stored)))
+    except Exception:  # whatever a config's own code makes of settings that it does not know
+        return stored

@@ -7,8 +7,10 @@ from weakref import WeakValueDictionary
 import torch
 from torch import nn
 from transformers import CONFIG_MAPPING, MODEL_MAPPING, PretrainedConfig
+from transformers import __version__ as installed
 
 from ..errors import Errors
+from ..model_types.table import spec_for
 from .consistency import check_depth, check_pieces, check_types, check_unknown
 from .locate import locate
 from .model import LOADING_LOCK, build_model, make_model
@@ -41,8 +43,7 @@ def read_config(name: str) -> tuple[Path, PretrainedConfig]:
     check_links(folder)
     content = clean_config(read_json(path))
     model_type = str(content.get("model_type"))
-    if model_type not in CONFIG_MAPPING or CONFIG_MAPPING[model_type] not in MODEL_MAPPING:
-        raise Errors.B027(name=name, model_type=model_type)
+    _check_model_type(name, model_type)
     config_class = CONFIG_MAPPING[model_type]
     check_types(config_class, content, str(path))
     try:
@@ -51,6 +52,21 @@ def read_config(name: str) -> tuple[Path, PretrainedConfig]:
         raise Errors.B046(file=str(path), reason=str(e) or repr(e)) from e
     check_depth(config, str(path))
     return folder, config
+
+
+def _check_model_type(name: str, model_type: str) -> None:
+    """Check that the installed transformers has an encoder of a type.
+
+    name (str): The backbone's name, for the error.
+    model_type (str): As in its config.json.
+    RAISES (BertFamilyError): If it has none.
+    """
+    if model_type in CONFIG_MAPPING and CONFIG_MAPPING[model_type] in MODEL_MAPPING:
+        return
+    versions = spec_for(model_type).versions
+    if versions:
+        raise Errors.B550(name=name, model_type=model_type, installed=installed, versions=versions)
+    raise Errors.B027(name=name, model_type=model_type)
 
 
 def load_backbone(

@@ -1,6 +1,7 @@
 """Make a backbone's encoder, from a config alone or with weights."""
 
 import copy
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from .weight_files import PART, WeightFiles
 # transformers' `from_pretrained` patches torch.nn.init and nn.Module for the whole process while it
 # runs. Hold this lock to call it, and to make modules that no other thread's loading may spoil.
 LOADING_LOCK = threading.RLock()
+# The variable with which users of huggingface-hub switch progress bars on or off.
+BARS = "HF_HUB_DISABLE_PROGRESS_BARS"
 
 
 def make_model(config: PretrainedConfig) -> nn.Module:
@@ -171,7 +174,7 @@ def load_into(
     RAISES (BertFamilyError): If the weights do not fit the config.
     """
     try:
-        with _only_errors_logged():  # heads that are not used, and what is missing
+        with quiet_transformers():  # heads that are not used, and what is missing
             model, info = model_class.from_pretrained(
                 None,
                 config=config,
@@ -189,14 +192,20 @@ def load_into(
 
 
 @contextmanager
-def _only_errors_logged() -> Iterator[None]:
-    """Keep transformers from logging warnings."""
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from logging warnings, and from drawing bars while it loads and saves."""
     level = transformers_logging.get_verbosity()
+    # with the variable set, a change of bars is a warning
+    draws = transformers_logging.is_progress_bar_enabled() and BARS not in os.environ
     transformers_logging.set_verbosity_error()
+    if draws:
+        transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         transformers_logging.set_verbosity(level)
+        if draws:
+            transformers_logging.enable_progress_bar()
 
 
 def model_class_of(config: PretrainedConfig) -> type[PreTrainedModel]:

@@ -14,12 +14,15 @@ from transformers import (
     BertTokenizerFast,
     PretrainedConfig,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
 )
 
 from ..errors import Errors
 from ..patching.forked_tokenizers import fork_without_warning
 from ..windows.offset_check import find_wrong_offset
 from ..windows.pieces import ALIGNED
+from .tokenizer_json import FILE as TOKENIZER_JSON
+from .tokenizer_json import use_whole_file
 
 
 def build_tokenizer(
@@ -49,9 +52,37 @@ def build_tokenizer(
         try:
             tokenizer_class = BertTokenizerFast if _is_wordpiece(config, files) else AutoTokenizer
             tokenizer = tokenizer_class.from_pretrained(temporary, **kwargs)
+            use_whole_file(tokenizer, files)
         except Exception as e:  # whatever a broken tokenizer file leads to
             raise Errors.B024(folder=name, missing=f"readable tokenizer ({e})") from e
+    missing = _missing_files(tokenizer, files)
+    if missing:
+        raise Errors.B024(folder=name, missing=f"{' or '.join(missing)} of its tokenizer")
     return cast(PreTrainedTokenizerBase, tokenizer)
+
+
+def _missing_files(tokenizer: PreTrainedTokenizerBase, files: Mapping[str, bytes]) -> list[str]:
+    """Find the files without which transformers 5 makes a tokenizer that knows hardly a piece.
+
+    RETURNS (list[str]): The names of the files that the tokenizer's class reads, if some of them
+        are missing and there is no tokenizer.json either; else none.
+    """
+    if not tokenizer.is_fast or TOKENIZER_JSON in files:
+        return []
+    names = set(tokenizer.vocab_files_names.values()) - {TOKENIZER_JSON}
+    return [] if names <= set(files) else [TOKENIZER_JSON, *sorted(names)]
+
+
+def tokenizer_classes(config_class: type[PretrainedConfig]) -> tuple[Any, Any]:
+    """Find the classes of a model type's tokenizers: two in transformers 4, and one in 5.
+
+    config_class (type[PretrainedConfig]): The model type's config.
+    RETURNS (tuple[Any, Any]): The one in Python and the fast one; None for one that is not there.
+    """
+    found: Any = TOKENIZER_MAPPING.get(config_class, (None, None))
+    if isinstance(found, tuple):
+        return cast(tuple[Any, Any], found)
+    return (None, found) if issubclass(found, PreTrainedTokenizerFast) else (found, None)
 
 
 def _is_wordpiece(config: PretrainedConfig, files: Mapping[str, bytes]) -> bool:
@@ -64,7 +95,7 @@ def _is_wordpiece(config: PretrainedConfig, files: Mapping[str, bytes]) -> bool:
     if "vocab.txt" not in files or settings.get("tokenizer_class"):
         return False
     usual_files: set[str] = set()
-    for tokenizer_class in TOKENIZER_MAPPING.get(type(config), ()):
+    for tokenizer_class in tokenizer_classes(type(config)):
         if tokenizer_class is not None:
             usual_files.update(tokenizer_class.vocab_files_names.values())
     return not usual_files & set(files)

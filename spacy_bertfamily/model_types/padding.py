@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..patching.landmark_mask import LandmarkMask
 from ..patching.masked_fill import FiniteMaskedFill
 from ..patching.mixed_layer_norm import MixedLayerNormCalls
 
@@ -129,6 +130,11 @@ def fixed_hash_seed(model: nn.Module, length: int) -> Iterator[None]:
 def deberta_masks(model: nn.Module, length: int) -> AbstractContextManager[Any]:
     """Let DeBERTa mask scores in 16 bits; see `patching/masked_fill.py`."""
     return FiniteMaskedFill()
+
+
+def nystromformer_masks(model: nn.Module, length: int) -> AbstractContextManager[Any]:
+    """Let Nyströmformer mask the scores of landmarks; see `patching/landmark_mask.py`."""
+    return LandmarkMask()
 
 
 def squeezebert_norms(model: nn.Module, length: int) -> AbstractContextManager[Any]:

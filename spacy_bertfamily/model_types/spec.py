@@ -86,6 +86,7 @@ class ModelTypeSpec:
     forward_context (Callable[[nn.Module, int], AbstractContextManager[None]] | None): From the
         model and the length of the windows to a context for the forward pass.
     note (str): What else is worth knowing.
+    versions (str): The versions of transformers that have the type. Empty for all of them.
     unsupported (Mapping[str, str]): The features that the type lacks, with the reason.
     """
 
@@ -111,6 +112,7 @@ class ModelTypeSpec:
     unbatched: bool = False
     forward_context: Callable[[nn.Module, int], AbstractContextManager[Any]] | None = None
     note: str = ""
+    versions: str = ""
     unsupported: Mapping[str, str] = field(default_factory=dict)
 
     def layer_paths(self, model: nn.Module) -> list[str]:

@@ -21,6 +21,7 @@ from .padding import (
     longformer_windows,
     no_padding,
     nystromformer_landmarks,
+    nystromformer_masks,
     reformer_chunks,
     squeezebert_norms,
 )
@@ -116,6 +117,7 @@ _MODERNBERT = ModelTypeSpec(
     Site(branch="attn.out_drop", norm="mlp_norm", input="attn", pre_norm=True),
     Site(branch="mlp.Wo", norm="mlp_norm", input="mlp", pre_norm=True),
     post_layers=("final_norm",),
+    versions=">=4.48",
 )
 _MPNET = ModelTypeSpec(
     "encoder.layer",
@@ -230,10 +232,11 @@ SPECS: dict[str, ModelTypeSpec] = {
     "modernbert": _MODERNBERT,
     "mpnet": _MPNET,
     "mt5": _T5,
-    "nezha": _BERT,
+    "nezha": replace(_BERT, versions="<5"),
     "nystromformer": replace(
         _BERT,
         pad_to=nystromformer_landmarks,
+        forward_context=nystromformer_masks,
         unbatched=True,
         unsupported={"caching": "its landmarks are means over the padding, too, which is not kept"},
     ),

@@ -6,7 +6,7 @@ memory for one more forward pass.
 - Changes: the `forward` in the `__dict__` of each layer.
 - Why: not all models of transformers can checkpoint their layers, and those that can do it only
   while the whole model is in training mode, which a frozen one never is.
-- Tried with: torch 2.13.0; models of transformers 4.45.0 and 4.53.2.
+- Tried with: torch 2.13.0; models of transformers 4.45.0, 4.53.2 and 5.24.0.
 - Undone: by `remove` of what `recompute` returns.
 """
 

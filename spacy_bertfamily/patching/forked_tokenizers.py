@@ -4,7 +4,7 @@
   this process forks, and stays so in the new process.
 - Why: the threads of tokenizers do not survive a fork. In the new process it does without them, and
   prints a warning of five lines, unless the variable says what is wanted.
-- Tried with: tokenizers 0.21.4.
+- Tried with: tokenizers 0.21.4 and 0.23.3.
 - Undone: in this process as soon as it has forked, so that its tokenizers keep their threads.
 """
 

@@ -4,7 +4,7 @@
   class, its parameters and its submodules stay as they are.
 - Why: adapters read and change what a model of transformers computes, whose code has no place for
   them.
-- Tried with: torch 2.13.0; models of transformers 4.45.0 and 4.53.2.
+- Tried with: torch 2.13.0; models of transformers 4.45.0, 4.53.2 and 5.24.0.
 - Undone: by `remove` of the handle that each function returns. `install_all` removes the hooks that
   it has installed if a later one fails.
 """

@@ -3,7 +3,7 @@
 - Changes: `torch.Tensor.masked_fill` while the context is entered, in this thread only.
 - Why: transformers fills the scores with the minimum of the query's dtype. Where biases are trained
   in float32, that number does not fit into scores of 16 bits, and torch raises an error.
-- Tried with: torch 2.13.0; transformers 4.45.0 and 4.53.2.
+- Tried with: torch 2.13.0; transformers 4.45.0, 4.53.2 and 5.24.0.
 - Undone: at the end of the context.
 """
 

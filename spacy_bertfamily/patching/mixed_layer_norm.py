@@ -7,7 +7,7 @@
   cover this operation on the CPU, where torch accepts an input of 16 bits with parameters in
   float32, and raises an error for all other mixtures: for a trained bias beside a frozen weight,
   and for an input in float32, as trained embeddings make it.
-- Tried with: torch 2.13.0; models of transformers 4.53.2.
+- Tried with: torch 2.13.0; models of transformers 4.53.2 and 5.24.0.
 - Undone: never, for modules: an encoder's own are changed, and compute uniform dtypes as before.
   The context at its end.
 """

@@ -9,7 +9,8 @@ import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
 from ..backbone.lm_head import masked_lm_class
-from ..backbone.model import LOADING_LOCK, model_class_of
+from ..backbone.model import LOADING_LOCK, model_class_of, quiet_transformers
+from ..backbone.tokenizer_json import write_tokenizer
 from ..errors import BertFamilyError, Errors, Warnings
 from ..storage.backbone_files import replace_folder
 from .new_config import Size, check_model_type, make_config
@@ -67,8 +68,9 @@ def new_backbone(
     model = make_random_model(make_config(model_type, size, trained), seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(folder) as temporary:
-        trained.save_pretrained(temporary)
-        model.save_pretrained(temporary, max_shard_size="1TB")  # one file
+        write_tokenizer(trained, temporary)
+        with LOADING_LOCK, quiet_transformers():
+            model.save_pretrained(temporary, max_shard_size="1TB")  # one file
     return folder
 
 

@@ -20,11 +20,11 @@ from tokenizers import (
 )
 from transformers import (
     CONFIG_MAPPING,
-    TOKENIZER_MAPPING,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
 
+from ..backbone.tokenizer import tokenizer_classes
 from ..errors import BertFamilyError, Errors
 from .special_pieces import SpecialPieces, special_pieces_of
 
@@ -288,7 +288,9 @@ def _wrap(
         known = inspect.signature(own_class.__init__).parameters
         extra = {"do_lower_case": lowercase, "extra_ids": 0, "add_prefix_space": False}
         options.update({key: value for key, value in extra.items() if key in known})
-        return cast(PreTrainedTokenizerBase, own_class(tokenizer_object=tokenizer, **options))
+        own = own_class(tokenizer_object=tokenizer, **options)
+        own._tokenizer = tokenizer  # classes of transformers 5 change some of it
+        return cast(PreTrainedTokenizerBase, own)
     inputs = ["input_ids", "attention_mask"]
     if special.token_types:
         inputs.insert(1, "token_type_ids")
@@ -301,7 +303,4 @@ def _wrap(
 
 def _fast_class(model_type: str) -> Any:
     """RETURNS (type[PreTrainedTokenizerFast] | None): The type's own class, if it has one."""
-    config_class = CONFIG_MAPPING[model_type]
-    if config_class not in TOKENIZER_MAPPING:
-        return None
-    return TOKENIZER_MAPPING[config_class][1]
+    return tokenizer_classes(CONFIG_MAPPING[model_type])[1]

@@ -6,6 +6,7 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.util import load_model
 
+from ..backbone.tokenizer_json import write_tokenizer
 from ..errors import Errors
 from ..storage.backbone_files import replace_folder, write_model_files
 from ..transformer.component import AdapterTransformer
@@ -52,7 +53,7 @@ def save_backbone(
         raise Errors.B417(name=found.adapter.name, source=found.name, reason=reason)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(folder) as temporary:
-        found.shared.tokenizer.save_pretrained(temporary)
+        write_tokenizer(found.shared.tokenizer, temporary)
         for name, content in found.shared.tokenizer_files.items():
             if not (temporary / name).exists():
                 (temporary / name).write_bytes(content)

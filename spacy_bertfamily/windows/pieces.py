@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..annotation.segments import Bounds, segment_bounds
 from .offsets import tokenize_slowly
-from .template import Template
+from .template import Template, split_all
 
 # A cuneiform sign, which hardly a vocabulary has.
 UNKNOWN_CHARACTER = "\U0001202d"
@@ -73,18 +73,10 @@ def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[E
         return []
     if not tokenizer.is_fast or getattr(tokenizer, ALIGNED, False):
         return [tokenize_slowly(tokenizer, text) for text in texts]
-    batch = tokenizer(
-        texts,
-        add_special_tokens=False,
-        split_special_tokens=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        truncation=False,
-        padding=False,
-        verbose=False,
-    )
+    # without transformers' own call, whose options not all tokenizers accept
+    backend = split_all(tokenizer)
     encoded = []
-    for encoding in batch.encodings:
+    for encoding in backend.encode_batch(texts, add_special_tokens=False):
         ids = np.asarray(encoding.ids, dtype="int64")
         offsets = np.asarray(encoding.offsets, dtype="int64").reshape(-1, 2)
         encoded.append((ids, offsets))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -55,18 +56,28 @@ def _label_pieces(
         the number of its text; None for a special piece.
     """
     if tokenizer.is_fast:
-        # the same options as in `pieces.encode_texts`, since they are kept by the tokenizer, and
-        # changing them fails while another thread uses it
-        options = {
-            "add_special_tokens": True,
-            "split_special_tokens": True,
-            "truncation": False,
-            "padding": False,
-        }
-        encoding = tokenizer(*texts, **options).encodings[0]
+        encoding = split_all(tokenizer).encode(*texts)
         return zip(encoding.ids, encoding.type_ids, encoding.sequence_ids)
     # ids that no piece has: -1 is a piece of the first text, -2 of the second
     placeholders = [[-1], [-2]][: len(texts)]
     ids = tokenizer.build_inputs_with_special_tokens(*placeholders)
     types = tokenizer.create_token_type_ids_from_sequences(*placeholders)
     return zip(ids, types, [-i - 1 if i < 0 else None for i in ids])
+
+
+def split_all(tokenizer: PreTrainedTokenizerBase) -> Any:
+    """Let a fast tokenizer split whole texts, and in them what spells a special piece.
+
+    What is set already is not set again: that fails while another thread uses the tokenizer.
+
+    tokenizer (PreTrainedTokenizerBase): The tokenizer.
+    RETURNS (tokenizers.Tokenizer): What it splits texts with.
+    """
+    backend: Any = tokenizer.backend_tokenizer
+    if backend.truncation is not None:
+        backend.no_truncation()
+    if backend.padding is not None:
+        backend.no_padding()
+    if not backend.encode_special_tokens:
+        backend.encode_special_tokens = True
+    return backend

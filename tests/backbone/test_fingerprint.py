@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from spacy_bertfamily.backbone import load_backbone
+from spacy_bertfamily.backbone import load_backbone, read_config
+from spacy_bertfamily.backbone.fingerprint import find_changed_settings
 
 from ..util.backbones import MODEL_TYPES
-from ..util.files import change_json
+from ..util.files import ROOT, change_json
 
 # the first model type of each kind of tokenizer
 KINDS = {kind: name for name, (_, kind) in reversed(MODEL_TYPES.items())}
@@ -116,6 +117,57 @@ def test_files_that_spell_the_same_tokenizer_have_the_same(tiny, tiny_copy):
     change_tokenizer(tiny_copy, lambda content: content.update(decoder=None, truncation=None))
     assert tokenizer_fingerprint(tiny_copy) == tokenizer_fingerprint(tiny)
     (tiny_copy / "tokenizer.json").unlink()
-    (tiny_copy / "special_tokens_map.json").unlink()
+    (tiny_copy / "special_tokens_map.json").unlink(missing_ok=True)
     assert AutoTokenizer.from_pretrained(tiny_copy).is_fast
     assert tokenizer_fingerprint(tiny_copy) == tokenizer_fingerprint(tiny)
+
+
+# Versions of transformers
+
+# Beginnings of fingerprints, by model type, computed with transformers 4.45.0, 4.53.2 and 5.24.0.
+ALL_VERSIONS = {
+    "bert": "8a2d0c2a331c",
+    "funnel": "5f85e3dd46e2",
+    "gpt2": "d35d8ff1990f",
+    "luke": "130cb1866eb3",
+    "roberta": "ebeaf4f337ce",
+    "roc_bert": "f7a9baa22ea1",
+    "t5": "4e7d92939361",
+    "xlm-roberta": "46b65f7bbe7b",
+}
+# The settings of tiny backbones, as two versions spell them.
+SETTINGS = json.loads((ROOT / "tests" / "data" / "computing_settings.json").read_text())
+SPELLINGS = [
+    (model_type, version)
+    for model_type in SETTINGS
+    for version in SETTINGS[model_type]
+    if model_type in MODEL_TYPES
+]
+
+
+@pytest.mark.parametrize("model_type", ALL_VERSIONS)
+def test_every_version_of_transformers_gives_the_same(backbones, model_type):
+    found = tokenizer_fingerprint(backbones(model_type))
+    assert found.startswith(ALL_VERSIONS[model_type])
+
+
+@pytest.mark.parametrize(("model_type", "version"), SPELLINGS)
+def test_settings_that_another_version_stored_are_the_same(backbones, model_type, version):
+    _, config = read_config(backbones(model_type))
+    assert find_changed_settings(SETTINGS[model_type][version], config) == {}
+
+
+@pytest.mark.parametrize(("model_type", "version"), SPELLINGS)
+def test_a_change_of_settings_that_another_version_stored_is_found(backbones, model_type, version):
+    _, config = read_config(backbones(model_type))
+    stored = {**SETTINGS[model_type][version], "vocab_size": 77}
+    assert find_changed_settings(stored, config) == {"vocab_size": 77}
+
+
+def test_a_setting_with_another_name_now_is_compared(backbones):
+    """In transformers 5 both frequencies of ModernBERT are in `rope_parameters`."""
+    if "modernbert" not in MODEL_TYPES:
+        pytest.skip("this version of transformers has no ModernBERT")
+    _, config = read_config(backbones("modernbert"))
+    stored = {**SETTINGS["modernbert"]["transformers 4.53.2"], "global_rope_theta": 7.0}
+    assert find_changed_settings(stored, config)

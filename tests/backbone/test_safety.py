@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,7 @@ from safetensors.torch import save_file
 from spacy_bertfamily.backbone import load_backbone, read_config
 from spacy_bertfamily.backbone.safety import clean_config
 from spacy_bertfamily.errors import BertFamilyError
+from spacy_bertfamily.model_types import SPECS, ModelTypeSpec, Site
 
 from ..util.damage import MakesFile
 from ..util.files import change_json, load_tensors
@@ -77,6 +79,14 @@ def test_clean_config_reaches_nested_entries():
 def test_quantisation_is_refused(tiny_copy):
     change_json(tiny_copy / "config.json", quantization_config={"quant_method": "stranger"})
     with pytest.raises(ValueError, match=r"B026.*quantization_config"):
+        load_backbone(str(tiny_copy))
+
+
+def test_a_model_type_of_other_versions_of_transformers_is_an_error(tiny_copy, monkeypatch):
+    site = Site(branch=None, norm="", input="")
+    monkeypatch.setitem(SPECS, "gone", ModelTypeSpec("", site, site, versions="<5"))
+    change_json(tiny_copy / "config.json", model_type="gone")
+    with pytest.raises(ValueError, match=rf"B550.*'gone'.*{version('transformers')}.*<5"):
         load_backbone(str(tiny_copy))
 
 

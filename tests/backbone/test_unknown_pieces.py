@@ -26,7 +26,7 @@ def load(tiny, tmp_path):
     def load(model, **names):
         folder = Path(shutil.copytree(tiny, tmp_path / "backbone"))
         for file in ("vocab.txt", "special_tokens_map.json"):
-            (folder / file).unlink()
+            (folder / file).unlink(missing_ok=True)  # not all versions write all files
         tokenizer = Tokenizer(model)
         tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
         tokenizer.save(str(folder / "tokenizer.json"))

@@ -91,8 +91,10 @@ def test_labels_and_dtypes_in_a_config_are_ignored(tiny, tiny_copy):
 
 
 def test_a_tokenizer_of_another_backbone_is_refused(backbones, tiny_copy):
+    # not all versions of transformers write the last one
     for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-        shutil.copy(Path(backbones("roberta")) / file, tiny_copy / file)
+        if (Path(backbones("roberta")) / file).is_file():
+            shutil.copy(Path(backbones("roberta")) / file, tiny_copy / file)
     with pytest.raises(
         ValueError, match=r"B048.*pieces up to number 2\d\d, but the weights have 256 embeddings"
     ):

@@ -26,10 +26,14 @@ TEXTS = [
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "mpnet"])
 def test_offsets_equal_those_of_the_fast_tokenizer(backbones, model_type, text):
-    """Whitespace is ignored, since some vocabularies include it in a piece."""
+    """Whitespace is ignored, since some vocabularies include it in a piece.
+
+    In transformers 5 the other tokenizer is the fast one, too; its offsets are not used.
+    """
     slow = AutoTokenizer.from_pretrained(backbones(model_type), use_fast=False)
+    if slow.is_fast and model_type == "roberta":
+        pytest.skip("its bytes are counted only for tokenizers in Python")
     fast = PieceTokenizer(AutoTokenizer.from_pretrained(backbones(model_type))).split([text])[0]
-    assert not slow.is_fast
     ids, offsets = tokenize_slowly(slow, text)
     assert ids.tolist() == fast.ids.tolist()
     for (start, end), (fast_start, fast_end) in zip(
