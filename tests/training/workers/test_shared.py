@@ -55,7 +55,8 @@ def test_a_batch_may_be_smaller_than_the_number_of_workers(task, tiny, corpus, t
     assert_same_training(make_short_training(task, tiny, corpus, size=2), tmp_path, 3)
 
 
-@pytest.mark.parametrize("task", ["tagger", slow("pair")])
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["tagger", "pair"])
 def test_adam_with_clipping_makes_the_same_steps(task, tiny, corpus, tmp_path):
     assert_same_training(make_short_training(task, tiny, corpus, optimizer=ADAM), tmp_path, 2)
 
@@ -80,6 +81,7 @@ def test_penalties_count_once(tiny, corpus, tmp_path):
     assert_same_training(config, tmp_path, 2)
 
 
+@pytest.mark.slow
 def test_the_log_has_the_losses_of_whole_batches(tiny, corpus, tmp_path):
     logs = []
     for name, workers in (("alone", 1), ("together", 2)):
