@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 from ..errors import Errors
 from ..model_types.spec import ModelTypeSpec
 from ..model_types.table import spec_for
-from .consistency import check_size
+from .consistency import check_size, make_limited
 from .fingerprint import WeightsDigest, fingerprint
 from .weight_files import PART, WeightFiles
 
@@ -65,6 +65,23 @@ def build_model(
             for tensor in _own_tensors(encoder).values():
                 tensor.data = tensor.data.to(_dtype_in_memory(tensor, dtype))
     return encoder, digest
+
+
+def build_from_tensors(
+    name: str, config: PretrainedConfig, weights: dict[str, torch.Tensor]
+) -> PreTrainedModel:
+    """Make the plain encoder of a config from weights in memory.
+
+    name (str): The backbone's name, for errors.
+    config (PretrainedConfig): The config.
+    weights (dict[str, torch.Tensor]): The weights in float32, which the encoder shares.
+    RETURNS (PreTrainedModel): The encoder, frozen, in evaluation mode.
+    RAISES (BertFamilyError): If the weights do not fit the config.
+    """
+    numbers = sum(tensor.numel() for tensor in weights.values())
+    with LOADING_LOCK, torch.random.fork_rng():
+        make_limited(name, numbers, len(weights), lambda: make_model(config))
+        return _assemble(name, config, weights)
 
 
 def _assemble(

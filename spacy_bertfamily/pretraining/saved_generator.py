@@ -10,7 +10,7 @@ from transformers import CONFIG_MAPPING
 
 from ..backbone import Backbone, load_backbone
 from ..backbone.lm_head import masked_lm_class
-from ..backbone.model import build_model
+from ..backbone.model import build_from_tensors
 from ..errors import Errors
 from ..storage.delta import describe_pretraining, read_delta
 from .pretrained import (
@@ -41,7 +41,7 @@ def read_generator(file: str | os.PathLike[str]) -> PretrainedBackbone:
         raise Errors.B424(file=encoder.name)
     config = CONFIG_MAPPING[about["config"]["model_type"]].from_dict(about["config"])
     weights = _weights_of(about, encoder, tensors)
-    model = build_model(encoder.name, config, weights)
+    model = build_from_tensors(encoder.name, config, weights)
     shared = encoder.shared
     generator = Backbone(
         encoder.name, shared.folder, model, shared.tokenizer, shared.tokenizer_files, ""

@@ -166,7 +166,7 @@ def _step(
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    return loss.item()
+    return float(loss.detach())
 
 
 def _time_share(start: float, minutes: float | None) -> float:
