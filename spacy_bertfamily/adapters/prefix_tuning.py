@@ -110,7 +110,28 @@ def _as_cache(past: tuple[torch.Tensor, ...]) -> Any:
     """RETURNS (Any): Keys and values in the form that the models of transformers take."""
     if hasattr(DynamicCache, "from_legacy_cache"):  # transformers 4
         return past
-    return DynamicCache(tuple(layer) for layer in past)
+    return _Prefix(tuple(layer) for layer in past)
+
+
+class _Prefix(DynamicCache):
+    """Keys and values that come first, and to which no others are added.
+
+    Layers that are computed again, as by gradient checkpointing, find the prefix alone.
+    """
+
+    def update(
+        self, keys: torch.Tensor, values: torch.Tensor, layer: int, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put the prefix of a layer before its own keys and values.
+
+        keys, values (torch.Tensor): Those of the pieces.
+        layer (int): The number of the layer.
+        RETURNS (tuple[torch.Tensor, torch.Tensor]): Keys and values of prefix and pieces.
+        *Shape:* `(windows, heads, pieces, width of a head)`.
+        """
+        layers: Any = self.__dict__["layers"]
+        prefix = layers[layer]
+        return torch.cat([prefix.keys, keys], dim=2), torch.cat([prefix.values, values], dim=2)
 
 
 def complete_config(config: Any, backbone: Any) -> None:

@@ -56,7 +56,7 @@ def test_every_model_type_gets_the_same_gradients_with_dropout(backbones, make_t
 
 
 @pytest.mark.parametrize(
-    "kind", kinds("houlsby", "pfeiffer", "parallel", "pal", "low-rank", "lora", "dora")
+    "kind", kinds("houlsby", "pfeiffer", "parallel", "pal", "low-rank", "lora", "dora", "prefix")
 )
 def test_every_kind_of_adapter_gets_the_same_gradients(make_tagger, kind):
     adapter = block(kind)
