@@ -10,6 +10,7 @@ import numpy as np
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
+from benchmarks.report import processor_name
 from spacy_bertfamily.pretraining.outcome import Outcome
 
 
@@ -30,10 +31,16 @@ def load_runs(path: Path) -> list[dict[str, Any]]:
 
 
 def keep_run(path: Path, run: str, result: dict[str, Any]) -> None:
-    """Print a finished run, and add it to a file."""
+    """Print a finished run, and add it to a file, with the processor that it ran on."""
     print(run, result, flush=True)
+    line = {"run": run, **result, "processor": processor_name()}
     with path.open("a", encoding="utf8") as file:
-        file.write(json.dumps({"run": run, **result}) + "\n")
+        file.write(json.dumps(line) + "\n")
+
+
+def measured_on(lines: Sequence[dict[str, Any]]) -> str:
+    """RETURNS (str): A sentence that names the processors of some runs."""
+    return f"Measured on: {'; '.join(sorted({line['processor'] for line in lines}))}."
 
 
 def format_scores(scores: Sequence[float]) -> str:

@@ -37,7 +37,13 @@ from thinc.api import Adam, warmup_linear
 from benchmarks import options
 from benchmarks.corpora import require_file
 from benchmarks.defaults import RESULTS
-from benchmarks.pretraining_runs import format_scores, held_out, keep_run, load_runs
+from benchmarks.pretraining_runs import (
+    format_scores,
+    held_out,
+    keep_run,
+    load_runs,
+    measured_on,
+)
 from benchmarks.report import publish
 from spacy_bertfamily.pretraining.builders import make_pretrain_masked_lm
 from spacy_bertfamily.pretraining.maskers import WholeWordMasker
@@ -175,7 +181,7 @@ def table(lines: list[dict[str, Any]]) -> str:
     for way, start in dict.fromkeys((way, start) for way, start, _ in scores):
         cells = [format_scores(scores.get((way, start, number), [])) for number in numbers]
         rows.append(f"| {way} | {start} | " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+    return "\n".join([*rows, "", measured_on(lines)])
 
 
 def parse_args() -> argparse.Namespace:

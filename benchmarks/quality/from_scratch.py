@@ -38,7 +38,13 @@ from thinc.api import Adam, warmup_linear
 from benchmarks import options
 from benchmarks.corpora import read_pairs, read_ud_tags, require_file
 from benchmarks.defaults import RESULTS
-from benchmarks.pretraining_runs import format_scores, held_out, keep_run, load_runs
+from benchmarks.pretraining_runs import (
+    format_scores,
+    held_out,
+    keep_run,
+    load_runs,
+    measured_on,
+)
 from benchmarks.report import publish
 from spacy_bertfamily import load
 from spacy_bertfamily.pretraining.builders import (
@@ -250,7 +256,7 @@ def table(lines: list[dict[str, Any]]) -> str:
     for way in dict.fromkeys(way for _, way in scores):
         cells = [format_scores(scores.get((task, way), [])) for task in columns]
         rows.append(f"| {way} | " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+    return "\n".join([*rows, "", measured_on(lines)])
 
 
 def parse_args() -> argparse.Namespace:

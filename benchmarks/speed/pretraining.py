@@ -34,7 +34,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, DataCollatorForLan
 from benchmarks import options
 from benchmarks.corpora import require_file
 from benchmarks.defaults import BACKBONE
-from benchmarks.report import publish
+from benchmarks.report import processor_name, publish
 from spacy_bertfamily.backbone import read_config
 from spacy_bertfamily.pretraining.builders import make_pretrain_masked_lm
 from spacy_bertfamily.pretraining.maskers import WholeWordMasker
@@ -145,7 +145,8 @@ def main() -> None:
     for _ in range(args.rounds):
         for way, step in steps.items():
             seconds[way].append(run(step, texts, args.batch))
-    head = f"{len(texts):,} lines of WikiText-2, {words:,} words, {args.threads} thread(s)"
+    head = f"{len(texts):,} lines of WikiText-2, {words:,} words; {processor_name()}, "
+    head += f"{args.threads} thread(s)"
     publish("pretraining-speed", f"{head}\n\n{table(seconds, words)}", args.write)
 
 
