@@ -205,8 +205,8 @@ def map_tensors(
                 return {name: file.get_tensor(name) for name in names or file.keys()}
         if not checked:
             _check_packed(path)
-        options: dict[str, Any] = {"map_location": "cpu", "weights_only": True}
-        tensors = torch.load(str(path), mmap=can_be_mapped(path), **options)
+        mmap = can_be_mapped(path)
+        tensors = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as e:  # UnpicklingError, SafetensorError, RuntimeError, EOFError, ...
         reason = str(e).splitlines()[0] if str(e) else repr(e)
         raise Errors.B025(file=str(path), reason=reason) from e

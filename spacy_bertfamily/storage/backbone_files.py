@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from transformers import PretrainedConfig
 
@@ -35,9 +36,14 @@ def write_model_files(
     config (PretrainedConfig): The model's config.
     weights (Mapping[str, torch.Tensor]): The model's tensors.
     folder (Path): The folder, which exists.
+    RAISES (OSError): If they cannot be written.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    path = folder / "model.safetensors"
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as e:  # a full disk, for example
+        raise OSError(f"{path} could not be written: {e}") from e
     content = config.to_json_string(use_diff=False)
     (folder / "config.json").write_text(content, encoding="utf8")
 

@@ -24,7 +24,7 @@ from ..util.layer_mix import make_pooled, train_like_spacy
 from ..util.pairs import PAIRS, cats
 from ..util.pipelines import TEXT, WINDOWS, add_transformer, tagged_examples, train
 from ..util.qa import CONTEXT, PARTS, make_example
-from ..util.stored_outputs import output, outputs
+from ..util.stored_outputs import output, stored_outputs_of
 
 PAIR = "a cat sleeps [SEP] an animal sleeps"
 ENTITIES = [("Ann likes eggs", (0, 3, "PER")), ("The dog likes Rome", (14, 18, "LOC"))]
@@ -85,7 +85,7 @@ class OtherProcess:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT)
 
-    def outputs(self, folder, names):
+    def stored_outputs_of(self, folder, names):
         """RETURNS (dict[str, list]): As `outputs`, of the pipeline that is stored in a folder."""
         self.process.stdin.write(json.dumps([str(folder), list(names)]) + "\n")
         self.process.stdin.flush()
@@ -110,7 +110,7 @@ def check_stored(other_process, tmp_path):
         check_outputs(copied, expected)
         nlp.to_disk(tmp_path / "stored")
         check_outputs(spacy.load(tmp_path / "stored"), expected)
-        found = other_process.outputs(tmp_path / "stored", expected)
+        found = other_process.stored_outputs_of(tmp_path / "stored", expected)
         assert found.keys() == expected.keys()
         for name, values in expected.items():
             np.testing.assert_allclose(found[name], values, atol=1e-5, err_msg=name)
@@ -155,7 +155,7 @@ def test_components_can_be_sourced_under_new_names(trained, check_stored, task):
 
 def test_the_source_can_be_stored_after_its_transformer_was_renamed(trained, tmp_path):
     nlp, other = trained("tagger", 0), trained("ner", 1)
-    expected = outputs(other, ["ner"])
+    expected = stored_outputs_of(other, ["ner"])
     nlp.add_pipe("transformer", source=other, name="ner_transformer")
     nlp.add_pipe("ner", source=other)
     other.to_disk(tmp_path)
@@ -256,7 +256,7 @@ def test_two_processes_run_a_combined_pipeline(trained):
 @pytest.mark.slow
 def test_a_combined_pipeline_can_be_packaged(trained, tmp_path):
     nlp = combine({"a": trained("tagger", 0), "b": trained("ner", 1)})
-    expected = outputs(nlp, ["tagger", "ner"])
+    expected = stored_outputs_of(nlp, ["tagger", "ner"])
     nlp.to_disk(tmp_path / "nlp")
     (tmp_path / "out").mkdir()
     package(tmp_path / "nlp", tmp_path / "out", create_wheel=False, create_sdist=False)
@@ -325,7 +325,7 @@ def test_a_new_transformer_may_take_over_trained_components(trained, tiny, tmp_p
     nlp.initialize()
     nlp.add_pipe("tagger", source=spacy.load(tmp_path / "frozen"))
     train(nlp, tagged_examples(nlp))
-    expected = outputs(nlp, ["tagger"])
+    expected = stored_outputs_of(nlp, ["tagger"])
     check_stored(nlp, expected)
 
 

@@ -33,7 +33,7 @@ def output(nlp, name):
     return np.asarray(getattr(found, "logits", found))
 
 
-def outputs(nlp, names):
+def stored_outputs_of(nlp, names):
     return {name: output(nlp, name) for name in names}
 
 
@@ -41,6 +41,6 @@ if __name__ == "__main__":
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         folder, wanted = json.loads(line)
-        found = outputs(spacy.load(folder), wanted)
+        found = stored_outputs_of(spacy.load(folder), wanted)
         lists = {name: values.tolist() for name, values in found.items()}
         print(json.dumps(lists), file=answers, flush=True)

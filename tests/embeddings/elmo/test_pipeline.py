@@ -20,7 +20,7 @@ def tok2vec_of(nlp):
     return nlp.get_pipe("tagger").model.get_ref("tok2vec")
 
 
-def vectors(nlp, *texts):
+def elmo_vectors(nlp, *texts):
     return tok2vec_of(nlp).predict([nlp.make_doc(text) for text in texts])
 
 
@@ -44,19 +44,19 @@ def test_only_the_mix_and_the_tagger_learn():
     (before,) = layer_weights(nlp)
     assert before.layers == (0, 1, 2)
     assert before.weights == pytest.approx((1 / 3,) * 3)
-    lowest = vectors(nlp, TEXT)[0]
+    lowest = elmo_vectors(nlp, TEXT)[0]
     train(nlp, examples, steps=10)
     (after,) = layer_weights(nlp)
     assert after.weights != pytest.approx(before.weights, abs=1e-3)
-    assert not np.allclose(vectors(nlp, TEXT)[0], lowest)
+    assert not np.allclose(elmo_vectors(nlp, TEXT)[0], lowest)
 
 
 def test_the_mix_is_that_of_the_states():
     last, mixed = make_elmo_tagger(), make_elmo_tagger(mix=LAYER_MIX)
     states = tok2vec_of(mixed).layers[0].predict([mixed.make_doc(TEXT)])[0].model_output
     expected = sum(states.hidden_states) / 3
-    np.testing.assert_allclose(vectors(mixed, TEXT)[0], expected[0], atol=1e-6)
-    np.testing.assert_allclose(vectors(last, TEXT)[0], states.hidden_states[2][0], atol=1e-6)
+    np.testing.assert_allclose(elmo_vectors(mixed, TEXT)[0], expected[0], atol=1e-6)
+    np.testing.assert_allclose(elmo_vectors(last, TEXT)[0], states.hidden_states[2][0], atol=1e-6)
 
 
 def test_stored_pipelines_predict_the_same(tagger, tmp_path):
@@ -70,7 +70,7 @@ def test_stored_pipelines_predict_the_same(tagger, tmp_path):
     from_bytes.from_bytes(tagger.to_bytes())
     for again in (loaded, from_bytes, pickle.loads(pickle.dumps(tagger)), copy.deepcopy(tagger)):
         assert [token.tag_ for token in again(TEXT)] == tags
-        np.testing.assert_array_equal(vectors(again, TEXT)[0], vectors(tagger, TEXT)[0])
+        np.testing.assert_array_equal(elmo_vectors(again, TEXT)[0], elmo_vectors(tagger, TEXT)[0])
 
 
 def test_processes_and_threads_predict_the_same(tagger):
@@ -113,15 +113,19 @@ def test_sentences_are_read_one_by_one_if_they_are_known():
 def test_long_sentences_are_cut():
     nlp, cut = make_elmo_tagger(), make_elmo_tagger(max_words=4)
     long, first = "a b c d e f", "a b c d"
-    np.testing.assert_allclose(vectors(cut, long)[0][:4], vectors(nlp, first)[0], atol=1e-6)
-    assert not np.allclose(vectors(nlp, long)[0][:4], vectors(nlp, first)[0], atol=1e-3)
+    np.testing.assert_allclose(
+        elmo_vectors(cut, long)[0][:4], elmo_vectors(nlp, first)[0], atol=1e-6
+    )
+    assert not np.allclose(elmo_vectors(nlp, long)[0][:4], elmo_vectors(nlp, first)[0], atol=1e-3)
 
 
 def test_a_stateful_network_reads_on():
     plain, stateful = make_elmo_tagger(), make_elmo_tagger(stateful=True)
-    np.testing.assert_allclose(vectors(stateful, TEXT)[0], vectors(plain, TEXT)[0], atol=1e-6)
-    assert not np.allclose(vectors(stateful, TEXT)[0], vectors(plain, TEXT)[0], atol=1e-3)
-    assert vectors(stateful, "", TEXT)[1].shape == (6, 32)
+    np.testing.assert_allclose(
+        elmo_vectors(stateful, TEXT)[0], elmo_vectors(plain, TEXT)[0], atol=1e-6
+    )
+    assert not np.allclose(elmo_vectors(stateful, TEXT)[0], elmo_vectors(plain, TEXT)[0], atol=1e-3)
+    assert elmo_vectors(stateful, "", TEXT)[1].shape == (6, 32)
 
 
 def test_other_components_take_it():
@@ -174,5 +178,5 @@ def test_training_is_repeatable():
     for _ in range(2):
         nlp = make_elmo_tagger(mix=LAYER_MIX)
         initialize_and_train(nlp, tagged_examples(nlp, TAGGED), 5, 0.01)
-        found.append(vectors(nlp, TEXT)[0])
+        found.append(elmo_vectors(nlp, TEXT)[0])
     np.testing.assert_array_equal(*found)
