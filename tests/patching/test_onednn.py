@@ -115,12 +115,18 @@ def test_torchs_layers_can_be_put_back():
 
 
 @needs_onednn
-@pytest.mark.parametrize(("maker", "layer"), [(AMD, OneDNNLinear), (INTEL, nn.Linear)])
-def test_the_processor_decides_for_all_dense_layers(maker, layer, make_tagger, monkeypatch):
-    monkeypatch.setattr(onednn, "processor_maker", lambda: maker)
+def test_all_dense_layers_of_an_encoder_use_onednn(make_tagger):
     encoder = make_tagger()[0].get_pipe("transformer").shim.encoder
     for model in (encoder, encoder.shared.model):
-        assert {type(m) for m in model.modules() if isinstance(m, nn.Linear)} == {layer}
+        assert {type(m) for m in model.modules() if isinstance(m, nn.Linear)} == {OneDNNLinear}
+
+
+@pytest.mark.parametrize("maker", [INTEL, "HygonGenuine", ""])
+def test_other_processors_keep_torchs_own_layers(maker, monkeypatch):
+    monkeypatch.setattr(onednn, "processor_maker", lambda: maker)
+    layers = nn.Sequential(nn.Linear(4, 4))
+    use_onednn(layers)
+    assert type(layers[0]) is nn.Linear
 
 
 @pytest.mark.parametrize(
