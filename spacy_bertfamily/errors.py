@@ -481,6 +481,10 @@ class Errors:
         "There are no words to train an ELMo on. Give files with text: one text in each line, JSON "
         "lines (.jsonl) with 'text', or a DocBin (.spacy)."
     )
+    B606 = Error(
+        "{file!r} holds {extra} beside the arrays of the network that the options describe. They "
+        "do not belong together: use the files of one network."
+    )
 
     # Pairs and single texts, classified
     B101 = Error(
@@ -832,7 +836,8 @@ class Errors:
     B419 = Error(
         "{name!r} has no whole head that predicts pieces, so it cannot fill masks. Use a backbone "
         "whose files have one, or what 'spacy pretrain' has saved with "
-        "'spacy-bertfamily.PretrainMaskedLM.v1'."
+        "'spacy-bertfamily.PretrainMaskedLM.v1'. Of a pretraining with replaced tokens, "
+        "'bertfamily save-backbone --generator' writes the model that fills masks."
     )
     B420 = Error(
         "The pipeline has no 'adapter_transformer' named {name!r}. Its components: {known}. Name "

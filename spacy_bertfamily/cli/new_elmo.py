@@ -33,6 +33,7 @@ def new_elmo_command(
     epochs: int = typer.Option(5, "--epochs", "-e", help="How often all is read", min=1),
     minutes: float | None = typer.Option(None, "--minutes", "-m", help="Most CPU minutes"),
     seed: int = typer.Option(0, "--seed", "-s", help="Seed of weights, order and samples"),
+    force: bool = typer.Option(False, "--force", "-F", help="Replace an ELMo in the folder"),
 ) -> None:
     """Train a small ELMo on raw text, for `spacy-bertfamily.ELMo.v1`.
 
@@ -53,6 +54,7 @@ def new_elmo_command(
             layers=layers,
             training=training,
             held_out=_read_words(dev, lang),
+            force=force,
         )
     msg.good(f"Wrote {folder} after {result['words']:,.0f} words; loss {result['loss']:.3f}")
     if not math.isnan(result.get("perplexity", math.nan)):

@@ -62,8 +62,9 @@ class Evaluation:
         """Read the held-out texts, and begin the log.
 
         nlp (Language): The pipeline, for the corpus.
-        RAISES (BertFamilyError): If there is no text.
+        RAISES (BertFamilyError): If there is no text, or the file cannot be written to.
         """
+        self._check_output()
         path = getattr(self.reader, "path", "")
         is_there = path is not None and Path(path).exists()
         self._docs = [eg.reference for eg in self.reader(nlp)] if is_there else []
@@ -73,6 +74,19 @@ class Evaluation:
         self._print_row(COLUMNS)
         self._print_row(["-" * width for width in WIDTHS])
         self._show_progress()
+
+    def _check_output(self) -> None:
+        if self.output_file is None:
+            return
+        try:
+            self.output_file.parent.mkdir(parents=True, exist_ok=True)
+            with self.output_file.open("a"):
+                pass
+        except OSError as e:
+            allowed = f"a file that can be written to ({e.strerror})"
+            raise Errors.B402(
+                setting="output_file", value=str(self.output_file), allowed=allowed
+            ) from e
 
     def _print_row(self, row: Sequence[Any]) -> None:
         self._printer.row(row, widths=WIDTHS, aligns=["r"] * len(WIDTHS))

@@ -74,6 +74,8 @@ class Masking:
         if text.layout is None:
             return []
         pieces = text.layout.pieces
+        if not len(pieces.ids):  # nothing but characters that the tokenizer drops
+            return []
         chosen = self.masker(doc, pieces, self.rate, rng)
         # what the vocabulary does not know is masked with its phrase, but never predicted
         targets = chosen & ~np.isin(pieces.ids, self._special)

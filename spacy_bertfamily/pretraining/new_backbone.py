@@ -54,6 +54,8 @@ def new_backbone(
     RAISES (BertFamilyError): If there is no text, a setting is not allowed, the vocabulary is
         smaller than the alphabet, or the folder is not empty.
     """
+    if isinstance(texts, str):  # or its letters would be texts
+        raise Errors.B402(setting="texts", value=texts[:80], allowed="a list of texts")
     folder = Path(folder)
     check_folder(folder, force)
     check_model_type(model_type)

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,11 @@ class PretrainedBackbone:
     """
 
     name: str
-    shared: Backbone
-    encoder: Mapping[str, torch.Tensor]
-    head: Mapping[str, torch.Tensor]
+    shared: Backbone = field(repr=False)
+    encoder: Mapping[str, torch.Tensor] = field(repr=False)
+    head: Mapping[str, torch.Tensor] = field(repr=False)
     model_class: type[PreTrainedModel] | None = None
-    adapter: DomainAdapter | None = None
+    adapter: DomainAdapter | None = field(default=None, repr=False)
 
     @property
     def config(self) -> PretrainedConfig:

@@ -202,3 +202,8 @@ def test_a_new_backbone_can_be_pretrained(model_type, make, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # the head is the backbone's own
         assert pretrain_tiny(str(folder), tmp_path / "run", trainable=["all"]).is_file()
+
+
+def test_a_text_instead_of_a_list_is_refused(tmp_path):
+    with pytest.raises(BertFamilyError, match="B402.*texts = 'Ann laughs'.*a list of texts"):
+        new_backbone(tmp_path / "new", "Ann laughs")

@@ -318,11 +318,39 @@ def test_held_out_texts_are_annotated_by_the_pipeline_too(backbone, raw_text, tm
     assert list(srsly.read_jsonl(tmp_path / "log.jsonl"))
 
 
-@pytest.mark.parametrize("texts", [[], ["\U00010348 \U00010348"]])
+# nothing; what the vocabulary does not know; what the tokenizer drops
+@pytest.mark.parametrize("texts", [[], ["\U00010348 \U00010348"], ["\u200b \u200b", "\x07", " "]])
 def test_a_corpus_that_gives_nothing_to_learn_is_said(backbone, tmp_path, texts):
     raw_text = write_texts(tmp_path / "raw.jsonl", texts)
     config = make_pretraining_config(backbone, raw_text, objective())
     with pytest.warns(UserWarning, match="W404.*Nothing was learned"):
+        run_pretraining(config, tmp_path / "out")
+
+
+def test_texts_without_a_piece_are_passed_over(backbone, tmp_path):
+    """In training and among the held-out texts."""
+    texts = ["\u200b \u200b", "Ann laughs at the dog.", "\ufffd", "Ben likes green eggs."] * 3
+    path = write_texts(tmp_path / "raw.jsonl", texts)
+    evaluation = {
+        "@misc": "spacy-bertfamily.PretrainEvaluation.v1",
+        "corpus": {"@readers": "spacy.JsonlCorpus.v1", "path": str(path)},
+        "frequency": 1,
+        "output_file": str(tmp_path / "new" / "log.jsonl"),
+    }
+    run_pretraining(
+        make_pretraining_config(backbone, path, objective(evaluation=evaluation)), tmp_path / "out"
+    )
+    assert all(line["dev_loss"] > 0 for line in srsly.read_jsonl(tmp_path / "new" / "log.jsonl"))
+
+
+def test_a_log_that_cannot_be_written_is_refused_before_the_training(backbone, raw_text, tmp_path):
+    evaluation = {
+        "@misc": "spacy-bertfamily.PretrainEvaluation.v1",
+        "corpus": {"@readers": "spacy.JsonlCorpus.v1", "path": str(raw_text)},
+        "output_file": str(tmp_path),
+    }
+    config = make_pretraining_config(backbone, raw_text, objective(evaluation=evaluation))
+    with pytest.raises(BertFamilyError, match="B402.*output_file.*Is a directory"):
         run_pretraining(config, tmp_path / "out")
 
 

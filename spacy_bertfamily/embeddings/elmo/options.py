@@ -99,21 +99,40 @@ def _parse(content: Any) -> ElmoOptions:
     if characters["activation"] not in ACTIVATIONS:
         allowed = " or ".join(ACTIVATIONS)
         raise ValueError(f"activation is {characters['activation']!r} instead of {allowed}")
-    filters = [(int(width), int(number)) for width, number in characters["filters"]]
+    filters = [(_whole(width), _whole(number)) for width, number in characters["filters"]]
     options = ElmoOptions(
-        character_dim=int(characters["embedding"]["dim"]),
+        character_dim=_whole(characters["embedding"]["dim"]),
         filters=tuple(filters),
         activation=characters["activation"],
-        n_highway=int(characters["n_highway"]),
-        projection_dim=int(lstm["projection_dim"]),
-        cell_dim=int(lstm["dim"]),
-        n_layers=int(lstm["n_layers"]),
-        cell_clip=float(lstm.get("cell_clip") or 0),
-        projection_clip=float(lstm.get("proj_clip") or 0),
-        skip_connections=bool(lstm.get("use_skip_connections", False)),
+        n_highway=_whole(characters["n_highway"]),
+        projection_dim=_whole(lstm["projection_dim"]),
+        cell_dim=_whole(lstm["dim"]),
+        n_layers=_whole(lstm["n_layers"]),
+        cell_clip=_clip(lstm.get("cell_clip")),
+        projection_clip=_clip(lstm.get("proj_clip")),
+        skip_connections=_flag(lstm.get("use_skip_connections", False)),
     )
     _check_sizes(options)
     return options
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is no whole number")
+    return value
+
+
+def _clip(value: Any) -> float:
+    clip = 0.0 if value is None else float(value)
+    if not 0 <= clip < float("inf"):
+        raise ValueError(f"{value!r} is no limit of values")
+    return clip
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"use_skip_connections is {value!r} instead of true or false")
+    return value
 
 
 def _check_equal(options: Mapping[str, Any], name: str, expected: int) -> None:

@@ -22,6 +22,7 @@ from .weights import import_h5py, write_network
 FILTERS = ((1, 16), (2, 16), (3, 32), (4, 64), (5, 64), (6, 64))
 CHARACTER_DIM, N_HIGHWAY = 16, 1
 RECENT = 100  # batches whose mean loss is shown
+OPTIONS, WEIGHTS = "options.json", "weights.hdf5"
 UNKNOWN = "\udcfd"  # stands for all words beyond the vocabulary
 
 
@@ -57,6 +58,7 @@ def new_elmo(
     layers: int = 2,
     training: ElmoTraining = ElmoTraining(),
     held_out: Sequence[Sequence[str]] = (),
+    force: bool = False,
 ) -> dict[str, float]:
     """Train an ELMo, and write its `options.json` and `weights.hdf5`.
 
@@ -72,10 +74,13 @@ def new_elmo(
     RETURNS (dict[str, float]): `loss`, the mean of the last 100 batches, in nats for each word;
         `words` that were read; `perplexity` of the sentences that are held out, unknown words being
         one.
-    RAISES (BertFamilyError): If there is no text, or h5py is not installed.
+    force (bool): Whether to replace an ELMo that is in the folder.
+    RAISES (BertFamilyError): If there is no text, h5py is not installed, or the folder has an ELMo.
     """
     import_h5py()
     folder = Path(folder)
+    if not force and (folder / OPTIONS).exists():
+        raise Errors.B414(folder=str(folder))
     vocabulary = make_vocabulary(sentences, training.vocab_size)
     options = ElmoOptions(
         character_dim=CHARACTER_DIM,
@@ -87,11 +92,10 @@ def new_elmo(
         n_layers=layers,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "options.json", srsly.json_dumps(options.to_json()).encode("utf8"))
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
         model = BidirectionalLM(options, len(vocabulary), training.n_samples, training.dropout)
-        result = _train(model, sentences, vocabulary, training, folder / "weights.hdf5")
+        result = _train(model, sentences, vocabulary, training, folder)
     if held_out:
         result["perplexity"] = perplexity(model, held_out, vocabulary)
     return result
@@ -130,7 +134,7 @@ def _train(
     sentences: Sequence[Sequence[str]],
     vocabulary: dict[str, int],
     training: ElmoTraining,
-    path: Path,
+    folder: Path,
 ) -> dict[str, float]:
     optimizer = torch.optim.Adam(model.parameters(), lr=training.learn_rate)
     rng = np.random.default_rng(training.seed)
@@ -150,10 +154,17 @@ def _train(
                 progress.set_postfix_str(f"loss {np.mean(losses):.3f}", refresh=False)
                 if _time_share(start, training.minutes) >= 1:
                     break
-            write_network(model.network.eval(), path)
+            _write(model, folder)
             if _time_share(start, training.minutes) >= 1:
                 break
     return {"loss": float(np.mean(losses)), "words": words}
+
+
+def _write(model: BidirectionalLM, folder: Path) -> None:
+    network = model.network.eval()
+    options = srsly.json_dumps(network.options.to_json()).encode("utf8")
+    write_network(network, folder / WEIGHTS)
+    write_atomically(folder / OPTIONS, options)
 
 
 def _step(

@@ -66,7 +66,7 @@ def read_network(options: ElmoOptions, path: Path) -> ElmoNetwork:
     path (Path): The HDF5 file.
     RETURNS (ElmoNetwork): The network, nothing of which is trained.
     RAISES (BertFamilyError): If h5py is not installed, the file is damaged or holds something else,
-        or its weights are of other sizes.
+        or its weights are of other sizes, more layers, or not finite.
     """
     h5py = import_h5py()
     with torch.device("meta"):
@@ -75,6 +75,7 @@ def read_network(options: ElmoOptions, path: Path) -> ElmoNetwork:
     tensors: dict[str, torch.Tensor] = {}
     try:
         with h5py.File(path, "r") as file:
+            _check_nothing_is_left(file, options, path)
             for place in find_places(options):
                 tensors |= _read_place(file, place, expected, path)
     except (OSError, RuntimeError) as e:  # what h5py raises for damaged files
@@ -121,6 +122,16 @@ def import_h5py() -> Any:
     return h5py
 
 
+def _check_nothing_is_left(file: Any, options: ElmoOptions, path: Path) -> None:
+    """RAISES (BertFamilyError): If the file has layers that the options do not describe."""
+    found: list[str] = []
+    file.visit(lambda name: found.append(name) if hasattr(file[name], "shape") else None)
+    known = {place.key for place in find_places(options)}
+    extra = [name for name in found if name.startswith(("CNN", "RNN")) and name not in known]
+    if extra:
+        raise Errors.B606(file=str(path), extra=", ".join(sorted(extra)))
+
+
 def _read_place(
     file: Any, place: Place, expected: dict[str, torch.Tensor], path: Path
 ) -> dict[str, torch.Tensor]:
@@ -130,6 +141,8 @@ def _read_place(
     if array.shape != shape:
         raise Errors.B603(file=str(path), key=place.key, found=array.shape, expected=shape)
     tensor = torch.from_numpy(np.ascontiguousarray(array, dtype="float32"))
+    if not torch.isfinite(tensor).all():
+        raise Errors.B601(file=str(path), reason=f"{place.key!r} has numbers that are not finite")
     parts = tensor.split([shape[-1] for shape in shapes], dim=-1) if len(shapes) > 1 else [tensor]
     return {name: part.contiguous() for name, part in zip(place.names, parts)}
 

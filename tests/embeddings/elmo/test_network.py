@@ -126,7 +126,10 @@ def test_options_are_written_as_they_are_read():
     ("path", "value", "message"),
     [
         (("lstm", "dim"), None, "'dim' is missing"),
-        (("lstm", "dim"), "wide", "invalid literal"),
+        (("lstm", "dim"), "wide", "'wide' is no whole number"),
+        (("lstm", "n_layers"), 2.7, "2.7 is no whole number"),
+        (("lstm", "proj_clip"), -1, "-1 is no limit of values"),
+        (("lstm", "use_skip_connections"), "no", "use_skip_connections is 'no'"),
         (("lstm", "n_layers"), 0, "n_layers is 0"),
         (("lstm", "projection_dim"), 10**9, "projection_dim is 1000000000"),
         (("char_cnn", "activation"), "selu", "activation is 'selu' instead of relu or tanh"),
@@ -154,6 +157,23 @@ def test_a_file_that_is_no_options_is_refused(files, content):
     files[0].write_text(content)
     with pytest.raises(BertFamilyError, match="does not describe an ELMo"):
         read_options(files[0])
+
+
+@pytest.mark.parametrize(("block", "name"), [("lstm", "n_layers"), ("char_cnn", "n_highway")])
+def test_options_with_fewer_layers_than_the_weights_are_refused(files, block, name):
+    content = json.loads(files[0].read_text())
+    content[block][name] = 1
+    files[0].write_text(json.dumps(content))
+    with pytest.raises(BertFamilyError, match="beside the arrays of the network") as error:
+        read_network(read_options(files[0]), files[1])
+    assert error.value.code == "B606"
+
+
+def test_weights_that_are_not_finite_are_refused(files):
+    with h5py.File(files[1], "r+") as file:
+        file["CNN_proj/b_proj"][3] = np.nan
+    with pytest.raises(BertFamilyError, match="CNN_proj/b_proj' has numbers that are not finite"):
+        read_network(read_options(files[0]), files[1])
 
 
 @pytest.mark.parametrize("keep", [0, 1000, 200_000])
@@ -198,7 +218,7 @@ def test_a_foreign_file_of_weights_is_refused(files, change):
     [
         ("lstm", "dim", 32, "W_0"),
         ("lstm", "projection_dim", 8, "W_proj"),
-        ("char_cnn", "filters", [[1, 4]], "W_transform"),
+        ("char_cnn", "filters", [[1, 4]], "W_cnn_4"),
         ("char_cnn", "embedding", {"dim": 8}, "char_embed"),
     ],
 )
@@ -206,5 +226,5 @@ def test_options_of_another_network_are_refused(files, block, name, value, key):
     content = json.loads(files[0].read_text())
     content[block][name] = value
     files[0].write_text(json.dumps(content))
-    with pytest.raises(BertFamilyError, match=f"{key}.*do not belong together"):
+    with pytest.raises(BertFamilyError, match=f"{key}.*not belong together"):
         read_network(read_options(files[0]), files[1])

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from spacy_bertfamily import BertFamilyError
 from spacy_bertfamily.cli import bertfamily_cli
+from spacy_bertfamily.embeddings.elmo import train as train_module
 from spacy_bertfamily.embeddings.elmo.language_model import SampledSoftmax
 from spacy_bertfamily.embeddings.elmo.options import read_options
 from spacy_bertfamily.embeddings.elmo.reader import ElmoReader
@@ -87,9 +88,30 @@ def test_the_command_trains_one(tmp_path):
     assert "Perplexity of the held-out text" in result.output
     assert (tmp_path / "elmo" / "weights.hdf5").is_file()
     (tmp_path / "raw.txt").write_text("\n")
+    arguments.append("--force")
     result = CliRunner().invoke(bertfamily_cli, arguments)
     assert result.exit_code == 1
     assert "B605" in result.output
+
+
+def test_an_elmo_in_the_folder_stays_unless_it_is_to_be_replaced(tmp_path, monkeypatch):
+    once = ElmoTraining(epochs=1)
+    new_elmo(tmp_path, TEXT, **SMALL, training=once)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(BertFamilyError, match="a folder that is not empty") as error:
+        new_elmo(tmp_path, TEXT, **SMALL, training=once)
+    assert error.value.code == "B414"
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module, "_step", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            new_elmo(tmp_path, TEXT, width=32, cell_dim=8, training=once, force=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    new_elmo(tmp_path, TEXT, width=32, cell_dim=8, training=once, force=True)
+    assert read_options(tmp_path / "options.json").width == 32
+
+
+def interrupt(*args):
+    raise KeyboardInterrupt
 
 
 def test_minutes_end_the_training(tmp_path):
