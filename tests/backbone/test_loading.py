@@ -19,7 +19,7 @@ from spacy_bertfamily.backbone.fingerprint import fingerprint
 from spacy_bertfamily.backbone.weight_files import WeightFiles, read_weights
 from spacy_bertfamily.errors import BertFamilyError
 
-from ..util.backbones import MODEL_TYPES, MODEL_TYPES
+from ..util.backbones import MODEL_TYPES
 from ..util.files import change_tensors, load_tensors
 
 ROOT = Path(__file__).parents[2]
