@@ -74,8 +74,8 @@ def train_tokenizer(texts: Iterable[str], settings: TokenizerSettings) -> PreTra
 
     texts (Iterable[str]): The texts; they are read once.
     settings (TokenizerSettings): How.
-    RETURNS (PreTrainedTokenizerBase): The tokenizer, of the type's own class where there is one for
-        its algorithm.
+    RETURNS (PreTrainedTokenizerBase): The tokenizer, of the type's own class where there is one
+        that reads texts as it does in all versions of transformers.
     RAISES (BertFamilyError): If there is no text, or the vocabulary would be too small for its
         characters.
     """
@@ -284,9 +284,11 @@ def _wrap(
     options: dict[str, Any] = {**pieces, "model_max_length": settings.max_pieces}
     own_class = _fast_class(settings.model_type)
     is_usual = own_class is not None and special.own_class and algorithm == special.algorithm
-    if is_usual:
+    # of these, the classes of transformers 5 keep the vocabulary only, and read texts in their way
+    loses_rules = algorithm == "unigram" or (algorithm == "bpe" and lowercase)
+    if is_usual and not loses_rules:
         known = inspect.signature(own_class.__init__).parameters
-        extra = {"do_lower_case": lowercase, "extra_ids": 0, "add_prefix_space": False}
+        extra = {"do_lower_case": lowercase, "add_prefix_space": False}
         options.update({key: value for key, value in extra.items() if key in known})
         own = own_class(tokenizer_object=tokenizer, **options)
         own._tokenizer = tokenizer  # classes of transformers 5 change some of it

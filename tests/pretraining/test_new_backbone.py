@@ -135,6 +135,15 @@ def test_lower_case_is_the_types_usual_way_or_chosen(lowercase, expected, make):
     assert tokenizer.tokenize("Zürich") == expected
 
 
+@pytest.mark.parametrize(
+    ("model_type", "algorithm"), [("roberta", "bpe"), ("albert", "unigram"), ("bert", "wordpiece")]
+)
+def test_transformers_reads_lower_case_that_was_chosen(model_type, algorithm, make):
+    folder = make(model_type=model_type, tokenizer=algorithm, lowercase=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.tokenize("DOG Dog") == tokenizer.tokenize("dog dog")
+
+
 def test_a_vocabulary_smaller_than_the_alphabet_is_refused_and_the_size_it_names_suffices(make):
     chinese = ["你好世界谁写了书安本吃饭在家", "书在家了谁写世界"]
     message = r"\[B412\] A vocabulary of 12 pieces is too small: .* alone are (\d+)"
