@@ -187,6 +187,20 @@ class Errors:
         "The backbone {name!r}: its tokenizer {what}, but {allowed}. They do not belong together. "
         "Use the files of one checkpoint."
     )
+    B540 = Error(
+        "The index {index!r} names the shard(s) {missing}, but there is no such file beside it. "
+        "The weights are incomplete, as after a download that was interrupted: add the missing "
+        "file(s), or download the backbone again."
+    )
+    B541 = Error(
+        "The backbone folder {folder!r} has weights in shards, such as {shard!r}, but their index "
+        "{index!r} is missing. Add it, or download the backbone again."
+    )
+    B542 = Error(
+        "The weights of {name!r} hold {tensor!r} as {dtype}, but the model has floating-point "
+        "numbers there. Complex and quantised weights cannot be used: take a checkpoint in "
+        "float32, float16 or bfloat16."
+    )
     B550 = Error(
         "The backbone {name!r} has model_type {model_type!r}, which transformers {installed} does "
         "not have: it is in transformers {versions}. Install one of these versions, or use another "

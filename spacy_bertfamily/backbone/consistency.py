@@ -125,6 +125,28 @@ def check_size(
     return make_limited(name, files.numbers, len(files.stored), make)
 
 
+def check_dtypes(name: str, encoder: nn.Module, files: WeightFiles) -> None:
+    """Check that the files hold floating-point numbers where the encoder has them.
+
+    name (str): The backbone's name, for the error.
+    encoder (nn.Module): The encoder, on any device.
+    files (WeightFiles): The files of the weights, whose names may begin with those of modules
+        around the encoder.
+    RAISES (BertFamilyError): If there are others, such as complex or quantised ones.
+    """
+    tensors = encoder.state_dict()
+    floats = {own for own, tensor in tensors.items() if tensor.is_floating_point()}
+    for key, stored in files.stored.items():
+        if not stored.dtype.is_floating_point and not floats.isdisjoint(_endings(key)):
+            raise Errors.B542(name=name, tensor=key, dtype=stored.dtype)
+
+
+def _endings(key: str) -> list[str]:
+    """RETURNS (list[str]): A tensor's name, and what is left of it without the first modules."""
+    modules = key.split(".")
+    return [".".join(modules[start:]) for start in range(len(modules))]
+
+
 def make_limited(name: str, numbers: int, tensors: int, make: Callable[[], nn.Module]) -> nn.Module:
     """Make a config's model without memory, and stop when it becomes larger than the weights.
 

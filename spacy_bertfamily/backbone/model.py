@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 from ..errors import Errors
 from ..model_types.spec import ModelTypeSpec
 from ..model_types.table import spec_for
-from .consistency import check_size, make_limited
+from .consistency import check_dtypes, check_size, make_limited
 from .fingerprint import WeightsDigest, fingerprint
 from .weight_files import PART, WeightFiles
 
@@ -52,7 +52,7 @@ def build_model(
     # from_pretrained draws weights that the files lack, and they are dropped. fork_rng keeps that
     # from changing the random numbers of a training.
     with LOADING_LOCK, torch.random.fork_rng():
-        check_size(name, config, files, lambda: make_model(config))
+        check_dtypes(name, check_size(name, config, files, lambda: make_model(config)), files)
         reserved = files.reserve(torch.float32)
         encoder = _assemble(name, config, reserved)
         sources = _find_sources(encoder, reserved)
@@ -205,6 +205,9 @@ def load_into(
         raise Errors.B028(
             name=name, missing="unknown", mismatched=reason, model_type=config.model_type
         ) from e
+    for key, parameter in model.named_parameters():
+        if parameter.is_complex():  # stored under a name that transformers has changed
+            raise Errors.B542(name=name, tensor=key, dtype=parameter.dtype)
     return model, info
 
 

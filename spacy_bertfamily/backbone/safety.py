@@ -2,8 +2,9 @@
 
 import json
 import mmap
+import os
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,7 +54,6 @@ TOKENIZER_FILES = (
     "entity_vocab.json",
     "prophetnet.tokenizer",
 )
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 # The endings of other files that may be read.
 READ_SUFFIXES = (".json", ".safetensors", ".bin")
 # How often the content of a .bin file may be used: tied weights are there once, under all names.
@@ -106,14 +106,27 @@ def check_links(folder: Path) -> None:
     folder (Path): The backbone's folder.
     RAISES (BertFamilyError): If a file that may be read is such a link.
     """
-    home = folder.resolve()
-    hub_contents = home.parent.parent / "blobs"
     for path in folder.iterdir():
-        is_read = path.name in TOKENIZER_FILES or path.suffix in READ_SUFFIXES
-        if path.is_symlink() and is_read:
-            target = path.resolve()
-            if not target.is_relative_to(home) and not target.is_relative_to(hub_contents):
-                raise Errors.B049(file=str(path), target=str(target))
+        if path.name in TOKENIZER_FILES or path.suffix in READ_SUFFIXES:
+            check_link(path)
+
+
+def check_link(path: Path) -> None:
+    """Refuse a link to a file elsewhere, unless it is one of the hub's cache.
+
+    path (Path): A file of a backbone, or where one may be.
+    RAISES (BertFamilyError): If it is such a link, or one that leads to itself.
+    """
+    if not path.is_symlink():
+        return
+    home = path.parent.resolve()
+    hub_contents = home.parent.parent / "blobs"
+    # Path.resolve raises RuntimeError for a loop before Python 3.13, and nothing since
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise Errors.B025(file=str(path), reason="it is a link that leads to itself")
+    if not target.is_relative_to(home) and not target.is_relative_to(hub_contents):
+        raise Errors.B049(file=str(path), target=str(target))
 
 
 def check_permission(path: Path) -> None:
@@ -147,30 +160,6 @@ def read_tokenizer_files(folder: Path) -> dict[str, bytes]:
                 del config[key]
         files["tokenizer_config.json"] = json.dumps(config).encode("utf8")
     return files
-
-
-def find_weight_files(folder: Path) -> list[Path]:
-    """Find the files of a checkpoint: safetensors before .bin, whole or in shards.
-
-    folder (Path): The backbone's folder.
-    RETURNS (list[Path]): The files.
-    RAISES (BertFamilyError): If there are none, or shards are missing.
-    """
-    for name in WEIGHT_FILES:
-        if (folder / name).is_file():
-            return [folder / name]
-        index = folder / f"{name}.index.json"
-        if index.is_file():
-            return list(_shards(index))
-    raise Errors.B024(folder=str(folder), missing=" or ".join(WEIGHT_FILES))
-
-
-def _shards(index: Path) -> Iterator[Path]:
-    shards = read_json(index).get("weight_map", {})
-    for name in sorted({str(shard) for shard in shards.values()}):
-        if Path(name).name != name or not (index.parent / name).is_file():
-            raise Errors.B025(file=str(index), reason=f"it names the shard {name!r}")
-        yield index.parent / name
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

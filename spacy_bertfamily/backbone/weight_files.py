@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 from ..errors import Errors
-from .safety import can_be_mapped, count_stored_numbers, find_weight_files, map_tensors
+from .checkpoint import find_weight_files
+from .safety import can_be_mapped, count_stored_numbers, map_tensors
 
 # The most numbers that are read at once.
 PART = 2**20
@@ -48,7 +49,8 @@ class WeightFiles:
     numbers (int): How many numbers the files hold.
 
     folder (Path): The backbone's folder.
-    RAISES (BertFamilyError): If there are no weights, or they hold anything else than tensors.
+    RAISES (BertFamilyError): If there are no weights, they hold anything else than tensors, or two
+        shards hold tensors of one name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,6 +60,9 @@ class WeightFiles:
             tensors = map_tensors(path)
             self.numbers += count_numbers(path, tensors)
             for name, tensor in tensors.items():
+                if name in self.stored:
+                    reason = f"it holds {name!r}, and so does {self.stored[name].path.name!r}"
+                    raise Errors.B025(file=str(path), reason=reason)
                 alias = (str(path), tensor.data_ptr(), tensor.stride(), tensor.shape, tensor.dtype)
                 self.stored[name] = StoredTensor(path, tensor.shape, tensor.dtype, alias)
         self._mapped: dict[str, torch.Tensor] = {}
