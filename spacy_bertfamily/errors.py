@@ -696,6 +696,11 @@ class Errors:
         "--workers {given} was given, but this process is one of {size} that torchrun has started. "
         "Leave --workers out, or start the command without torchrun."
     )
+    B530 = Error(
+        "The environment variable {name} is {given!r}. torchrun, or what is used in its place, "
+        "must set WORLD_SIZE to the number of workers, and RANK and LOCAL_RANK to numbers from 0 "
+        "to below that. To train in this process alone, unset all three."
+    )
 
     # Trained pipelines
     B114 = Error(

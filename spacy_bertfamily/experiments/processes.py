@@ -3,14 +3,13 @@
 import json
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
 from pathlib import Path
 
 from ..errors import Errors
+from ..training.workers.signals import exit_with_parent
 from .results import Result, Run, add_result, load_results, run_of
 
 # Trains and scores with a number of threads. Must be picklable.
@@ -70,15 +69,3 @@ def _run_in_process(train_one: TrainOne, run: Run, threads: int) -> Result:
             return pool.submit(train_one, run, threads).result()
         except BrokenProcessPool as e:
             raise Errors.B324(mode=run.mode, seed=run.seed) from e
-
-
-def exit_with_parent() -> None:
-    """Let this process exit when its parent was killed; it would wait for another run for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
-
-
-def _exit_after(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)  # a thread cannot raise an exception in the one that trains

@@ -19,7 +19,7 @@ from itertools import chain
 from typing import Any
 
 from ..errors import BertFamilyError, Errors
-from ..experiments.processes import exit_with_parent
+from ..training.workers.signals import exit_with_parent
 from .shards import AnnotatedShard, Job, Shard, annotate_shard
 
 # Workers that may die one after the other without a shard being finished in between.

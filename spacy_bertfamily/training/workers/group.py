@@ -16,8 +16,8 @@ from ...errors import Errors
 # The variables that torchrun sets.
 RANK, SIZE, LOCAL_RANK = "RANK", "WORLD_SIZE", "LOCAL_RANK"
 # How long one worker may compute while the others wait, as in an evaluation. A worker that dies is
-# noticed at once: its connections close.
-TIMEOUT = timedelta(days=1)
+# noticed at once, because its machine closes its connections; a machine that dies, only by this.
+TIMEOUT = timedelta(hours=2)
 # Seconds that a worker lives on after another was lost, so that whoever started them finds the one
 # that failed first, and reports that.
 GRACE = 5.0
@@ -147,9 +147,21 @@ def torchrun_worker() -> tuple[int, int, int] | None:
 
     RETURNS (tuple[int, int, int] | None): The number of this worker, the number of workers, and the
         number of this worker among those on this machine; None if this is the only process.
+    RAISES (BertFamilyError): If a variable is not a number that it can be.
     """
-    size = int(os.environ.get(SIZE, "1"))
+    size = _read_number(SIZE, "1")
     if RANK not in os.environ or size < 2:
         return None
-    rank = int(os.environ[RANK])
-    return rank, size, int(os.environ.get(LOCAL_RANK, rank))
+    rank = _read_number(RANK, "", size)
+    return rank, size, _read_number(LOCAL_RANK, str(rank), size)
+
+
+def _read_number(name: str, default: str, end: int | None = None) -> int:
+    given = os.environ.get(name, default)
+    try:
+        number = int(given)
+    except ValueError:
+        raise Errors.B530(name=name, given=given) from None
+    if number < 0 or (end is not None and number >= end):
+        raise Errors.B530(name=name, given=given)
+    return number

@@ -7,6 +7,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from ...errors import BertFamilyError, Errors
 from .group import open_group
+from .signals import PATIENCE, exit_on_sigterm, exit_with_parent, interrupt, interrupt_on_signals
 
 # What users can do something about is reported without the lines of code that it comes from.
 USER_ERRORS = (OSError, EOFError, ValueError, ImportError, AssertionError)
 # The codes of errors that follow from the end of another worker.
 SECONDARY = ("B521",)
-# Seconds that workers get to save what they have after Ctrl-C.
-PATIENCE = 120.0
+# In the place of a code: a signal ended the worker, perhaps because another one had failed.
+INTERRUPTED = "interrupted"
 
 
 def launch(
@@ -35,6 +37,9 @@ def launch(
 ) -> Any:
     """Run a function in several processes that are a group. If one ends early, all do.
 
+    Ctrl-C, SIGINT and SIGTERM are passed on as a KeyboardInterrupt in each worker, and awaited; a
+    second one kills the workers. If this process is killed, they get one, too.
+
     function (Callable[..., Any]): Called with the group, a `WorkerGroup`, and the arguments; it
         must be possible to pickle it.
     arguments (tuple[Any, ...]): Its other arguments.
@@ -46,27 +51,28 @@ def launch(
     """
     if gpu_id >= 0 and gpu_id + workers > torch.cuda.device_count():
         raise Errors.B522(workers=workers, gpus=torch.cuda.device_count(), first=gpu_id)
-    with tempfile.TemporaryDirectory(prefix="bertfamily-workers-") as name:
+    others = set(active_children())
+    with exit_on_sigterm(), tempfile.TemporaryDirectory(prefix="bertfamily-workers-") as name:
         folder = Path(name)
-        context: Any = mp.start_processes(
-            _run_worker,
-            args=(function, arguments, workers, gpu_id, folder),
-            nprocs=workers,
-            join=False,
-            start_method=start_method,
-        )
         try:
+            context: Any = mp.start_processes(
+                _run_worker,
+                args=(function, arguments, workers, gpu_id, folder),
+                nprocs=workers,
+                join=False,
+                start_method=start_method,
+            )
             while not context.join():
                 pass
         except (ProcessExitedException, ProcessRaisedException) as e:
             raise _find_reason(folder, e, workers) from None
-        except KeyboardInterrupt:
-            _wait_for(context)
+        except (KeyboardInterrupt, SystemExit):
+            interrupt(set(active_children()) - others)
             raise
         finally:
-            for process in context.processes:
-                if process.is_alive():
-                    process.kill()
+            for process in set(active_children()) - others:
+                process.kill()
+                process.join()
         return _read(folder, 0).get("result")
 
 
@@ -78,6 +84,8 @@ def _run_worker(
     gpu_id: int,
     folder: Path,
 ) -> None:
+    interrupt_on_signals()
+    exit_with_parent(PATIENCE)
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, _count_cores() // workers))
     place = f"file://{folder / 'rendezvous'}"
@@ -85,14 +93,22 @@ def _run_worker(
     try:
         with open_group(rank, workers, place, gpu) as group:
             result = function(group, *arguments)
-    except Exception as e:
-        text = str(e) if isinstance(e, USER_ERRORS) else traceback.format_exc()
-        code = e.code if isinstance(e, BertFamilyError) else None
-        _write(folder, rank, {"error": text, "code": code, "time": time.time()})
+        _write(folder, rank, {"result": result})
+    except BaseException as e:
+        if folder.is_dir():  # not if the process that started this one was killed
+            _write(folder, rank, _describe(e))
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(1)  # at the interpreter's exit, torch would wait for the other workers
-    _write(folder, rank, {"result": result})
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    is_clear = isinstance(error, (*USER_ERRORS, KeyboardInterrupt))
+    text = str(error) if is_clear else "".join(traceback.format_exception(error))
+    code = error.code if isinstance(error, BertFamilyError) else None
+    if isinstance(error, KeyboardInterrupt):
+        code = INTERRUPTED
+    return {"error": text, "code": code, "time": time.time()}
 
 
 def _count_cores() -> int:
@@ -119,28 +135,28 @@ def _find_reason(folder: Path, end: Any, workers: int) -> BertFamilyError:
     """Find the error that came first.
 
     folder (Path): Where workers have written theirs.
-    end (ProcessExitedException): The end of the worker that ended first.
+    end (ProcessExitedException | ProcessRaisedException): The end of the worker that ended first.
     workers (int): The number of workers.
     RETURNS (BertFamilyError): The error to raise.
     """
     reports = {rank: _read(folder, rank) for rank in range(workers)}
     errors = {rank: report for rank, report in reports.items() if "error" in report}
-    primary = {rank: e for rank, e in errors.items() if e["code"] not in SECONDARY}
-    if primary:
-        rank = min(primary, key=lambda worker: primary[worker]["time"])
-        return Errors.B528(rank=rank, size=workers, reason=primary[rank]["error"])
-    signal = getattr(end, "signal_name", None)
-    reason = f"the signal {signal} ended it" if signal else f"it ended with exit code {_code(end)}"
+    consequences: list[tuple[str, ...]] = [(*SECONDARY, INTERRUPTED)]
+    if end.error_index in errors:  # else it left no report, and the others ended because of it
+        consequences += [SECONDARY, ()]
+    for codes in consequences:
+        found = {rank: e for rank, e in errors.items() if e["code"] not in codes}
+        if found:
+            rank = min(found, key=lambda worker: found[worker]["time"])
+            return Errors.B528(rank=rank, size=workers, reason=found[rank]["error"])
+    return Errors.B528(rank=end.error_index, size=workers, reason=_describe_end(end))
+
+
+def _describe_end(end: Any) -> str:
+    """RETURNS (str): How a worker ended that left no report."""
+    if isinstance(end, ProcessRaisedException):
+        return end.msg
+    signal = end.signal_name
     if signal == "SIGKILL":
-        reason += ", as when memory runs out"
-    return Errors.B528(rank=end.error_index, size=workers, reason=reason)
-
-
-def _code(end: Any) -> Any:
-    return getattr(end, "exit_code", "unknown")
-
-
-def _wait_for(context: Any) -> None:
-    deadline = time.monotonic() + PATIENCE
-    for process in context.processes:
-        process.join(max(0.0, deadline - time.monotonic()))
+        return "the signal SIGKILL ended it, as when memory runs out"
+    return f"the signal {signal} ended it" if signal else f"it ended with exit code {end.exit_code}"
