@@ -95,7 +95,7 @@ def test_an_index_without_a_map_of_shards_is_named(shards, weight_map):
 
 
 @pytest.mark.parametrize(
-    "name", [None, 3, [FIRST], "", ".", "..", "a/b.bin", "/a.bin", "\0.bin", "\ud800.bin", "../x.bin"]
+    "name", [None, 3, [FIRST], "", ".", "..", "a/b.bin", "/a.bin", "\0.bin", "\ud800.bin"]
 )
 def test_an_entry_that_names_no_shard_is_an_error(shards, name):
     write_index(shards, {"weight_map": {"x": name}})
