@@ -72,8 +72,9 @@ class Annotate:
         """Annotate a batch.
 
         batch (Any): Texts in a list or an array; rows as dicts in a list; columns in a dict, as
-            Ray has them; a DataFrame or Series of pandas; a Table or RecordBatch of Arrow; or an
-            iterator of these, as Spark's `mapInPandas` and `mapInArrow` have it.
+            Ray has them; a DataFrame or Series of pandas; a Table or RecordBatch of Arrow; an
+            iterator of these, as Spark's `mapInPandas` and `mapInArrow` have it, or of texts or
+            rows, as Dask's bags have it; or one row, a dict with one text.
         RETURNS (Any): The same with the annotation in more columns: for texts alone rows, for a
             Series a DataFrame with nothing but the annotation, for an iterator a generator.
         RAISES (BertFamilyError): If the batch is of another kind, has no column with texts, or has
