@@ -80,7 +80,7 @@ class Annotate:
         RAISES (BertFamilyError): If the batch is of another kind, has no column with texts, or has
             columns that are called as the annotation.
         """
-        return add_annotation(batch, self.text_column, self._annotate)
+        return add_annotation(batch, self.text_column, self.annotate_texts)
 
     def arrow_schema(self, schema: Any = None) -> Any:
         """Describe annotated batches for Arrow.
@@ -107,8 +107,12 @@ class Annotate:
         given = [] if schema is None else schema.fields
         return StructType([*given, *from_arrow_schema(self.arrow_schema()).fields])
 
-    def _annotate(self, texts: Sequence[Any]) -> Columns:
-        """RETURNS (dict[str, list[Any]]): The columns to add. Without texts nothing is loaded."""
+    def annotate_texts(self, texts: Sequence[Any]) -> Columns:
+        """Annotate texts. Without any the pipeline is not loaded.
+
+        texts (Sequence[Any]): The texts; what is none is set aside.
+        RETURNS (dict[str, list[Any]]): The columns to add, `error` among them.
+        """
         rows: list[tuple[Any, ...]] = [(*[None] * len(self.annotation), _reason(t)) for t in texts]
         usable = [index for index, row in enumerate(rows) if row[-1] is None]
         if usable:
