@@ -885,8 +885,8 @@ class Errors:
     B501 = Error("The annotation to add cannot be {given}. Allowed, one or several: {allowed}.")
     B502 = Error(
         "A batch of the type {given} cannot be annotated. Allowed are texts or dicts in a list or "
-        "array, columns in a dict, a DataFrame or Series of pandas, a Table or RecordBatch of "
-        "pyarrow, and an iterator of these."
+        "array, columns of one length in a dict, one row as a dict, a DataFrame or Series of "
+        "pandas, a Table or RecordBatch of pyarrow, and an iterator of these."
     )
     B503 = Error(
         "There is no column {column!r}. The columns are: {columns}. Name the right one with "

@@ -137,7 +137,7 @@ def measure(source: Path, target: Path, way: tuple[str, int], size: int) -> tupl
     process = start(source, target, *way, size)
     seconds, first, memory = watch(process, target, way[1])
     finish(process, target.parent / "log.txt")
-    done = json.loads((target / "manifest.json").read_text())["done"]
+    done = json.loads((target / "_manifest.json").read_text())["done"]
     return (done["texts"] - first * size) / seconds, memory
 
 

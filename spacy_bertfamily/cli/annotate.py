@@ -65,7 +65,7 @@ def annotate_command(
     """Annotate texts, and write them in numbered files in their order.
 
     The same command goes on where an earlier one was stopped or killed. Texts that make a component
-    fail are set aside, with the reason, in files called failed.
+    fail are set aside, with the reason, in files called _failed.
 
     EXAMPLE: python -m spacy bertfamily annotate en_minilm_pos_ner news.jsonl.gz annotated
     --annotation ents,pos --workers 4
@@ -94,7 +94,9 @@ def annotate_command(
             gpu_id=gpu_id,
         )
         # disable = None: the bar is shown on a terminal only
-        with tqdm.tqdm(total=count_rows(source), unit=" texts", disable=None, leave=False) as bar:
+        with tqdm.tqdm(
+            total=count_rows(source, target), unit=" texts", disable=None, leave=False
+        ) as bar:
 
             def skip(texts: int) -> None:
                 bar.total = bar.total and bar.total - texts
@@ -122,7 +124,7 @@ def _report(counts: "Counts", target: Path, seconds: float) -> None:
         speed += f"; {counts.kept} were there already"
     if counts.failures:
         msg.warn(
-            f"{counts.failures} of {counts.texts} texts failed", f"See {target / 'failed-*.jsonl'}"
+            f"{counts.failures} of {counts.texts} texts failed", f"See {target / '_failed-*.jsonl'}"
         )
     if not counts.texts:
         msg.warn("The input has no texts")

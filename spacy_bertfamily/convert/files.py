@@ -51,10 +51,11 @@ class _GzipReader(io.RawIOBase):
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[TextIO]:
+def open_text(path: Path, errors: str = "strict") -> Iterator[TextIO]:
     """Open a file as UTF-8, with or without a byte order mark, and unpack it if it ends in `.gz`.
 
     path (Path): The file.
+    errors (str): What becomes of bytes that are not UTF-8, as in `open`.
     YIELDS (TextIO): Its text. Line ends are kept as they are in the file.
     RAISES (BertFamilyError): While the file is read, if it is damaged, not UTF-8, or unpacks to far
         more than text would.
@@ -63,7 +64,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
         binary: io.BufferedReader = io.BufferedReader(_GzipReader(path))
     else:
         binary = path.open("rb")
-    with io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as file:
+    with io.TextIOWrapper(binary, encoding="utf-8-sig", errors=errors, newline="") as file:
         try:
             yield file
         except UnicodeDecodeError as e:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from ..errors import Errors
-from .files import open_text
+from .files import is_encodable, open_text
+
+NOT_UTF8 = "not UTF-8"
 
 
 class Row(NamedTuple):
@@ -56,6 +58,9 @@ def read_jsonl(file: TextIO) -> Iterator[Row]:
     """Read one JSON object from each line."""
     for number, line in enumerate(file, 1):
         if not line.strip():
+            continue
+        if not is_encodable(line):  # a file that was opened with "surrogateescape"
+            yield Row(number, {}, NOT_UTF8)
             continue
         try:
             values = json.loads(line)

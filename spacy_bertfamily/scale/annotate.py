@@ -72,14 +72,15 @@ class Annotate:
         """Annotate a batch.
 
         batch (Any): Texts in a list or an array; rows as dicts in a list; columns in a dict, as
-            Ray has them; a DataFrame or Series of pandas; a Table or RecordBatch of Arrow; or an
-            iterator of these, as Spark's `mapInPandas` and `mapInArrow` have it.
+            Ray has them; a DataFrame or Series of pandas; a Table or RecordBatch of Arrow; an
+            iterator of these, as Spark's `mapInPandas` and `mapInArrow` have it, or of texts or
+            rows, as Dask's bags have it; or one row, a dict with one text.
         RETURNS (Any): The same with the annotation in more columns: for texts alone rows, for a
             Series a DataFrame with nothing but the annotation, for an iterator a generator.
         RAISES (BertFamilyError): If the batch is of another kind, has no column with texts, or has
             columns that are called as the annotation.
         """
-        return add_annotation(batch, self.text_column, self._annotate)
+        return add_annotation(batch, self.text_column, self.annotate_texts)
 
     def arrow_schema(self, schema: Any = None) -> Any:
         """Describe annotated batches for Arrow.
@@ -106,8 +107,12 @@ class Annotate:
         given = [] if schema is None else schema.fields
         return StructType([*given, *from_arrow_schema(self.arrow_schema()).fields])
 
-    def _annotate(self, texts: Sequence[Any]) -> Columns:
-        """RETURNS (dict[str, list[Any]]): The columns to add. Without texts nothing is loaded."""
+    def annotate_texts(self, texts: Sequence[Any]) -> Columns:
+        """Annotate texts. Without any the pipeline is not loaded.
+
+        texts (Sequence[Any]): The texts; what is none is set aside.
+        RETURNS (dict[str, list[Any]]): The columns to add, `error` among them.
+        """
         rows: list[tuple[Any, ...]] = [(*[None] * len(self.annotation), _reason(t)) for t in texts]
         usable = [index for index, row in enumerate(rows) if row[-1] is None]
         if usable:

@@ -1,7 +1,7 @@
 """The kinds of batches that engines hand over: texts out of them, annotation into them."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from typing import Any, NamedTuple
 
 import numpy
@@ -10,6 +10,8 @@ from ..errors import Errors
 from .fields import FIELDS
 
 ERROR = "error"
+# How many rows of an iterator are annotated at once.
+ROWS = 256
 Columns = dict[str, list[Any]]
 # Annotates texts: the columns to add, one value for each text in each.
 Annotator = Callable[[Sequence[Any]], Columns]
@@ -90,10 +92,20 @@ def _add_to_columns(
 ) -> dict[str, Any]:
     _check_columns([*batch], text_column, [*annotate([])])
     texts = batch[text_column]
+    if not _is_column(texts):
+        return _add_to_rows([batch], text_column, annotate)[0]
+    lengths = {len(values) if _is_column(values) else None for values in batch.values()}
+    if len(lengths) > 1:
+        raise Errors.B502(given="dict with columns of different lengths")
     columns = annotate(list(texts))
     if not isinstance(texts, numpy.ndarray):
         return {**batch, **columns}
     return {**batch, **{name: _to_array(values) for name, values in columns.items()}}
+
+
+def _is_column(value: Any) -> bool:
+    """RETURNS (bool): Whether a dict with this value holds columns; otherwise it is one row."""
+    return isinstance(value, Sized) and not isinstance(value, (str, bytes, Mapping))
 
 
 def _to_array(values: list[Any]) -> Any:
@@ -151,8 +163,28 @@ def to_arrow(values: Sequence[Any], arrow_type: Any) -> Any:
 
 
 def _add_to_each(batches: Any, text_column: str, annotate: Annotator) -> Iterator[Any]:
+    rows: list[Any] = []
     for batch in batches:
-        yield add_annotation(batch, text_column, annotate)
+        is_row = _is_row(batch, text_column)
+        if is_row:
+            rows.append(batch)
+        if len(rows) == ROWS or not is_row:
+            yield from _add_to_list(_to_rows(rows, text_column), text_column, annotate)
+            rows = []
+        if not is_row:
+            yield add_annotation(batch, text_column, annotate)
+    yield from _add_to_list(_to_rows(rows, text_column), text_column, annotate)
+
+
+def _is_row(value: Any, text_column: str) -> bool:
+    """RETURNS (bool): Whether what an iterator has is one text or row, and no batch."""
+    if isinstance(value, Mapping):
+        return not _is_column(value.get(text_column, []))
+    return value is None or isinstance(value, str)
+
+
+def _to_rows(values: Sequence[Any], text_column: str) -> list[Mapping[str, Any]]:
+    return [v if isinstance(v, Mapping) else {text_column: v} for v in values]
 
 
 KINDS = (

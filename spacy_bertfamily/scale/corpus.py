@@ -77,12 +77,12 @@ def annotate_corpus(
     RAISES (BertFamilyError): If something is missing, or the folder is of another run.
     """
     _check(annotate, engine, workers, format, shard_size)
-    job = Job(annotate, format, id_column, _read_schema(source, format, id_column))
-    settings = _describe(annotate, source, format, shard_size, id_column)
+    job = Job(annotate, format, id_column, _read_schema(source, target, format, id_column))
+    settings = _describe(annotate, source, target, format, shard_size, id_column)
     folder = OutputFolder(target, FORMATS[format].suffix, settings)
     run = run_here if engine == "local" and workers == 1 else ENGINES[engine]
     plan = _Plan(folder, on_kept)
-    shards = cut_into_shards(read_input(source, annotate.text_column), shard_size)
+    shards = cut_into_shards(read_input(source, annotate.text_column, target), shard_size)
     for annotated in run(job, plan.undone(shards), workers):
         folder.write(annotated)
         plan.failures += annotated.failures
@@ -117,14 +117,15 @@ class _Plan:
                 yield shard
 
 
-def count_rows(source: Path) -> int | None:
+def count_rows(source: Path, target: Path | None = None) -> int | None:
     """Count the rows of an input where that is quick, for a progress bar.
 
     source (Path): A file or folder.
+    target (Path | None): The output, which is left out if it is in the folder.
     RETURNS (int | None): The number; None if that needs reading, of gzipped files and DocBins.
     """
     total = 0
-    for file in find_files(source):
+    for file in find_files(source, target):
         kind = kind_of(file)
         if kind == ".parquet":
             with open_parquet(file) as table:
@@ -150,9 +151,9 @@ def _check(annotate: Annotate, engine: str, workers: int, format: str, shard_siz
         raise Errors.B514(given=", ".join(annotate.annotation))
 
 
-def _read_schema(source: Path, format: str, id_column: str | None) -> Any:
+def _read_schema(source: Path, target: Path, format: str, id_column: str | None) -> Any:
     """RETURNS (pa.Schema | None): That of what is kept of Parquet, so that all files have it."""
-    first = find_files(source)[0]
+    first = find_files(source, target)[0]
     if format != "parquet":
         return None
     check_parquet()
@@ -166,13 +167,18 @@ def _read_schema(source: Path, format: str, id_column: str | None) -> Any:
 
 
 def _describe(
-    annotate: Annotate, source: Path, format: str, shard_size: int, id_column: str | None
+    annotate: Annotate,
+    source: Path,
+    target: Path,
+    format: str,
+    shard_size: int,
+    id_column: str | None,
 ) -> dict[str, Any]:
     """RETURNS (dict[str, Any]): What determines the content of the output, as values of JSON."""
     folders = pipeline_folders(str(annotate.pipeline))
     code = Path(annotate.code) if annotate.code is not None else None
     return {
-        "input": digest_files(find_files(source), source),
+        "input": digest_files(find_files(source, target), source),
         "pipeline": [
             digest_files(filter(_is_content, sorted(folder.rglob("*"))), folder)
             for folder in folders

@@ -10,7 +10,8 @@ from ..errors import Errors
 from ..files import write_atomically
 from .shards import AnnotatedShard
 
-MANIFEST = "manifest.json"
+# What reads folders of Parquet skips names that begin with an underscore.
+MANIFEST = "_manifest.json"
 
 
 class OutputFolder:
@@ -35,7 +36,7 @@ class OutputFolder:
             self._check()
             for temporary in path.glob(".shard-*"):  # of a process that was killed
                 temporary.unlink(missing_ok=True)
-            for temporary in path.glob(".failed-*"):
+            for temporary in path.glob("._failed-*"):
                 temporary.unlink(missing_ok=True)
             if not (path / MANIFEST).is_file():
                 self._write_manifest(None)
@@ -47,8 +48,8 @@ class OutputFolder:
                 raise Errors.B510(folder=str(self.path), reason="it has files, but no manifest")
             return
         try:
-            written = json.loads(manifest.read_bytes())["settings"]
-        except (ValueError, KeyError, TypeError) as e:
+            written = dict(json.loads(manifest.read_bytes())["settings"].items())
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
             reason = f"its {MANIFEST} cannot be read"
             raise Errors.B510(folder=str(self.path), reason=reason) from e
         for name, value in self.settings.items():
@@ -62,7 +63,7 @@ class OutputFolder:
 
     def failed_path(self, number: int) -> Path:
         """RETURNS (Path): The file of what failed in a shard."""
-        return self.path / f"failed-{number:06d}.jsonl"
+        return self.path / f"_failed-{number:06d}.jsonl"
 
     def is_done(self, number: int) -> bool:
         """RETURNS (bool): Whether a shard is written."""
@@ -80,8 +81,11 @@ class OutputFolder:
         RAISES (BertFamilyError): If that is not possible, for example because the disk is full.
         """
         with _disk_errors(self.path):
+            failed = self.failed_path(shard.number)
             if shard.failures:
-                write_atomically(self.failed_path(shard.number), shard.failed)
+                write_atomically(failed, shard.failed)
+            else:  # an earlier run may have been stopped between the two files
+                failed.unlink(missing_ok=True)
             write_atomically(self.shard_path(shard.number), shard.content)
 
     def finish(self, counts: Mapping[str, int]) -> None:

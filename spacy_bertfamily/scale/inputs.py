@@ -5,27 +5,38 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..convert.files import open_text
+from ..convert.files import is_encodable, open_text
 from ..convert.raw_text import read_texts
-from ..convert.tables import Row, read_rows
+from ..convert.tables import NOT_UTF8, Row, read_jsonl
 from ..errors import BertFamilyError, Errors
 
 ID, TEXT = "id", "text"
 CHUNK = 2**20
 
 
-def find_files(path: Path) -> list[Path]:
+def find_files(path: Path, output: Path | None = None) -> list[Path]:
     """Find the files of an input.
 
-    path (Path): A file, or a folder, which is searched with the folders in it.
+    path (Path): A file, or a folder, which is searched with the folders in it. Hidden names, with
+        a dot before them, are left out.
+    output (Path | None): A folder that is left out too if it is in that folder.
     RETURNS (list[Path]): The files that can be read, in the order of their names.
     RAISES (BertFamilyError): If there is none.
     """
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    files = [path] if path.is_file() else _list_folder(path, output)
     found = [file for file in files if kind_of(file) in READERS]
     if not found:
         raise Errors.B508(path=str(path), allowed=", ".join(READERS))
     return found
+
+
+def _list_folder(path: Path, output: Path | None) -> list[Path]:
+    files = sorted(p for p in path.rglob("*") if p.is_file())
+    shown = [p for p in files if not any(n.startswith(".") for n in p.relative_to(path).parts)]
+    left_out = output.resolve() if output is not None else None
+    if left_out is None or path.resolve() not in left_out.parents:
+        return shown
+    return [p for p in shown if left_out not in p.resolve().parents]
 
 
 def kind_of(file: Path) -> str:
@@ -34,16 +45,17 @@ def kind_of(file: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def read_input(path: Path, text_column: str) -> Iterator[Row]:
+def read_input(path: Path, text_column: str, output: Path | None = None) -> Iterator[Row]:
     """Read the rows of all files, in order.
 
     path (Path): A file or a folder, as in `find_files`. Each `.txt` file of a folder is one text;
         each line of one `.txt` file is.
     text_column (str): The column of the texts; for input without columns it is made.
+    output (Path | None): As in `find_files`.
     YIELDS (Row): The rows. One that cannot be read says why in `problem`.
     RAISES (BertFamilyError): If a file cannot be read to its end.
     """
-    for file in find_files(path):
+    for file in find_files(path, output):
         if kind_of(file) == ".txt" and path.is_dir():
             yield _read_whole(file, str(file.relative_to(path)), text_column)
         else:
@@ -59,13 +71,15 @@ def _read_whole(file: Path, name: str, text_column: str) -> Row:
 
 
 def _read_json_lines(file: Path, text_column: str) -> Iterator[Row]:
-    return read_rows(file, "jsonl")
+    with open_text(file, "surrogateescape") as lines:
+        yield from read_jsonl(lines)
 
 
 def _read_lines(file: Path, text_column: str) -> Iterator[Row]:
-    with open_text(file) as lines:
+    with open_text(file, "surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
-            yield Row(number, {ID: number, text_column: line.rstrip("\r\n")})
+            problem = None if is_encodable(line) else NOT_UTF8
+            yield Row(number, {ID: number, text_column: line.rstrip("\r\n")}, problem)
 
 
 def _read_docs(file: Path, text_column: str) -> Iterator[Row]:

@@ -74,26 +74,35 @@ def annotate_shard(job: Job, shard: Shard) -> AnnotatedShard:
     shard (Shard): The rows.
     RETURNS (AnnotatedShard): What to write.
     RAISES (BertFamilyError): If it is the first one and no row has the column of the texts, or a
-        row has a column that is called as the annotation.
+        all rows have a column that is called as the annotation.
     """
     annotate = job.annotate
     readable = [row.values for row in shard.rows if row.problem is None]
     if shard.number == 0:
         _check_columns(readable, job)
-    texts = [{annotate.text_column: None, **values} for values in readable]
-    annotated = iter(annotate(texts))
+    columns = annotate.annotate_texts([v.get(annotate.text_column) for v in readable])
+    annotated = (dict(zip(columns, values)) for values in zip(*columns.values()))
     given: list[dict[str, Any]] = []
     added: dict[str, list[Any]] = {name: [] for name in annotate.annotation}
-    failed = []
-    for number, row in enumerate(shard.rows, shard.first):
+    numbers: list[int] = []
+    reasons: dict[int, str] = {}
+    for number, row in enumerate(shard.rows):
         values = {ERROR: row.problem} if row.problem is not None else next(annotated)
-        if values[ERROR] is not None:
-            failed.append(to_json({"row": number, "reason": values[ERROR], "input": row.values}))
+        kept = _kept(row.values, job.id_column)
+        reason = values[ERROR] or _clash(kept, annotate.annotation)
+        if reason is not None:
+            reasons[number] = reason
             continue
-        given.append(_kept(row.values, job.id_column))
+        numbers.append(number)
+        given.append(kept)
         for name, column in added.items():
             column.append(values[name])
-    content = FORMATS[job.format].encode(given, added, job.schema)
+    content, unfit = FORMATS[job.format].encode(given, added, job.schema)
+    reasons.update({numbers[index]: reason for index, reason in unfit.items()})
+    failed = [
+        to_json({"row": shard.first + n, "reason": reasons[n], "input": shard.rows[n].values})
+        for n in sorted(reasons)
+    ]
     failures = "".join(f"{line}\n" for line in failed).encode("utf8")
     return AnnotatedShard(shard.number, len(shard.rows), len(failed), content, failures)
 
@@ -104,6 +113,15 @@ def _check_columns(rows: Sequence[dict[str, Any]], job: Job) -> None:
     for name in (job.annotate.text_column, job.id_column):
         if name is not None and rows and name not in columns:
             raise Errors.B503(column=name, columns=", ".join(columns))
+    added = job.annotate.annotation
+    if rows and all(_clash(_kept(values, job.id_column), added) for values in rows):
+        raise Errors.B504(columns=", ".join(name for name in added if name in columns))
+
+
+def _clash(kept: dict[str, Any], added: Sequence[str]) -> str | None:
+    """RETURNS (str | None): Why a row cannot be written with the annotation; None if it can."""
+    taken = [name for name in added if name in kept]
+    return f"its column(s) {', '.join(taken)} are called as what is added" if taken else None
 
 
 def _kept(values: dict[str, Any], id_column: str | None) -> dict[str, Any]:

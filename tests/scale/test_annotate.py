@@ -221,6 +221,8 @@ def test_wrong_settings_are_an_error(settings, message):
     [
         ("Ann likes London", "B502.*str"),
         (3, "B502.*int"),
+        ({"text": ["Ann", "Bob"], "id": [1]}, "B502.*different lengths"),
+        ({"text": ["Ann", "Bob"], "id": 1}, "B502.*different lengths"),
         ([{"body": "Ann"}], "B503.*'text'.*body"),
         ({"body": ["Ann"]}, "B503.*'text'.*body"),
         ([{"text": "Ann", "ents": []}], "B504.*ents"),
@@ -247,6 +249,21 @@ def test_kinds_of_batches(capitals_folder):
     batches = annotate(iter([LINES[:2], {"body": LINES[2:]}]))
     assert next(batches) == rows[:2]
     assert next(batches)["ents"] == columns["ents"][2:]
+
+
+def test_one_row_and_iterators_of_rows(capitals_folder):
+    annotate = capitals(capitals_folder)
+    rows = [{"id": i, "text": line} for i, line in enumerate([*LINES, None])]
+    expected = annotate(rows)
+    assert annotate(rows[0]) == expected[0]
+    assert list(map(annotate, rows)) == list(annotate(iter(rows))) == expected
+    assert list(annotate(iter(LINES))) == annotate(LINES)
+    assert list(annotate(iter([*rows[:2], {"text": LINES}, rows[2]]))) == [
+        *expected[:2],
+        annotate({"text": LINES}),
+        expected[2],
+    ]
+    assert list(annotate(iter([]))) == []
 
 
 @pytest.mark.slow

@@ -50,11 +50,11 @@ def test_rows_keep_their_order_and_failures_are_set_aside(capitals_folder, sourc
     direct = capitals(capitals_folder)([row["text"] for row in rows])
     assert [row["ents"] for row in rows] == [row["ents"] for row in direct]
     reason = "RuntimeError: there is a text that I cannot take"
-    assert read_rows_of(tmp_path / "out", "failed") == [
+    assert read_rows_of(tmp_path / "out", "_failed") == [
         {"row": row, "reason": reason, "input": {"id": f"row {row}", "text": FAILS}}
         for row in (2, 5)
     ]
-    done = json.loads((tmp_path / "out" / "manifest.json").read_text())["done"]
+    done = json.loads((tmp_path / "out" / "_manifest.json").read_text())["done"]
     assert done == counts._asdict()
 
 
@@ -97,7 +97,7 @@ def test_rows_that_cannot_be_read_are_set_aside(capitals_folder, tmp_path):
     path = tmp_path / "texts.jsonl"
     path.write_text('{"text": "Ann"}\n{"text": \n\n[3]\n{"id": 4}\n{"text": "Bob"}\n')
     assert annotate_texts(capitals_folder, path, tmp_path / "out")[1:3] == (5, 3)
-    failed = read_rows_of(tmp_path / "out", "failed")
+    failed = read_rows_of(tmp_path / "out", "_failed")
     assert [(row["row"], row["reason"]) for row in failed] == [
         (1, "not JSON"),
         (2, "not a JSON object"),
@@ -107,7 +107,7 @@ def test_rows_that_cannot_be_read_are_set_aside(capitals_folder, tmp_path):
     (tmp_path / "texts" / "a.txt").write_bytes(b"\xff\xfe\xfa")
     (tmp_path / "texts" / "b.txt").write_text("Ann")
     assert annotate_texts(capitals_folder, tmp_path / "texts", tmp_path / "out2")[1:3] == (2, 1)
-    assert "B321" in read_rows_of(tmp_path / "out2", "failed")[0]["reason"]
+    assert "B321" in read_rows_of(tmp_path / "out2", "_failed")[0]["reason"]
 
 
 def test_only_the_id_is_kept_if_it_is_named(capitals_folder, source, tmp_path):
@@ -181,9 +181,20 @@ def test_the_folder_of_another_run_is_an_error(capitals_folder, source, tmp_path
     (tmp_path / "mine" / "thesis.txt").write_text("Do not delete")
     with pytest.raises(ValueError, match="B510.*no manifest"):
         annotate_texts(capitals_folder, source, tmp_path / "mine")
-    (target / "manifest.json").write_text("{")
-    with pytest.raises(ValueError, match="B510.*cannot be read"):
-        annotate_texts(capitals_folder, source, target)
+    for content in ("{", '{"settings": []}', "[]"):
+        (target / "_manifest.json").write_text(content)
+        with pytest.raises(ValueError, match="B510.*cannot be read"):
+            annotate_texts(capitals_folder, source, target)
+
+
+def test_a_text_is_not_in_the_shard_and_among_the_failures(capitals_folder, source, tmp_path):
+    annotate_texts(capitals_folder, source, tmp_path / "whole")
+    annotate_texts(capitals_folder, source, tmp_path / "out")
+    # as if the last text, which is fine, had failed before the run was stopped
+    (tmp_path / "out" / "shard-000003.jsonl").unlink()
+    (tmp_path / "out" / "_failed-000003.jsonl").write_text("{}\n")
+    assert annotate_texts(capitals_folder, source, tmp_path / "out").failures == 2
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 @pytest.mark.parametrize(

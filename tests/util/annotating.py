@@ -71,5 +71,5 @@ def read_rows_of(folder, kind="shard"):
 def contents(folder):
     """RETURNS (dict[str, bytes]): All files of an output folder, the manifest's counts apart."""
     return {
-        path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"
+        path.name: path.read_bytes() for path in folder.iterdir() if path.name != "_manifest.json"
     }
