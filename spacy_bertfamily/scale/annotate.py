@@ -3,11 +3,14 @@
 import math
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from packaging.version import Version
 
 from .. import released
 from ..errors import Errors, Warnings
@@ -18,6 +21,10 @@ if TYPE_CHECKING:  # what is pickled is imported in the driver too, which needs 
     from spacy.language import Language
 
     from .pipelines import LoadedPipeline
+
+
+# The version that was tried; 3.8.3 is known to be wrong.
+SOUND_ZONES = Version("3.8.18")
 
 
 @dataclass(frozen=True)
@@ -139,8 +146,7 @@ class Annotate:
 
     def _read(self, nlp: "Language", texts: list[str]) -> list[tuple[Any, ...]]:
         readers = [FIELDS[name].read for name in self.annotation]
-        # otherwise each new word would stay in the vocabulary for ever
-        with nlp.memory_zone():
+        with _memory_zone(nlp):
             docs = nlp.pipe(texts, batch_size=self.batch_size)
             rows = [(*[read(doc) for read in readers], None) for doc in docs]
         if len(rows) != len(texts):
@@ -156,6 +162,21 @@ class Annotate:
             loaded.checked.append(self.annotation)
             _warn_of_missing(loaded.nlp, self.annotation)
         return loaded
+
+
+@contextmanager
+def _memory_zone(nlp: "Language") -> Iterator[None]:
+    """Free new words at the end, which would stay in the vocabulary for ever.
+
+    In spaCy 3.8.2 and 3.8.3 a text that fails inside of a zone damages the words of later ones.
+    """
+    import spacy
+
+    if Version(spacy.__version__) < SOUND_ZONES:
+        yield
+        return
+    with nlp.memory_zone():
+        yield
 
 
 def _absolute(path: Any) -> Any:

@@ -35,8 +35,9 @@ class Format(NamedTuple):
     """A format of files.
 
     suffix (str): The end of their names.
-    encode (Callable[[Rows, Columns, Any], Encoded]): Gives a file's content; called with what is kept
-        of the input row by row, the annotation by column, and the input's schema in Arrow or None.
+    encode (Callable[[Rows, Columns, Any], Encoded]): Gives a file's content; called with what is
+        kept of the input row by row, the annotation by column, and the input's schema in Arrow or
+        None.
     """
 
     suffix: str

@@ -19,7 +19,7 @@ SAVING = 0.5
 STEP = 0.02
 
 
-def work(group, folder):
+def keep_working(group, folder):
     """Add numbers up for ever, and save when interrupted, which takes a while."""
     (folder / f"{group.rank}.pid").write_text(str(os.getpid()))
     try:
@@ -40,7 +40,7 @@ def start_work(folder, sigint):
     signal.signal(signal.SIGINT, sigint)
     os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
     try:
-        launch(work, (folder,), 2, start_method="fork")
+        launch(keep_working, (folder,), 2, start_method="fork")
     except Exception as e:
         (folder / "error").write_text(str(e))
 
