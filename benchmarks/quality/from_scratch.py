@@ -219,7 +219,9 @@ def run_all(args: argparse.Namespace) -> None:
     for way, file in files.items():
         if f"pretrain, {way}" not in done:
             keep(f"pretrain, {way}", pretrain(args, way, file))
-    tasks = [("tagger", number) for number in args.sentences] + [("pairs", args.pairs)]
+    tasks = [("tagger", number) for number in args.sentences]
+    if args.pairs:
+        tasks.append(("pairs", args.pairs))
     for seed in range(args.seeds):
         for task, number in tasks:
             for way, file in [(RANDOM, None), *files.items()]:
@@ -261,7 +263,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--type", default="modernbert", help="of the backbone")
     parser.add_argument("--ways", nargs="+", default=list(MAKERS), choices=list(MAKERS))
     parser.add_argument("--sentences", type=int, nargs="+", default=[500, 2000])
-    parser.add_argument("--pairs", type=int, default=4000)
+    parser.add_argument("--pairs", type=int, default=4000, help="0 for none")
     parser.add_argument("--test", type=int, default=2000, help="the most test examples")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
