@@ -112,7 +112,7 @@ def test_parquet_is_read_and_written(capitals_folder, tmp_path):
         assert found.schema.field("key").type == pa.int16()
         assert found.column("key").to_pylist() == [0, 1, 4]
         assert [len(ents) for ents in found.column("ents").to_pylist()] == [1, 0, 2]
-    assert [row["input"]["key"] for row in read_rows_of(tmp_path / "all", "failed")] == [2, 3]
+    assert [row["input"]["key"] for row in read_rows_of(tmp_path / "all", "_failed")] == [2, 3]
     # of other input, the types are those of the values
     lines = [json.dumps({"text": "Ann", "n": 1}), json.dumps({"text": "Bob", "m": "x"})]
     (tmp_path / "t.jsonl").write_text("\n".join(lines))
