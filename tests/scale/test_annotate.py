@@ -10,10 +10,12 @@ import joblib
 import numpy as np
 import pytest
 import spacy
+from packaging.version import Version
 from spacy.tokens import DocBin
 
 from spacy_bertfamily import Annotate
 from spacy_bertfamily.scale import pipelines
+from spacy_bertfamily.scale.annotate import SOUND_ZONES
 from spacy_bertfamily.scale.fields import FIELDS
 
 from ..util.annotating import FAILS, capitals
@@ -151,6 +153,9 @@ def test_a_process_loads_a_pipeline_once(capitals_folder, loads):
     assert [settings.threads for settings in loads] == [1, 2]
 
 
+@pytest.mark.skipif(
+    Version(spacy.__version__) < SOUND_ZONES, reason="its memory zones damage words, so they stay"
+)
 def test_words_do_not_stay_in_the_vocabulary(capitals_folder):
     annotate = capitals(capitals_folder, "tokens,docbin")
     annotate(["something"])
