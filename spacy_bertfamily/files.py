@@ -1,8 +1,11 @@
-"""Write files so that a killed process leaves the old content or the new, never a mixture."""
+"""Write files so that a killed process leaves the old content or the new; digest large ones."""
 
 import os
 import uuid
 from pathlib import Path
+from typing import Any
+
+CHUNK = 2**20  # bytes of a file that are read at a time
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -21,6 +24,17 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def digest_content(digest: Any, path: Path) -> None:
+    """Add the content of a file to a digest, whatever its size.
+
+    digest (hashlib._Hash): Made by `hashlib`.
+    path (Path): The file.
+    """
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
 
 
 def temporary_path(path: Path) -> Path:

@@ -9,9 +9,9 @@ from ..convert.files import is_encodable, open_text
 from ..convert.raw_text import read_texts
 from ..convert.tables import NOT_UTF8, Row, read_jsonl
 from ..errors import BertFamilyError, Errors
+from ..files import digest_content
 
 ID, TEXT = "id", "text"
-CHUNK = 2**20
 
 
 def find_files(path: Path, output: Path | None = None) -> list[Path]:
@@ -147,7 +147,5 @@ def digest_files(files: Iterable[Path], root: Path) -> str:
     for file in files:
         name = file.name if file == root else file.relative_to(root).as_posix()
         digest.update(f"{name}\0{file.stat().st_size}\0".encode("utf8", "surrogateescape"))
-        with file.open("rb") as content:
-            while chunk := content.read(CHUNK):
-                digest.update(chunk)
+        digest_content(digest, file)
     return digest.hexdigest()

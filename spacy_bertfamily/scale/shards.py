@@ -73,7 +73,7 @@ def annotate_shard(job: Job, shard: Shard) -> AnnotatedShard:
     job (Job): What to do.
     shard (Shard): The rows.
     RETURNS (AnnotatedShard): What to write.
-    RAISES (BertFamilyError): If it is the first one and no row has the column of the texts, or a
+    RAISES (BertFamilyError): If it is the first one and no row has the column of the texts, or
         all rows have a column that is called as the annotation.
     """
     annotate = job.annotate

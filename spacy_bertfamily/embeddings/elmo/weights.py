@@ -1,6 +1,7 @@
 """The weights of an ELMo in the HDF5 file of the original implementation."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,11 @@ import numpy as np
 import torch
 
 from ...errors import Errors
-from ...files import temporary_path
+from ...files import digest_content, write_atomically
 from .network import ElmoNetwork
 from .options import ElmoOptions
 
 DIRECTIONS = {"forward_layers": "RNN_0", "backward_layers": "RNN_1"}
-CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -92,24 +92,19 @@ def write_network(network: ElmoNetwork, path: Path) -> None:
     """
     h5py = import_h5py()
     tensors = network.state_dict()
-    temporary = temporary_path(path)
-    try:
-        with h5py.File(temporary, "w") as file:
-            for place in find_places(network.options):
-                tensor = torch.cat([tensors[name] for name in place.names], dim=-1)
-                file[place.key] = _to_file_order(place, tensor.cpu().numpy())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        for place in find_places(network.options):
+            tensor = torch.cat([tensors[name] for name in place.names], dim=-1)
+            file[place.key] = _to_file_order(place, tensor.cpu().numpy())
+    write_atomically(path, content.getvalue())
 
 
 def fingerprint_files(*paths: Path) -> str:
     """RETURNS (str): The SHA-256 of the content of files, one after the other."""
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
+        digest_content(digest, path)
     return digest.hexdigest()
 
 
