@@ -922,14 +922,18 @@ class Errors:
         "same command goes on from it."
     )
     B512 = Error(
-        "Worker processes died {deaths} times one after the other, probably because memory ran out "
-        "or a component crashed, with these shards in work: {shards}. Use fewer workers or a "
-        "smaller batch_size; finished shards are kept."
+        "Each process that annotates shard {shard} (rows {first} to {last}) dies, and not because "
+        "of a few of its texts; probably memory runs out, or the pipeline cannot be loaded. Use a "
+        "smaller batch_size, fewer workers or, to see why, one worker; finished shards are kept."
     )
     B513 = Error("The engine {engine!r} failed: {reason}")
     B514 = Error(
         "With format = 'spacy' the whole Docs are written, so the annotation is 'docbin', but "
         "{given} was asked for. Choose the format 'jsonl' or 'parquet' for it."
+    )
+    B515 = Error(
+        "The columns of {file!r} cannot stand in one table with those of the files before it: "
+        "{reason}. Give the column one type in all files, or annotate the files one by one."
     )
 
     # The command line

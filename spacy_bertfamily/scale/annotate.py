@@ -65,10 +65,12 @@ class Annotate:
                 raise Errors.B500(setting=name, type=type(value).__name__)
             object.__setattr__(self, name, _absolute(value))
         object.__setattr__(self, "annotation", _read_names(self.annotation))
-        for name, least in (("batch_size", 1), ("threads", 1)):
+        for name, least in (("batch_size", 1), ("threads", 1), ("gpu_id", -1)):
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise Errors.B505(setting=name, value=value, allowed=f"{least} or more")
+            is_number = isinstance(value, int) and not isinstance(value, bool)
+            if not (is_number and value >= least or value is None and name == "threads"):
+                allowed = f"a whole number, {least} or more"
+                raise Errors.B505(setting=name, value=value, allowed=allowed)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -188,7 +190,7 @@ def _absolute(path: Any) -> Any:
 
 def _read_names(annotation: str | Sequence[str]) -> tuple[str, ...]:
     """RETURNS (tuple[str, ...]): The names of fields, each once."""
-    given = annotation.split(",") if isinstance(annotation, str) else annotation
+    given = annotation.split(",") if isinstance(annotation, str) else annotation or ()
     names = tuple(dict.fromkeys(str(name).strip() for name in given))
     unknown = [name for name in names if name not in FIELDS]
     if unknown or not names:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .. import __version__
 from ..errors import Errors
 from .annotate import Annotate
-from .engines import ENGINES, run_here
+from .engines import ENGINES
 from .folder import OutputFolder
 from .formats import DOCBIN, FORMATS
 from .inputs import (
@@ -18,7 +18,9 @@ from .inputs import (
     kind_of,
     open_parquet,
     read_input,
+    read_schema,
 )
+from .local import run_here
 from .pipelines import pipeline_folders
 from .shards import Job, Shard, cut_into_shards
 
@@ -153,14 +155,13 @@ def _check(annotate: Annotate, engine: str, workers: int, format: str, shard_siz
 
 def _read_schema(source: Path, target: Path, format: str, id_column: str | None) -> Any:
     """RETURNS (pa.Schema | None): That of what is kept of Parquet, so that all files have it."""
-    first = find_files(source, target)[0]
+    files = find_files(source, target)
     if format != "parquet":
         return None
     check_parquet()
-    if kind_of(first) != ".parquet":
+    if any(kind_of(file) != ".parquet" for file in files):
         return None
-    with open_parquet(first) as table:
-        schema = table.schema_arrow.remove_metadata()
+    schema = read_schema(files)
     for name in [name for name in schema.names if id_column not in (None, name)]:
         schema = schema.remove(schema.get_field_index(name))
     return schema

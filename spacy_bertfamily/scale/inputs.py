@@ -117,6 +117,26 @@ def open_parquet(file: Path) -> Any:
         raise Errors.B321(file=str(file), reason=e) from e
 
 
+def read_schema(files: Iterable[Path]) -> Any:
+    """Read the columns of files of Parquet.
+
+    files (Iterable[Path]): The files.
+    RETURNS (pa.Schema): The columns of all of them; where their types differ, one for all values.
+    RAISES (BertFamilyError): If there is no such type.
+    """
+    import pyarrow
+
+    schema = pyarrow.schema([])
+    for file in files:
+        with open_parquet(file) as table:
+            columns = table.schema_arrow.remove_metadata()
+        try:
+            schema = pyarrow.unify_schemas([schema, columns], promote_options="permissive")
+        except pyarrow.ArrowException as e:
+            raise Errors.B515(file=str(file), reason=e) from e
+    return schema
+
+
 def check_parquet() -> None:
     """Check that Parquet can be read and written.
 

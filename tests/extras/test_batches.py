@@ -128,3 +128,44 @@ def test_a_damaged_file_of_parquet_is_an_error(capitals_folder, tmp_path):
     (tmp_path / "texts.parquet").write_bytes(b"PAR1, or not")
     with pytest.raises(ValueError, match="B321.*texts.parquet"):
         annotate_corpus(capitals(capitals_folder), tmp_path / "texts.parquet", tmp_path / "out")
+
+
+def test_files_of_parquet_with_other_columns_go_together(capitals_folder, tmp_path):
+    source = tmp_path / "texts"
+    source.mkdir()
+    pq.write_table(
+        pa.table({"text": ["Ann"], "n": pa.array([1], pa.int16())}), source / "a.parquet"
+    )
+    pq.write_table(pa.table({"text": ["Bob"], "n": [2], "m": ["x"]}), source / "b.parquet")
+    annotate_corpus(
+        capitals(capitals_folder), source, tmp_path / "out", format="parquet", shard_size=1
+    )
+    files = sorted((tmp_path / "out").glob("*.parquet"))
+    found = pa.concat_tables([pq.read_table(file) for file in files])
+    assert found.column("n").to_pylist() == [1, 2]
+    assert found.column("m").to_pylist() == [None, "x"]
+    # beside another format the types are those of the values
+    (source / "c.jsonl").write_text('{"text": "Eve", "o": 3}\n')
+    annotate_corpus(capitals(capitals_folder), source, tmp_path / "mixed", format="parquet")
+    [file] = (tmp_path / "mixed").glob("*.parquet")
+    assert pq.read_table(file).column("o").to_pylist() == [None, None, 3]
+
+
+def test_files_of_parquet_with_types_that_exclude_each_other_are_an_error(
+    capitals_folder, tmp_path
+):
+    pq.write_table(pa.table({"text": ["Ann"], "n": [1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"text": ["Bob"], "n": ["x"]}), tmp_path / "b.parquet")
+    with pytest.raises(ValueError, match="B515.*b.parquet.* n .*one type"):
+        annotate_corpus(capitals(capitals_folder), tmp_path, tmp_path / "out", format="parquet")
+
+
+def test_rows_that_do_not_fit_into_parquet_are_set_aside(capitals_folder, tmp_path):
+    source = tmp_path / "texts.jsonl"
+    source.write_text('{"text": "Ann", "n": 1}\n{"text": "Bob", "n": {"a": 2}}\n')
+    annotate_corpus(capitals(capitals_folder), source, tmp_path / "out", format="parquet")
+    [file] = (tmp_path / "out").glob("*.parquet")
+    assert pq.read_table(file).column("text").to_pylist() == ["Ann"]
+    [failure] = read_rows_of(tmp_path / "out", "_failed")
+    assert failure["row"] == 1
+    assert "'n' does not fit into Parquet" in failure["reason"]

@@ -213,7 +213,12 @@ def test_missing_components_are_a_warning(capitals_folder):
         ({"annotation": ""}, "B501"),
         ({"annotation": []}, "B501.*nothing"),
         ({"batch_size": 0}, "B505.*batch_size = 0"),
+        ({"annotation": None}, "B501.*nothing"),
+        ({"batch_size": "8"}, "B505.*batch_size = '8'.*a whole number, 1 or more"),
         ({"threads": 0}, "B505.*threads = 0"),
+        ({"threads": 1.5}, "B505.*threads = 1.5"),
+        ({"gpu_id": "0"}, "B505.*gpu_id = '0'.*-1 or more"),
+        ({"gpu_id": True}, "B505.*gpu_id = True"),
     ],
 )
 def test_wrong_settings_are_an_error(settings, message):

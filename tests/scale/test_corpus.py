@@ -15,7 +15,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_bertfamily.cli import bertfamily_cli
-from spacy_bertfamily.scale import engines, folder
+from spacy_bertfamily.scale import folder, local
 from spacy_bertfamily.scale.corpus import annotate_corpus, count_rows
 
 from ..util import annotating
@@ -108,6 +108,38 @@ def test_rows_that_cannot_be_read_are_set_aside(capitals_folder, tmp_path):
     (tmp_path / "texts" / "b.txt").write_text("Ann")
     assert annotate_texts(capitals_folder, tmp_path / "texts", tmp_path / "out2")[1:3] == (2, 1)
     assert "B321" in read_rows_of(tmp_path / "out2", "_failed")[0]["reason"]
+
+
+def test_lines_that_are_not_utf8_are_set_aside(capitals_folder, tmp_path):
+    (tmp_path / "texts.txt").write_bytes(b"Ann\n\xff\xfe\nBob\n")
+    lines = b'{"text": "Ann"}\n{"text": "\xff"}\n{"text": "Bob"}\n'
+    (tmp_path / "texts.jsonl").write_bytes(lines)
+    for name in ("texts.txt", "texts.jsonl"):
+        out = tmp_path / f"out_{name}"
+        assert annotate_texts(capitals_folder, tmp_path / name, out)[1:3] == (3, 1)
+        assert [row["text"] for row in read_rows_of(out)] == ["Ann", "Bob"]
+        [failure] = read_rows_of(out, "_failed")
+        assert failure["row"] == 1
+        assert "UTF-8" in failure["reason"]
+
+
+def test_hidden_files_and_the_output_are_not_read(capitals_folder, tmp_path):
+    for name in (".hidden.txt", ".git/a.txt", "shown.txt"):
+        path = tmp_path / "texts" / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(name)
+    out = tmp_path / "texts" / "out"
+    for _ in range(2):
+        annotate_texts(capitals_folder, tmp_path / "texts", out)
+        assert [row["text"] for row in read_rows_of(out)] == ["shown.txt"]
+
+
+def test_a_row_with_a_column_called_as_the_annotation_is_set_aside(capitals_folder, tmp_path):
+    source = tmp_path / "texts.jsonl"
+    source.write_text('{"text": "Ann"}\n{"text": "Bob", "ents": []}\n')
+    assert annotate_texts(capitals_folder, source, tmp_path / "out")[1:3] == (2, 1)
+    [failure] = read_rows_of(tmp_path / "out", "_failed")
+    assert failure["reason"] == "its column(s) ents are called as what is added"
 
 
 def test_only_the_id_is_kept_if_it_is_named(capitals_folder, source, tmp_path):
@@ -293,7 +325,7 @@ class FlakyPool:
 
 def test_shards_of_workers_that_die_are_done_again(capitals_folder, tmp_path, monkeypatch):
     source = write_rows(tmp_path / "texts.jsonl", [f"Text {number}" for number in range(30)])
-    monkeypatch.setattr(engines, "ProcessPoolExecutor", FlakyPool)
+    monkeypatch.setattr(local, "ProcessPoolExecutor", FlakyPool)
     annotate_texts(capitals_folder, source, tmp_path / "one", size=1)
     seen = []
     counts = annotate_texts(
@@ -325,14 +357,33 @@ def test_workers_give_the_same_files_as_one_process(capitals_folder, source, tmp
 
 
 @pytest.mark.slow
-def test_workers_that_die_again_and_again_are_an_error(capitals_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(engines, "MAX_DEATHS", 1)
+def test_a_text_that_kills_every_worker_is_set_aside(capitals_folder, tmp_path):
     deaths = tmp_path / "deaths"
     deaths.write_text("99")
-    source = write_rows(tmp_path / "deadly.jsonl", ["Ann", f"{KILLS}{deaths}"])
-    with pytest.raises(ValueError, match=r"B512.*died 2 times.*\[(0, )?1\]"):
-        annotate_texts(capitals_folder, source, tmp_path / "out", size=1, workers=2)
-    assert [row["text"] for row in read_rows_of(tmp_path / "out")] == ["Ann"]
+    texts = ["Ann", "Bob", f"{KILLS}{deaths}"]
+    source = write_rows(tmp_path / "deadly.jsonl", texts)
+    counts = annotate_texts(capitals_folder, source, tmp_path / "out", size=2, workers=2)
+    assert counts == (2, 3, 1, 0)
+    assert [row["text"] for row in read_rows_of(tmp_path / "out")] == texts[:2]
+    [failure] = read_rows_of(tmp_path / "out", "_failed")
+    assert failure["row"] == 2
+    assert "the worker process died" in failure["reason"]
+
+
+class DeadPool(FlakyPool):
+    """Has no process that lives long enough to finish anything."""
+
+    def submit(self, function, *args):
+        future = Future()
+        future.set_exception(BrokenProcessPool())
+        return future
+
+
+def test_workers_that_die_of_every_text_are_an_error(capitals_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "ProcessPoolExecutor", DeadPool)
+    source = write_rows(tmp_path / "texts.jsonl", [f"Text {number}" for number in range(30)])
+    with pytest.raises(ValueError, match=r"B512.*shard 0 \(rows 0 to 9\).*smaller batch_size"):
+        annotate_texts(capitals_folder, source, tmp_path / "out", size=10, workers=2)
 
 
 @pytest.mark.slow
