@@ -950,6 +950,10 @@ class Warnings:
     """The warnings, grouped by the room that gives them."""
 
     # The transformer component
+    W010 = Message(
+        "precision = 'bfloat16' saves memory here, but this processor has no instructions for it: "
+        "training and prediction take several times as long as with 'float32'."
+    )
     W054 = Message(
         "The transformer{trained} that the component {component!r} read in its training is no "
         "longer before it, and {name!r}, which is, computes something else. The component is not "

@@ -1,6 +1,7 @@
 """The transformer's settings, checked before anything is loaded."""
 
 import re
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -8,8 +9,9 @@ from thinc.api import get_torch_default_device
 from transformers import PretrainedConfig
 
 from ..adapters import Adapter
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from ..model_types.table import spec_for
+from ..patching.processor import lacks_bfloat16
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 TRAINABLE = re.compile(r"all|embeddings|top:[1-9]\d*|layer_norm|bias|adapter")
@@ -77,6 +79,8 @@ class EncoderSettings:
         """
         if self.precision == "float16" and get_torch_default_device().type == "cpu":
             raise Errors.B010()
+        if self.precision == "bfloat16" and get_torch_default_device().type == "cpu":
+            _warn_if_slow()
         positions = max_positions(config)
         if positions is not None and self.max_pieces > positions:
             raise Errors.B006(max_pieces=self.max_pieces, name=self.name, positions=positions)
@@ -113,3 +117,8 @@ def max_positions(config: PretrainedConfig) -> int | None:
         padding_index = 1 if config.model_type == "mpnet" else config.pad_token_id
         positions -= padding_index + 1
     return positions
+
+
+def _warn_if_slow() -> None:
+    if lacks_bfloat16():
+        warnings.warn(Warnings.W010, stacklevel=2)

@@ -10,9 +10,7 @@
 """
 
 import platform
-import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,10 +18,11 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from .processor import processor_maker
+
 TOLERANCE = 1e-4
 PROCESSORS = ("x86_64", "amd64")
 FASTER_ON = "AuthenticAMD"
-CPU_INFO = Path("/proc/cpuinfo")
 
 
 def product(
@@ -101,16 +100,6 @@ def use_torch_linear(model: nn.Module) -> None:
 def is_faster() -> bool:
     """RETURNS (bool): Whether this is a processor on which oneDNN is the faster of the two."""
     return FASTER_ON in processor_maker() and is_available()
-
-
-@cache
-def processor_maker() -> str:
-    """RETURNS (str): What names the processor's maker, such as `AuthenticAMD`; empty if unknown."""
-    try:
-        found = re.search(r"^vendor_id\s*:\s*(\S+)", CPU_INFO.read_text(), re.MULTILINE)
-    except OSError:  # not Linux; Windows has the maker in the processor's description
-        return platform.processor()
-    return found.group(1) if found else ""
 
 
 @cache

@@ -15,7 +15,6 @@ from spacy_bertfamily.patching.onednn import (
 )
 
 AMD, INTEL = "AuthenticAMD", "GenuineIntel"
-PROCESSOR_MAKER = onednn.processor_maker
 
 needs_onednn = pytest.mark.skipif(
     not is_available(), reason="another processor, or a torch without the operator"
@@ -127,23 +126,3 @@ def test_other_processors_keep_torchs_own_layers(maker, monkeypatch):
     layers = nn.Sequential(nn.Linear(4, 4))
     use_onednn(layers)
     assert type(layers[0]) is nn.Linear
-
-
-@pytest.mark.parametrize(
-    ("content", "maker"),
-    [
-        ("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: EPYC\n", AMD),
-        ("processor\t: 0\nvendor_id\t: GenuineIntel\n", INTEL),
-        ("processor\t: 0\nCPU implementer\t: 0x41\n", ""),
-    ],
-)
-def test_the_maker_is_read_from_linux(content, maker, tmp_path, monkeypatch):
-    (tmp_path / "cpuinfo").write_text(content)
-    monkeypatch.setattr(onednn, "CPU_INFO", tmp_path / "cpuinfo")
-    assert PROCESSOR_MAKER.__wrapped__() == maker
-
-
-def test_the_maker_is_in_the_description_elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(onednn, "CPU_INFO", tmp_path / "missing")
-    monkeypatch.setattr(onednn.platform, "processor", lambda: f"AMD64 Family 25, {AMD}")
-    assert AMD in PROCESSOR_MAKER.__wrapped__()
