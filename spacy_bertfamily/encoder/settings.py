@@ -121,4 +121,4 @@ def max_positions(config: PretrainedConfig) -> int | None:
 
 def _warn_if_slow() -> None:
     if lacks_bfloat16():
-        warnings.warn(Warnings.W010, stacklevel=2)
+        warnings.warn(Warnings.W010.format(), stacklevel=2)
