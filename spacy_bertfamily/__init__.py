@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .annotation.answers import Answer, ContextAnswer, set_answers
     from .annotation.segments import join_segments, split_segments
     from .backbone.locate import locate
+    from .compress.prune import prune_vocabulary
     from .convert.squad import SquadReport, convert_squad
     from .encoder.summary import TrainableSummary
     from .errors import BertFamilyError
@@ -74,6 +75,7 @@ __all__ = [
     "locate",
     "make_layer_mix",
     "new_backbone",
+    "prune_vocabulary",
     "register_model_type",
     "registry",
     "released",
@@ -115,6 +117,7 @@ _PUBLIC = {
     "locate": "backbone.locate",
     "make_layer_mix": "layer_mix.builders",
     "new_backbone": "pretraining.new_backbone",
+    "prune_vocabulary": "compress.prune",
     "register_model_type": "model_types",
     "registry": "adapters.registry",
     "save_backbone": "pretraining.save_backbone",

@@ -936,6 +936,24 @@ class Errors:
         "{reason}. Give the column one type in all files, or annotate the files one by one."
     )
 
+    # Smaller pipelines
+    B701 = Error(
+        "The vocabulary of a {kind} cannot be made smaller without changing what is read. It must "
+        "be a fast tokenizer whose model is WordPiece, WordLevel, BPE or Unigram."
+    )
+    B702 = Error(
+        "No piece is in the texts, so it is not known which ones are needed. Give texts like those "
+        "that are to be read later."
+    )
+    B703 = Error(
+        "The vocabulary of {name!r} cannot be made smaller: its {rows} embeddings cannot be told "
+        "from other tensors of that size ({settings})."
+    )
+    B704 = Error(
+        "The vocabulary of {source!r} cannot be made smaller: it has {count} backbones, and there "
+        "must be one. Make those of its parts smaller, and combine them."
+    )
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."

@@ -1,7 +1,10 @@
-"""Write files so that a killed process leaves the old content or the new; digest large ones."""
+"""Write files and folders so that a kill leaves the old or the new; digest large files."""
 
 import os
+import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,25 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def replace_folder(folder: Path) -> Iterator[Path]:
+    """Write a folder so that a killed process leaves the old one or the new one.
+
+    folder (Path): Made anew; an older one is replaced once the new one is complete.
+    YIELDS (Path): The folder to write to, or to make.
+    """
+    temporary = temporary_path(folder)
+    try:
+        temporary.mkdir()
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 

@@ -12,7 +12,8 @@ from ..backbone.lm_head import masked_lm_class
 from ..backbone.model import LOADING_LOCK, model_class_of, quiet_transformers
 from ..backbone.tokenizer_json import write_tokenizer
 from ..errors import BertFamilyError, Errors, Warnings
-from ..storage.backbone_files import replace_folder
+from ..files import replace_folder
+from ..storage.backbone_files import share_with_readers
 from .new_config import Size, check_model_type, make_config
 from .new_tokenizer import TokenizerSettings, train_tokenizer
 
@@ -73,6 +74,7 @@ def new_backbone(
         write_tokenizer(trained, temporary)
         with LOADING_LOCK, quiet_transformers():
             model.save_pretrained(temporary, max_shard_size="1TB")  # one file
+        share_with_readers(temporary)
     return folder
 
 

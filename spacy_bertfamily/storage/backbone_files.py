@@ -1,9 +1,7 @@
 """Write a backbone into a pipeline's folder, and read its files."""
 
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -12,7 +10,7 @@ from safetensors.torch import save_file
 from transformers import PretrainedConfig
 
 from ..backbone import Backbone
-from ..files import temporary_path
+from ..files import replace_folder
 
 
 def write_backbone_files(backbone: Backbone, folder: Path) -> None:
@@ -46,27 +44,15 @@ def write_model_files(
         raise OSError(f"{path} could not be written: {e}") from e
     content = config.to_json_string(use_diff=False)
     (folder / "config.json").write_text(content, encoding="utf8")
+    share_with_readers(folder)
 
 
-@contextmanager
-def replace_folder(folder: Path) -> Iterator[Path]:
-    """Write a folder so that a killed process leaves the old one or the new one.
+def share_with_readers(folder: Path) -> None:
+    """Let all who can read a backbone's config read its weights, which safetensors makes private.
 
-    folder (Path): Made anew; an older one is replaced once the new one is complete.
-    YIELDS (Path): The folder to write to, with a config.json and a model.safetensors.
+    folder (Path): The folder.
     """
-    temporary = temporary_path(folder)
-    try:
-        temporary.mkdir()
-        yield temporary
-        # safetensors makes its file private
-        shutil.copymode(temporary / "config.json", temporary / "model.safetensors")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    shutil.copymode(folder / "config.json", folder / "model.safetensors")
 
 
 def read_backbone_files(folder: Path) -> dict[str, bytes]:

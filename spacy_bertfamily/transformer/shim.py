@@ -254,6 +254,16 @@ class EncoderShim(Shim):
         """Pickle as bytes. Spawned processes of `nlp.pipe(n_process=2)` load the backbone."""
         return _unpickle, (self.settings, self.component, self.save_backbone, self.to_bytes())
 
+    def move(self, folder: str, tensors: dict[str, torch.Tensor]) -> None:
+        """Put what was trained on another backbone. On any error nothing is changed.
+
+        folder (str): The folder of a backbone of the same structure.
+        tensors (dict[str, torch.Tensor]): What was trained, as in `Encoder.delta`, to fit it.
+        RAISES (BertFamilyError): If the backbone cannot be loaded, or the tensors do not fit.
+        """
+        backbone = self._load_backbone(folder)
+        self._use(self._restore(backbone, record_adapters(self.encoder), tensors, DELTA_FILE))
+
     def to_device(self, device_type: str, device_id: int) -> None:
         """Load the backbone on thinc's default device, and move what was trained there.
 

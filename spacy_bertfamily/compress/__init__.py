@@ -1,0 +1,1 @@
+"""Smaller pipelines and backbones out of trained ones."""
