@@ -953,6 +953,9 @@ class Errors:
         "The vocabulary of {source!r} cannot be made smaller: it has {count} backbones, and there "
         "must be one. Make those of its parts smaller, and combine them."
     )
+    B705 = Error(
+        "No Doc in {path!r} has words. Give annotated Docs that the pipelines are to read."
+    )
 
     # The command line
     B310 = Error(

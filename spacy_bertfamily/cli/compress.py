@@ -1,11 +1,26 @@
-"""The command `compress prune`: a pipeline or a backbone with fewer pieces."""
+"""The commands `compress prune` and `compress report`: smaller pipelines, and what they lose."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from wasabi import msg
 
 from .shared import exit_on_error
+
+if TYPE_CHECKING:  # every spaCy command imports this file, so it must not import torch
+    from ..compress.report import PipelineReport
+
+REPORT_HEADER = (
+    "pipeline",
+    "parameters",
+    "MB",
+    "with backbone",
+    "score",
+    "equal",
+    "words/s",
+    "one by one",
+)
 
 compress_cli = typer.Typer(
     name="compress", help="Make pipelines and backbones smaller.", no_args_is_help=True
@@ -68,3 +83,55 @@ def prune_command(
         ("of the texts' pieces", "100 %", f"{pruned.coverage:.2%}".replace("%", " %")),
     ]
     msg.table(rows, header=("", "before", "now"), aligns=("l", "r", "r"))
+
+
+@compress_cli.command("report")
+def report_command(
+    pipelines: list[str] = typer.Argument(
+        ...,
+        help="Folders, packages or released names of pipelines; the first is what the others are "
+        "compared with",
+    ),
+    corpus: Path = typer.Option(
+        ..., "--corpus", "-c", help="Annotated Docs in .spacy format, file or folder", exists=True
+    ),
+    rounds: int = typer.Option(3, "--rounds", "-r", help="How often each is timed, in turn"),
+    limit: int = typer.Option(0, "--limit", "-l", help="The most Docs to use; 0 for all"),
+    plot: Path | None = typer.Option(
+        None, "--plot", "-p", help="Picture of score against size and speed", dir_okay=False
+    ),
+) -> None:
+    """Compare pipelines: size, speed, score, and how often they decide alike.
+
+    Speed is in words per CPU second of this machine, the median of all rounds.
+
+    EXAMPLE: python -m spacy bertfamily compress report en_minilm_pos_ner small --corpus dev.spacy
+    """
+    from ..compress.report import compare_pipelines
+
+    with exit_on_error("Cannot compare the pipelines"):
+        reports = compare_pipelines(pipelines, corpus, rounds=rounds, limit=limit)
+        if plot is not None:
+            from .plots import draw_reports
+
+            draw_reports(reports, plot)
+    msg.table(
+        list(map(_row, reports)),
+        header=REPORT_HEADER,
+        aligns=("l", *"r" * (len(REPORT_HEADER) - 1)),
+    )
+    if plot is not None:
+        msg.good(f"Drew {plot}")
+
+
+def _row(report: "PipelineReport") -> tuple[str, ...]:
+    return (
+        Path(report.name).name,
+        f"{report.parameters:,}",
+        f"{report.megabytes:.1f}",
+        f"{report.megabytes + report.backbone_megabytes:.1f}",
+        "-" if report.score is None else f"{report.score:.2f}",
+        f"{report.equal:.2f} %",
+        f"{report.words_per_second:,.0f}",
+        f"{report.words_per_second_single:,.0f}",
+    )

@@ -1,4 +1,4 @@
-"""Draw layer weights, the adapter curve and training logs, with matplotlib (the extra `plot`)."""
+"""Draw layer weights, curves, training logs and reports with matplotlib (the extra `plot`)."""
 
 import math
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from ..compress.report import PipelineReport
 from ..errors import Errors
 from ..experiments.curve import FULL, Point
 from ..layer_mix.weights import MixWeights
@@ -121,4 +122,27 @@ def draw_log(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
         lower.legend(fontsize=8)
     lower.set_yscale("log", nonpositive="mask")  # the components' losses are of different sizes
     lower.set_xlabel("step")
+    figure.savefig(path, dpi=150)
+
+
+def draw_reports(reports: Sequence[PipelineReport], path: Path) -> None:
+    """Draw the scores of pipelines against their size and their speed.
+
+    reports (Sequence[PipelineReport]): The pipelines, timed; those without a score are left out.
+    path (Path): The picture.
+    """
+    figure = new_figure(8.0, 3.6)
+    by_size, by_speed = figure.subplots(1, 2, sharey=True)
+    for report in reports:
+        if report.score is None:
+            continue
+        size = report.megabytes + report.backbone_megabytes
+        for axis, x in ((by_size, size), (by_speed, report.words_per_second)):
+            axis.scatter([x], [report.score], color=BLUE)
+            at, offset = (x, report.score), (0, 6)
+            name = Path(report.name).name
+            axis.annotate(name, at, offset, textcoords="offset points", ha="center", fontsize=8)
+    by_size.set_xlabel("megabytes with the backbone")
+    by_speed.set_xlabel("words per CPU second")
+    by_size.set_ylabel("score")
     figure.savefig(path, dpi=150)
