@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .transformer.component import AdapterTransformer
     from .transformer.listener import LayerListener
     from .transformer.model import attach_mix
+    from .transformer.text_vectors import encode
 
 __version__ = "0.1.0"
 
@@ -68,6 +69,7 @@ __all__ = [
     "attach_mix",
     "combine",
     "convert_squad",
+    "encode",
     "fill_mask",
     "join_segments",
     "layer_weights",
@@ -110,6 +112,7 @@ _PUBLIC = {
     "attach_mix": "transformer.model",
     "combine": "transformer.combine",
     "convert_squad": "convert.squad",
+    "encode": "transformer.text_vectors",
     "fill_mask": "pretraining.fill_mask",
     "join_segments": "annotation.segments",
     "layer_weights": "layer_mix.weights",

@@ -429,6 +429,11 @@ class Errors:
         "All components of a pipeline read the same tokens. Train them with the same language and "
         "tokenizer, or run the pipelines one after the other."
     )
+    B087 = Error("encode() needs strings in a list, but was given {given}.")
+    B088 = Error(
+        "encode() needs a pipeline with an adapter_transformer that is not disabled. Its "
+        "components: {pipes}. Or give the name of a backbone."
+    )
     B057 = Error("combine() needs pipelines, but {name!r} is a {given}.")
     B074 = Error(
         "The component {component!r} listens to the transformer {upstream!r}, but {last!r} runs "

@@ -3,6 +3,7 @@
 import typer
 from spacy.cli._util import app
 
+from .. import __version__
 from .adapters import adapters_cli
 from .annotate import annotate_command
 from .ask import ask_command
@@ -14,6 +15,7 @@ from .fill_mask import fill_mask_command
 from .info import info_command
 from .init_config import init_config_command
 from .layers import layers_command
+from .list_pipelines import list_command
 from .new_backbone import new_backbone_command
 from .new_elmo import new_elmo_command
 from .plot_log import plot_log_command
@@ -23,13 +25,26 @@ from .train import train_command
 # Any further options are settings of the config, as in `spacy train`.
 WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
-bertfamily_cli = typer.Typer(
-    name="bertfamily",
-    help="Adapters, pairs and question answering: tools for pipelines made with spacy-bertfamily.",
-    no_args_is_help=True,
-)
+bertfamily_cli = typer.Typer(name="bertfamily", no_args_is_help=True)
 app.add_typer(bertfamily_cli)
 
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(__version__)
+        raise typer.Exit()
+
+
+@bertfamily_cli.callback()
+def accept_version(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version", is_eager=True, callback=_print_version
+    ),
+) -> None:
+    """Adapters, pairs and question answering: tools for pipelines made with spacy-bertfamily."""
+
+
+bertfamily_cli.command("list")(list_command)
 bertfamily_cli.command("init-config")(init_config_command)
 bertfamily_cli.command("convert")(convert_command)
 bertfamily_cli.command("ask")(ask_command)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import spacy
+import srsly
 from spacy.language import Language
 from spacy.util import SimpleFrozenDict, SimpleFrozenList, load_config, load_model_from_config
 from spacy.vocab import Vocab
@@ -74,6 +75,14 @@ def list_released() -> list[str]:
     RETURNS (list[str]): Their names, as `load` takes them.
     """
     return list(NAMES)
+
+
+def describe(name: str) -> str:
+    """RETURNS (str): What a pipeline does, in a line."""
+    if name == COMBINED:
+        return f"All of them in one pipeline: {', '.join(RELEASED)}"
+    description: str = srsly.read_json(find(name) / "meta.json")["description"]
+    return description
 
 
 def find(name: str) -> Path:

