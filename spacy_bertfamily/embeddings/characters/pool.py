@@ -47,9 +47,8 @@ def pool_characters(layer: CharacterLayer, is_known: Callable[[str], bool]) -> P
 
 
 def init(model: PoolLayer, X: list[Doc] | None = None, Y: Any = None) -> None:
-    """Initialize the layer with the characters of a sample."""
-    codes = _read_characters(model, X or []).codes
-    model.layers[0].initialize(X=model.ops.asarray1i(codes) if len(codes) else None)
+    """Initialize the layer, whose sizes are all known."""
+    model.layers[0].initialize()
 
 
 def forward(

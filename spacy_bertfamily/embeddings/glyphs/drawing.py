@@ -23,9 +23,11 @@ def draw_character(character: str, fonts: tuple[str, ...]) -> Picture | None:
     character (str): The character.
     fonts (tuple[str, ...]): Paths of font files, or file names of installed fonts.
     RETURNS (Picture | None): `(fonts, SIDE, SIDE)`, 0 is the ground and 255 the ink; zeros for
-        fonts without the character. None if no font has it.
+        fonts without the character. None if no font has it, or it cannot be printed.
     RAISES (BertFamilyError): If a font cannot be opened, or Pillow is not installed.
     """
+    if not character.isprintable():
+        return None
     pictures = []
     for font in fonts:
         picture = _draw(character, font)
@@ -45,7 +47,8 @@ def open_font(font: str) -> Any:
     """
     image_font = import_pillow().ImageFont
     try:
-        return image_font.truetype(font, FONT_SIZE)
+        # Raqm, the other engine, fails on some characters
+        return image_font.truetype(font, FONT_SIZE, layout_engine=image_font.Layout.BASIC)
     except (OSError, ValueError) as e:  # no such file, or no font
         raise Errors.B611(font=font, reason=e) from e
 

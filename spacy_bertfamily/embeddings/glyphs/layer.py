@@ -12,6 +12,7 @@ import torch
 from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats2d, Ints1d
 from torch.func import functional_call
+from torch.nn import functional
 
 from .network import GlyphCNN
 from .pictures import Pictures
@@ -31,7 +32,7 @@ def read_glyphs(
 
     pictures (Pictures): Draws characters.
     width (int): The width of the output.
-    n_classes (int): The number of characters that the auxiliary loss tells apart.
+    n_classes (int): The number of classes of characters that the auxiliary loss tells apart.
     loss_weight (float): The weight of the auxiliary loss at the start.
     loss_half_life (int): The number of updates after which its weight is half of what it was.
     RETURNS (Model[Ints1d, Floats2d]): The model, from code points of characters.
@@ -71,12 +72,14 @@ def forward(
 
     *Shape:* characters `(characters,)`, the result `(characters, width)`.
     """
-    shown = [chr(code) for code in characters.tolist()]
-    images = load_pictures(model, shown)
+    codes: list[int] = characters.tolist()
+    images = load_pictures(model, codes, is_train)
     weights = load_weights(model, is_train)
     with torch.set_grad_enabled(is_train):
         vectors = functional_call(model.attrs["network"], weights, (images,))
-    loss = compute_loss(model, weights, vectors, shown) if is_train else None
+    loss = compute_loss(weights, vectors, codes) if is_train else None
+    loss_weight = find_loss_weight(model)
+    model.attrs["n_updates"] += is_train
 
     def backprop(d_vectors: Floats2d) -> Ints1d:
         gradients = [xp2torch(d_vectors), xp2torch(model.ops.asarray1f([loss_weight]))[0]]
@@ -85,29 +88,25 @@ def forward(
         )
         for name, gradient in zip(weights, found):
             model.inc_grad(name, torch2xp(gradient, ops=model.ops))
-        return model.ops.alloc1i(len(shown))
+        return model.ops.alloc1i(len(codes))
 
-    loss_weight = find_loss_weight(model)
-    model.attrs["n_updates"] += is_train
     return torch2xp(vectors.detach(), ops=model.ops), backprop
 
 
 def compute_loss(
-    model: GlyphLayer, weights: Tensors, vectors: torch.Tensor, shown: list[str]
+    weights: Tensors, vectors: torch.Tensor, characters: list[int]
 ) -> torch.Tensor:
-    """Compute the auxiliary loss, after giving a class to characters that are new.
+    """Compute the auxiliary loss.
 
-    RETURNS (torch.Tensor): The sum of cross-entropies, over the characters that have a class.
+    A character's class is its code point modulo the number of classes, so that it does not depend
+    on the order in which characters are seen, or on the worker that sees them.
+
+    RETURNS (torch.Tensor): The sum of the cross-entropies of the characters.
     """
-    pictures: Pictures = model.attrs["pictures"]
-    pictures.keep(shown)
     weight, bias = weights["classes.weight"], weights["classes.bias"]
-    n_known = min(len(pictures.classes), len(bias))
-    targets = [pictures.classes[character] for character in shown]
-    rows = [row for row, target in enumerate(targets) if target < n_known]
-    wanted = torch.tensor([targets[row] for row in rows], device=vectors.device, dtype=torch.long)
-    logits = torch.nn.functional.linear(vectors[rows], weight[:n_known], bias[:n_known])
-    return torch.nn.functional.cross_entropy(logits, wanted, reduction="sum")
+    targets = torch.tensor(characters, device=vectors.device) % len(bias)
+    logits = functional.linear(vectors, weight, bias)
+    return functional.cross_entropy(logits, targets, reduction="sum")
 
 
 def find_loss_weight(model: GlyphLayer) -> float:
@@ -117,9 +116,15 @@ def find_loss_weight(model: GlyphLayer) -> float:
     return weight
 
 
-def load_pictures(model: GlyphLayer, shown: list[str]) -> torch.Tensor:
-    """RETURNS (torch.Tensor): `(characters, fonts, 24, 24)`, between 0 and 1."""
+def load_pictures(model: GlyphLayer, codes: list[int], is_train: bool) -> torch.Tensor:
+    """Find the pictures of characters, and store them with the pipeline if they are trained on.
+
+    RETURNS (torch.Tensor): `(characters, fonts, 24, 24)`, between 0 and 1.
+    """
     pictures: Pictures = model.attrs["pictures"]
+    shown = [chr(code) for code in codes]
+    if is_train:
+        pictures.keep(shown)
     found = [pictures.find(character) for character in shown]
     stacked = np.stack(found).astype("float32") / 255
     return xp2torch(model.ops.asarray(stacked))

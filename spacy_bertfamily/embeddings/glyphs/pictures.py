@@ -21,8 +21,8 @@ class Pictures:
 
     def __init__(self, fonts: tuple[str, ...]):
         self.fonts = fonts
-        # the number of each character that training has seen, in order
-        self.classes: dict[str, int] = {}
+        # characters that training has seen, whose pictures are stored
+        self._kept: dict[str, None] = {}
         self._pictures: dict[str, Picture | None] = {}
         self._warned = False
 
@@ -47,12 +47,11 @@ class Pictures:
         return self.find(character) is not None
 
     def keep(self, characters: Iterable[str]) -> None:
-        """Store the pictures of characters with the pipeline, and give each a class.
+        """Store the pictures of characters with the pipeline.
 
         characters (Iterable[str]): Characters that have a picture.
         """
-        for character in characters:
-            self.classes.setdefault(character, len(self.classes))
+        self._kept.update(dict.fromkeys(characters))
 
     def _draw(self, character: str) -> Picture | None:
         try:
@@ -71,11 +70,11 @@ class Pictures:
 
     def to_bytes(self) -> bytes:
         """RETURNS (bytes): The pictures of the characters that training has seen."""
-        found = [self._pictures[character] for character in self.classes]
+        found = [self._pictures[character] for character in self._kept]
         content = b"".join(picture.tobytes() for picture in found if picture is not None)
         message = {
             "fonts": len(self.fonts),
-            "characters": "".join(self.classes),
+            "characters": "".join(self._kept),
             "pictures": zlib.compress(content, 9),
         }
         packed: bytes = srsly.msgpack_dumps(message)
@@ -96,7 +95,7 @@ class Pictures:
                 found=message["fonts"], expected=len(self.fonts), fonts=list(self.fonts)
             )
         pictures = content.reshape((len(characters), len(self.fonts), SIDE, SIDE))
-        self.classes = {character: number for number, character in enumerate(characters)}
+        self._kept = dict.fromkeys(characters)
         self._pictures = dict(zip(characters, pictures))
         return self
 
