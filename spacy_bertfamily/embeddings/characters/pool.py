@@ -28,11 +28,14 @@ class TokenVectors(NamedTuple):
 PoolLayer = Model[list[Doc], TokenVectors]
 
 
-def pool_characters(layer: CharacterLayer, is_known: Callable[[str], bool]) -> PoolLayer:
+def pool_characters(
+    layer: CharacterLayer, width: int, is_known: Callable[[str], bool]
+) -> PoolLayer:
     """Build a layer that averages the vectors of the characters of each token.
 
     layer (Model[Ints1d, Floats2d]): Computes the vectors of different characters, given as code
         points.
+    width (int): Their width.
     is_known (Callable[[str], bool]): Whether a character has a vector; others are left out.
     RETURNS (Model[list[Doc], TokenVectors]): The model. Each different character is computed once
         in a batch.
@@ -42,6 +45,7 @@ def pool_characters(layer: CharacterLayer, is_known: Callable[[str], bool]) -> P
         forward,
         init=init,
         layers=[layer],
+        dims={"nO": width},
         attrs={"is_known": is_known},
     )
 
@@ -61,7 +65,7 @@ def forward(
     tokens = ops.asarray1i(found.tokens)
     rows, lengths = ops.asarray1i(found.rows), ops.asarray1i(found.lengths)
     if not len(found.codes):
-        zeros = ops.alloc2f(len(tokens), model.layers[0].get_dim("nO"))
+        zeros = ops.alloc2f(len(tokens), model.get_dim("nO"))
         return TokenVectors(zeros, known, found.orths), lambda d_tokens: []
     vectors, backprop_layer = model.layers[0](ops.asarray1i(found.codes), is_train)
     pooled = ops.reduce_mean(vectors[rows], lengths)

@@ -52,4 +52,5 @@ def make_component_embed(
         reduce_mean(),
         Maxout(width, width, nP=3, dropout=0.0, normalize=True),
     )
-    return gate_vectors(NAME, embed, pool_characters(parts, has_parts), width, own_dropout)
+    pool = pool_characters(parts, width, has_parts)
+    return gate_vectors(NAME, embed, pool, width, own_dropout)

@@ -68,4 +68,5 @@ def make_glyph_embed(
         read_glyphs(pictures, width, n_classes, loss_weight, loss_half_life),
         Maxout(width, width, nP=3, dropout=0.0, normalize=True),
     )
-    return gate_vectors(NAME, embed, pool_characters(glyphs, pictures.has), width, own_dropout)
+    pool = pool_characters(glyphs, width, pictures.has)
+    return gate_vectors(NAME, embed, pool, width, own_dropout)

@@ -36,7 +36,7 @@ def font(tmp_path_factory):
     return make_font(tmp_path_factory.mktemp("font") / "test.ttf", CHARACTERS + UNSEEN)
 
 
-@pytest.fixture(params=["parts", "pictures", "both"])
+@pytest.fixture(scope="module", params=["parts", "pictures", "both"])
 def block(request, font):
     if request.param == "parts":
         return component_block()
@@ -45,7 +45,7 @@ def block(request, font):
     return glyph_block(font, component_block(), own_dropout=0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tagger(block):
     return train_character_tagger(block)
 
@@ -90,7 +90,7 @@ def test_processes_predict_the_same(tagger):
 def test_docs_of_any_kind_come_through(tagger, text):
     docs = list(tagger.pipe([text, TEXT, text]))
     assert docs[0].text == docs[2].text == text
-    assert [token.tag_ for token in docs[1]] == predicted_tags(tagger)
+    assert [token.tag_ for token in docs[1]] == predicted_tags(tagger, TEXT)
     assert list(tagger.pipe([])) == []
 
 
@@ -186,7 +186,7 @@ def test_gradients_equal_those_of_torch():
     docs = [Doc(vocab, words=["河", "a", "妈湖"]), Doc(vocab, words=["河"])]
     own = table_layer("own", width, lambda docs: [len(t) for doc in docs for t in doc])
     characters = table_layer("chars", width, lambda codes: [numbers[chr(c)] for c in codes])
-    pool = pool_characters(characters, numbers.__contains__)
+    pool = pool_characters(characters, width, numbers.__contains__)
     layer = gate_vectors("test", own, pool, width, own_dropout=0)
     layer.initialize()
     gate = layer.layers[2]

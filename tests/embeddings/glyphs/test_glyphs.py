@@ -93,12 +93,12 @@ def test_the_weight_of_the_auxiliary_loss_falls_by_half(layer):
 
 def test_without_the_font_characters_of_the_training_are_still_read(font, tmp_path):
     nlp = train_character_tagger(glyph_block(font))
-    expected, vectors = predicted_tags(nlp), embed_words(nlp, TEXT)[0]
+    expected, vectors = predicted_tags(nlp, TEXT), embed_words(nlp, TEXT)[0]
     nlp.to_disk(tmp_path / "pipeline")
     block = {"fonts": ["nowhere.ttf"]}
     config = {"components": {"tagger": {"model": {"tok2vec": {"embed": block}}}}}
     loaded = spacy.load(tmp_path / "pipeline", config=config)
-    assert predicted_tags(loaded) == expected
+    assert predicted_tags(loaded, TEXT) == expected
     np.testing.assert_array_equal(embed_words(loaded, TEXT)[0], vectors)
     with pytest.warns(UserWarning, match="W611") as caught:
         assert len(loaded(UNSEEN)) == len(UNSEEN)
