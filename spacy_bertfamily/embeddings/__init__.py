@@ -1,1 +1,1 @@
-"""Vectors before transformers, as ordinary tok2vec parts: ELMo."""
+"""Vectors before transformers, as ordinary tok2vec parts: ELMo, parts and pictures of characters."""
