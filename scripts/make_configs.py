@@ -23,7 +23,7 @@ CONFIGS: dict[str, tuple[str, str, str]] = {
     "textcat_adapter": ("textcat", "adapter", "en"),
     "textcat_full": ("textcat", "full", "en"),
 }
-# written by hand: several tasks, pretraining, ELMo, characters, and the pipelines that come with the package
+# written by hand: several tasks, pretraining, ELMo, characters, and the pipelines of the package
 WRITTEN = {
     "multitask_pal",
     "tagger_elmo",

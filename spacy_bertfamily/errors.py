@@ -507,8 +507,8 @@ class Errors:
     )
     B611 = Error(
         "The font {font!r} cannot be opened: {reason}. Give the path of a font file (.ttf, .ttc, "
-        ".otf), or the file name of an installed font, in 'fonts'. On Debian and Ubuntu, fonts with "
-        "Chinese characters are in the packages fonts-wqy-zenhei (wqy-zenhei.ttc), "
+        ".otf), or the file name of an installed font, in 'fonts'. On Debian and Ubuntu, fonts "
+        "with Chinese characters are in the packages fonts-wqy-zenhei (wqy-zenhei.ttc), "
         "fonts-wqy-microhei (wqy-microhei.ttc), fonts-arphic-ukai (ukai.ttc), fonts-arphic-uming "
         "(uming.ttc) and fonts-noto-cjk (NotoSansCJK-Regular.ttc): apt-get install "
         "fonts-wqy-zenhei."
@@ -1032,7 +1032,8 @@ class Warnings:
     )
     W611 = Message(
         "The character {character!r} was not in the training, and its picture cannot be drawn. "
-        "Tokens of such characters keep the vector of the block 'embed'. This is said once. {reason}"
+        "Tokens of such characters keep the vector of the block 'embed'. This is said once. "
+        "{reason}"
     )
 
     # Annotation of many texts

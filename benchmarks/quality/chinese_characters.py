@@ -70,9 +70,14 @@ def read(data: Path, corpus: str, part: str) -> list[Text]:
     return list(read_entities(data / f"{corpus}_ner" / f"{part}.jsonl.gz", corpus == "weibo"))
 
 
+def read_text(path: Path) -> str:
+    with gzip.open(require_file(path), "rt", encoding="utf8") as file:
+        return file.read()
+
+
 def read_entities(path: Path, has_positions: bool) -> Iterator[Text]:
     """YIELDS (Text): Characters and labels; BMEO labels become BIO."""
-    for line in gzip.open(require_file(path), "rt", encoding="utf8"):
+    for line in read_text(path).splitlines():
         row = json.loads(line)
         characters = [token[:-1] if has_positions else token for token in row["tokens"]]
         labels = []
@@ -85,8 +90,7 @@ def read_entities(path: Path, has_positions: bool) -> Iterator[Text]:
 
 def read_tags(path: Path) -> Iterator[Text]:
     """YIELDS (Text): The characters of a sentence, each with its word's tag and its place in it."""
-    text = gzip.open(require_file(path), "rt", encoding="utf8").read()
-    for sentence in text.strip().split("\n\n"):
+    for sentence in read_text(path).strip().split("\n\n"):
         characters, labels = [], []
         for line in sentence.splitlines():
             fields = line.split("\t")

@@ -56,7 +56,7 @@ def make_font(path, characters=CHARACTERS):
     builder.setupGlyphOrder(order)
     builder.setupCharacterMap(names)
     builder.setupGlyf(glyphs)
-    builder.setupHorizontalMetrics({name: (1000, 0) for name in order})
+    builder.setupHorizontalMetrics(dict.fromkeys(order, (1000, 0)))
     builder.setupHorizontalHeader(ascent=880, descent=-120)
     builder.setupNameTable({"familyName": "Test", "styleName": "Regular"})
     builder.setupOS2()

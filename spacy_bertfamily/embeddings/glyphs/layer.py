@@ -93,9 +93,7 @@ def forward(
     return torch2xp(vectors.detach(), ops=model.ops), backprop
 
 
-def compute_loss(
-    weights: Tensors, vectors: torch.Tensor, characters: list[int]
-) -> torch.Tensor:
+def compute_loss(weights: Tensors, vectors: torch.Tensor, characters: list[int]) -> torch.Tensor:
     """Compute the auxiliary loss.
 
     A character's class is its code point modulo the number of classes, so that it does not depend

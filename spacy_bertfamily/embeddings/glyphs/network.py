@@ -14,8 +14,8 @@ class GlyphCNN(nn.Module):
 
     Glyce (Meng et al. 2019, https://arxiv.org/abs/1901.10125): a convolution, maxima over the four
     fields of the square (the Tianzige grid), and convolutions in groups, which are small enough for
-    the few thousand pictures that there are. Differences: pictures of 24 pixels rather than 12, so a
-    second convolution before the fields, and fewer channels.
+    the few thousand pictures that there are. Differences: pictures of 24 pixels rather than 12, so
+    a second convolution before the fields, and fewer channels.
 
     fonts (int): The number of fonts that each character is drawn in.
     width (int): The width of the output.

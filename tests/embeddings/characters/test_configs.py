@@ -11,7 +11,7 @@ from ...util.files import ROOT
 DATA = [("我爱北京", [(2, 4, "LOC")]), ("他在上海", [(2, 4, "LOC")]), ("我和他", [])]
 
 
-def write_corpus(path):
+def write_entity_corpus(path):
     nlp = spacy.blank("zh")
     docs = []
     for text, entities in DATA:
@@ -23,7 +23,7 @@ def write_corpus(path):
 
 @pytest.mark.parametrize("name", ["ner_zh_components", "ner_zh_glyphs"])
 def test_configs_train(name, tmp_path):
-    write_corpus(tmp_path / "corpus.spacy")
+    write_entity_corpus(tmp_path / "corpus.spacy")
     corpus = str(tmp_path / "corpus.spacy")
     settings = {"paths.train": corpus, "paths.dev": corpus, "training.eval_frequency": 10}
     settings |= {"training.max_steps": 20, "training.optimizer.learn_rate.total_steps": 20}

@@ -86,7 +86,9 @@ def test_processes_predict_the_same(tagger):
     assert [[token.tag_ for token in doc] for doc in tagger.pipe(texts, n_process=2)] == expected
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\n", "Latin letters", "😀👍🏽", "ひらがな", "河" * 500])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n\n", "Latin letters", "😀👍🏽", "ひらがな", "河" * 500]
+)
 def test_docs_of_any_kind_come_through(tagger, text):
     docs = list(tagger.pipe([text, TEXT, text]))
     assert docs[0].text == docs[2].text == text

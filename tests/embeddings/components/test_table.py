@@ -38,7 +38,9 @@ def test_a_stroke_is_its_own_part(stroke):
     assert find_parts(stroke) == (stroke,)
 
 
-@pytest.mark.parametrize("character", ["a", "1", "é", "あ", "ハ", "😀", "。", " ", chr(FIRST_UNNAMED)])
+@pytest.mark.parametrize(
+    "character", ["a", "1", "é", "あ", "ハ", "😀", "。", " ", chr(FIRST_UNNAMED)]
+)
 def test_other_characters_have_no_parts(character):
     assert find_parts(character) == ()
 
