@@ -80,7 +80,7 @@ def forward(
     decides = ops.asarray2f((characters.known & ~without_own)[:, None])
     opened = ops.asarray2f(~characters.known[:, None])
     share = learned * decides + opened
-    lengths = [len(doc) for doc in docs]
+    lengths = ops.asarray1i([len(doc) for doc in docs])
 
     def backprop(d_docs: list[Floats2d]) -> list[Doc]:
         d_output = ops.flatten(d_docs)

@@ -10,6 +10,7 @@ from thinc.api import Model
 from thinc.types import Floats2d, Ints1d
 
 CharacterLayer = Model[Ints1d, Floats2d]
+FindKnown = Callable[[CharacterLayer], Callable[[str], bool]]
 
 
 class TokenVectors(NamedTuple):
@@ -28,15 +29,14 @@ class TokenVectors(NamedTuple):
 PoolLayer = Model[list[Doc], TokenVectors]
 
 
-def pool_characters(
-    layer: CharacterLayer, width: int, is_known: Callable[[str], bool]
-) -> PoolLayer:
+def pool_characters(layer: CharacterLayer, width: int, find_known: FindKnown) -> PoolLayer:
     """Build a layer that averages the vectors of the characters of each token.
 
     layer (Model[Ints1d, Floats2d]): Computes the vectors of different characters, given as code
         points.
     width (int): Their width.
-    is_known (Callable[[str], bool]): Whether a character has a vector; others are left out.
+    find_known (Callable[[Model[Ints1d, Floats2d]], Callable[[str], bool]]): Given the layer,
+        returns a function that tells whether a character has a vector; others are left out.
     RETURNS (Model[list[Doc], TokenVectors]): The model. Each different character is computed once
         in a batch.
     """
@@ -46,7 +46,7 @@ def pool_characters(
         init=init,
         layers=[layer],
         dims={"nO": width},
-        attrs={"is_known": is_known},
+        attrs={"find_known": find_known},
     )
 
 
@@ -99,7 +99,7 @@ class _Characters(NamedTuple):
 
 
 def _read_characters(model: PoolLayer, docs: list[Doc]) -> _Characters:
-    is_known = model.attrs["is_known"]
+    is_known = model.attrs["find_known"](model.layers[0])
     orths = np.concatenate([np.zeros(0, dtype="uint64"), *(doc.to_array(ORTH) for doc in docs)])
     different, tokens = np.unique(orths, return_inverse=True)
     numbers: dict[str, int] = {}

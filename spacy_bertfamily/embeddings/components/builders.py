@@ -3,12 +3,12 @@
 from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import HashEmbed, Maxout, Model, chain, reduce_mean, with_array
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ints1d
 
 from ...errors import Errors
 from ..characters.gate import gate_vectors
 from ..characters.pool import pool_characters
-from .layer import has_parts, list_parts
+from .layer import find_characters_with_parts, list_parts
 
 NAME = "spacy-bertfamily.ComponentEmbed.v1"
 # Of the hashes of parts, so that they differ from those of spaCy's own embedding layers.
@@ -46,11 +46,11 @@ def make_component_embed(
         raise Errors.B004(setting="rows", value=rows, allowed="1 or more")
     if max_depth is not None and max_depth < 1:
         raise Errors.B004(setting="max_depth", value=max_depth, allowed="1 or more, or null")
-    parts = chain(
+    parts: Model[Ints1d, Floats2d] = chain(
         list_parts(max_depth),
         with_array(HashEmbed(width, rows, seed=SEED)),
         reduce_mean(),
         Maxout(width, width, nP=3, dropout=0.0, normalize=True),
     )
-    pool = pool_characters(parts, width, has_parts)
+    pool = pool_characters(parts, width, find_characters_with_parts)
     return gate_vectors(NAME, embed, pool, width, own_dropout)

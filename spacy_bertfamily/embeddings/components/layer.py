@@ -5,9 +5,9 @@ from functools import partial
 from itertools import chain as chain_lists
 
 from thinc.api import Model
-from thinc.types import Ints1d, Ragged
+from thinc.types import Floats2d, Ints1d, Ragged
 
-from .table import find_parts
+from .table import find_parts, has_parts
 
 PartsLayer = Model[Ints1d, Ragged]
 
@@ -40,6 +40,6 @@ def forward(
     return Ragged(data, lengths), backprop
 
 
-def has_parts(character: str) -> bool:
-    """RETURNS (bool): Whether a character has parts, or is one that has no smaller ones."""
-    return bool(find_parts(character, 1))
+def find_characters_with_parts(layer: Model[Ints1d, Floats2d]) -> Callable[[str], bool]:
+    """RETURNS (Callable[[str], bool]): Tells whether a character is in the table of parts."""
+    return has_parts

@@ -44,7 +44,7 @@ def find_parts(character: str, max_depth: int | None = None) -> tuple[str, ...]:
     RETURNS (tuple[str, ...]): The parts, each once, larger ones first. The character itself if it
         has no smaller parts; nothing for a character without entry.
     """
-    if ord(character) >= FIRST_UNNAMED:
+    if not has_parts(character):
         return ()
     table = read_table()
     parts: dict[str, None] = {}
@@ -58,3 +58,8 @@ def find_parts(character: str, max_depth: int | None = None) -> tuple[str, ...]:
             break
         depth += 1
     return tuple(parts)
+
+
+def has_parts(character: str) -> bool:
+    """RETURNS (bool): Whether a character has an entry: parts, or none that are smaller."""
+    return ord(character) < FIRST_UNNAMED and character in read_table()

@@ -3,12 +3,12 @@
 from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import Maxout, Model, chain
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ints1d
 
 from ...errors import Errors
 from ..characters.gate import gate_vectors
 from ..characters.pool import pool_characters
-from .layer import read_glyphs
+from .layer import find_characters_with_pictures, read_glyphs
 from .network import GROUPS
 from .pictures import Pictures
 
@@ -63,10 +63,9 @@ def make_glyph_embed(
         raise Errors.B004(setting="loss_half_life", value=loss_half_life, allowed="1 or more")
     if n_classes < 1:
         raise Errors.B004(setting="n_classes", value=n_classes, allowed="1 or more")
-    pictures = Pictures(tuple(fonts))
-    glyphs = chain(
-        read_glyphs(pictures, width, n_classes, loss_weight, loss_half_life),
+    glyphs: Model[Ints1d, Floats2d] = chain(
+        read_glyphs(Pictures(tuple(fonts)), width, n_classes, loss_weight, loss_half_life),
         Maxout(width, width, nP=3, dropout=0.0, normalize=True),
     )
-    pool = pool_characters(glyphs, width, pictures.has)
+    pool = pool_characters(glyphs, width, find_characters_with_pictures)
     return gate_vectors(NAME, embed, pool, width, own_dropout)

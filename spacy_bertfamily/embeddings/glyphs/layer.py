@@ -5,12 +5,12 @@ trainings, several workers and files work as for spaCy's own layers.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from thinc.api import Model, torch2xp, xp2torch
-from thinc.types import Floats2d, Ints1d
+from thinc.types import Floats2d, FloatsXd, Ints1d
 from torch.func import functional_call
 from torch.nn import functional
 
@@ -62,7 +62,8 @@ def init(model: GlyphLayer, X: Ints1d | None = None, Y: Any = None) -> None:
     classifier = model.attrs["network"].classes
     network = GlyphCNN(len(pictures.fonts), classifier.in_features, classifier.out_features)
     for name, parameter in network.named_parameters():
-        model.set_param(name, model.ops.asarray(parameter.detach().numpy()))
+        array: Any = parameter.detach().numpy()
+        model.set_param(name, model.ops.asarray_f(array))
 
 
 def forward(
@@ -83,14 +84,12 @@ def forward(
 
     def backprop(d_vectors: Floats2d) -> Ints1d:
         gradients = [xp2torch(d_vectors), xp2torch(model.ops.asarray1f([loss_weight]))[0]]
-        found = torch.autograd.grad(
-            [vectors, loss], list(weights.values()), gradients, allow_unused=True
-        )
+        found = torch.autograd.grad([vectors, loss], list(weights.values()), gradients)
         for name, gradient in zip(weights, found):
-            model.inc_grad(name, torch2xp(gradient, ops=model.ops))
+            model.inc_grad(name, cast(FloatsXd, torch2xp(gradient, ops=model.ops)))
         return model.ops.alloc1i(len(codes))
 
-    return torch2xp(vectors.detach(), ops=model.ops), backprop
+    return cast(Floats2d, torch2xp(vectors.detach(), ops=model.ops)), backprop
 
 
 def compute_loss(weights: Tensors, vectors: torch.Tensor, characters: list[int]) -> torch.Tensor:
@@ -114,6 +113,15 @@ def find_loss_weight(model: GlyphLayer) -> float:
     return weight
 
 
+def find_characters_with_pictures(layer: GlyphLayer) -> Callable[[str], bool]:
+    """Find the pictures of a layer that begins with one of `read_glyphs`.
+
+    RETURNS (Callable[[str], bool]): Tells whether a character has a picture.
+    """
+    pictures: Pictures = layer.layers[0].attrs["pictures"]
+    return pictures.has
+
+
 def load_pictures(model: GlyphLayer, codes: list[int], is_train: bool) -> torch.Tensor:
     """Find the pictures of characters, and store them with the pipeline if they are trained on.
 
@@ -123,9 +131,9 @@ def load_pictures(model: GlyphLayer, codes: list[int], is_train: bool) -> torch.
     shown = [chr(code) for code in codes]
     if is_train:
         pictures.keep(shown)
-    found = [pictures.find(character) for character in shown]
-    stacked = np.stack(found).astype("float32") / 255
-    return xp2torch(model.ops.asarray(stacked))
+    found: Any = [pictures.find(character) for character in shown]
+    stacked: Any = np.stack(found).astype("float32") / 255
+    return xp2torch(model.ops.asarray_f(stacked))
 
 
 def load_weights(model: GlyphLayer, is_train: bool) -> Tensors:

@@ -188,7 +188,7 @@ def test_gradients_equal_those_of_torch():
     docs = [Doc(vocab, words=["河", "a", "妈湖"]), Doc(vocab, words=["河"])]
     own = table_layer("own", width, lambda docs: [len(t) for doc in docs for t in doc])
     characters = table_layer("chars", width, lambda codes: [numbers[chr(c)] for c in codes])
-    pool = pool_characters(characters, width, numbers.__contains__)
+    pool = pool_characters(characters, width, lambda layer: numbers.__contains__)
     layer = gate_vectors("test", own, pool, width, own_dropout=0)
     layer.initialize()
     gate = layer.layers[2]

@@ -14,6 +14,7 @@ from ...util.characters import (
     TEXT,
     UNSEEN,
     embed_words,
+    embedding_of,
     glyph_block,
     make_character_tagger,
     make_font,
@@ -123,3 +124,12 @@ def test_settings_are_checked(font, settings):
         make_character_tagger(glyph_block(font, **settings))
     assert error.value.code == "B004"
     assert repr(value) in str(error.value)
+
+
+def test_a_copy_of_the_model_takes_stored_pictures(font):
+    nlp = train_character_tagger(glyph_block(font))
+    stored = embedding_of(nlp).to_bytes()
+    loaded = make_character_tagger(glyph_block("nowhere.ttf"))
+    copied = embedding_of(loaded).copy().from_bytes(stored)
+    (vectors,) = copied.predict([nlp.make_doc(TEXT)])
+    np.testing.assert_array_equal(vectors, embed_words(nlp, TEXT)[0])
