@@ -37,7 +37,7 @@ def font(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["parts", "pictures", "both"])
-def block(request, font):
+def embed_block(request, font):
     if request.param == "parts":
         return component_block()
     if request.param == "pictures":
@@ -46,16 +46,16 @@ def block(request, font):
 
 
 @pytest.fixture(scope="module")
-def tagger(block):
-    return train_character_tagger(block)
+def tagger(embed_block):
+    return train_character_tagger(embed_block)
 
 
 def test_a_tagger_learns(tagger):
     assert tagger.evaluate(tagged_characters(tagger))["tag_acc"] == 1
 
 
-def test_training_is_repeatable(block, tagger):
-    again = train_character_tagger(block)
+def test_training_is_repeatable(embed_block, tagger):
+    again = train_character_tagger(embed_block)
     assert again.to_bytes(exclude=["meta"]) == tagger.to_bytes(exclude=["meta"])
 
 
@@ -67,12 +67,12 @@ def test_vectors_do_not_depend_on_the_batch(tagger):
         np.testing.assert_allclose(embed_words(tagger, doc)[0], vectors, atol=1e-5)
 
 
-def test_stored_pipelines_predict_the_same(block, tagger, tmp_path):
+def test_stored_pipelines_predict_the_same(embed_block, tagger, tmp_path):
     texts = [TEXT, UNSEEN, "a 河"]
     expected = [predicted_tags(tagger, text) for text in texts]
     vectors = embed_words(tagger, TEXT + UNSEEN)[0]
     tagger.to_disk(tmp_path / "pipeline")
-    from_bytes = make_character_tagger(block).from_bytes(tagger.to_bytes())
+    from_bytes = make_character_tagger(embed_block).from_bytes(tagger.to_bytes())
     copies = [spacy.load(tmp_path / "pipeline"), from_bytes, copy.deepcopy(tagger)]
     for again in [*copies, pickle.loads(pickle.dumps(tagger))]:
         assert [predicted_tags(again, text) for text in texts] == expected
@@ -237,8 +237,8 @@ def test_widths_must_be_equal(font):
         assert error.value.code == "B610"
 
 
-def test_averages_of_weights_are_used(block):
-    nlp = make_character_tagger(block)
+def test_averages_of_weights_are_used(embed_block):
+    nlp = make_character_tagger(embed_block)
     initialize_and_train(nlp, tagged_characters(nlp), 3, 0.01)
     model = embedding_of(nlp)
     keys = {(node.id, name) for node in model.walk() for name in node.param_names}
