@@ -33,8 +33,9 @@ class GlyphCNN(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """*Shape:* pictures `(characters, fonts, 24, 24)`, the result `(characters, width)`."""
-        strokes = functional.max_pool2d(functional.relu(self.strokes(pictures)), 2)  # 6 x 6
-        parts = functional.max_pool2d(functional.relu(self.parts(strokes)), 3)  # 2 x 2
+        # maxima before the activation are the same as after it, of fewer numbers
+        strokes = functional.relu(functional.max_pool2d(self.strokes(pictures), 2))  # 6 x 6
+        parts = functional.relu(functional.max_pool2d(self.parts(strokes), 3))  # 2 x 2
         fields = functional.relu(self.fields(parts))
         vectors: torch.Tensor = self.whole(fields).flatten(1)
         return vectors
