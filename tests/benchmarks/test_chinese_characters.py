@@ -16,11 +16,14 @@ def write_compressed(path, text):
 
 
 def test_labels_become_bio_and_positions_are_left_out(tmp_path):
-    resume = {"tokens": list("高勇在中国。"), "tags": "B-NAME E-NAME O B-LOC M-LOC S-ORG".split()}
+    resume = {
+        "tokens": list("高勇在中国。"),
+        "tags": ["B-NAME", "E-NAME", "O", "B-LOC", "M-LOC", "S-ORG"],
+    }
     weibo = {"tokens": ["科0", "技1", "30"], "tags": ["I-ORG.NAM", "I-ORG.NAM", "I-PER.NOM"]}
     write_compressed(tmp_path / "resume_ner/test.jsonl.gz", json.dumps(resume) + "\n")
     write_compressed(tmp_path / "weibo_ner/test.jsonl.gz", json.dumps(weibo) + "\n")
-    expected = "B-NAME I-NAME O B-LOC I-LOC B-ORG".split()
+    expected = ["B-NAME", "I-NAME", "O", "B-LOC", "I-LOC", "B-ORG"]
     assert read(tmp_path, "resume", "test") == [Text(list("高勇在中国。"), expected)]
     expected = ["B-ORG.NAM", "I-ORG.NAM", "B-PER.NOM"]
     assert read(tmp_path, "weibo", "test") == [Text(["科", "技", "3"], expected)]
