@@ -20,22 +20,22 @@ def make_component_embed(
     embed: Model[list[Doc], list[Floats2d]],
     width: int,
     rows: int = 2000,
-    max_depth: int | None = None,
+    max_depth: int | None = 2,
     own_dropout: float = 1.0,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Build an embedding layer that adds the parts of Chinese characters to another one.
 
-    The parts of a character, the parts of these, and so on down to strokes, have embeddings, whose
-    mean is mapped to the vector of the character; a token has the mean of its characters. A learned
-    gate joins it with the token's own vector. Tokens without characters that have parts, such as
-    Latin letters, kana and emoji, keep their own vector.
+    The parts of a character, and the parts of these, have embeddings, whose mean is mapped to the
+    vector of the character; a token has the mean of its characters. A learned gate joins it with
+    the token's own vector. Tokens without characters that have parts, such as Latin letters, kana
+    and emoji, keep their own vector.
 
     embed (Model[list[Doc], list[Floats2d]]): Computes the own vectors of tokens, such as
         `@architectures = "spacy.MultiHashEmbed.v2"` or another of these blocks.
     width (int): The width of the output, and of the vectors of `embed`.
     rows (int): The number of rows in the hash table of parts.
-    max_depth (int | None): How often parts are divided further: 1 for the direct parts, 2 for their
-        parts too; None for all.
+    max_depth (int | None): How often characters are divided: 1 for the direct parts, 2 for the
+        parts of these too; None for all parts, down to strokes.
     own_dropout (float): In training, a token that was seen n times so far goes without its own
         vector with probability `own_dropout / (own_dropout + n)`; in prediction, a token that was
         never seen does. 0 for never.

@@ -15,7 +15,7 @@ PartsLayer = Model[Ints1d, Ragged]
 def list_parts(max_depth: int | None) -> PartsLayer:
     """Build a layer that lists the parts of characters.
 
-    max_depth (int | None): How often parts are divided further; None for as often as possible.
+    max_depth (int | None): How often characters are divided; None for as often as possible.
     RETURNS (Model[Ints1d, Ragged]): The model, from code points of characters to those of their
         parts. No gradient goes back.
     """

@@ -34,13 +34,20 @@ def test_parts_reach_the_vectors_of_all_characters_that_have_them():
     assert moved.tolist() == [True, True, False, False]
 
 
-def test_only_direct_parts_are_read_with_depth_1():
-    nlp = make_character_tagger(component_block(max_depth=1))
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"max_depth": 1}, "氵可女子"),
+        ({}, "氵可⺀㇀丁口女子㇛丆了一"),
+        ({"max_depth": None}, "氵可⺀㇀丁口丶一亅囗冂丨㇆女子㇛丆了一丿㇇亅"),
+    ],
+)
+def test_parts_are_divided_as_often_as_is_wanted(settings, parts):
+    nlp = make_character_tagger(component_block(**settings))
     nlp.initialize(lambda: tagged_characters(nlp))
     layer = embedding_of(nlp).layers[1].layers[0].layers[0]
     found = layer.predict(np.asarray([ord("河"), ord("好")]))
-    assert "".join(chr(code) for code in found.dataXd) == "氵可女子"
-    assert found.lengths.tolist() == [2, 2]
+    assert "".join(chr(code) for code in found.dataXd) == parts
 
 
 def test_an_own_vector_that_is_not_dropped_is_used_for_unseen_tokens():
