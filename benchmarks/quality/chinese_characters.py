@@ -53,7 +53,7 @@ WAYS = {
 WIDTH = 96
 RARE = 5
 BATCH = 16
-SHOWN = "湖妈树钢语猫饭雪"
+SHOWN = "湖媽樹鋼語飯雪街"
 N_NEIGHBOURS = 9
 
 

@@ -62,4 +62,4 @@ def find_parts(character: str, max_depth: int | None = None) -> tuple[str, ...]:
 
 def has_parts(character: str) -> bool:
     """RETURNS (bool): Whether a character has an entry: parts, or none that are smaller."""
-    return ord(character) < FIRST_UNNAMED and character in read_table()
+    return character in read_table() and ord(character) < FIRST_UNNAMED

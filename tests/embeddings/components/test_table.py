@@ -39,7 +39,7 @@ def test_a_stroke_is_its_own_part(stroke):
 
 
 @pytest.mark.parametrize(
-    "character", ["a", "1", "é", "あ", "ハ", "😀", "。", " ", chr(FIRST_UNNAMED)]
+    "character", ["a", "1", "é", "あ", "ハ", "😀", "。", " ", "", "河湖", chr(FIRST_UNNAMED)]
 )
 def test_other_characters_have_no_parts(character):
     assert find_parts(character) == ()
