@@ -57,12 +57,11 @@ def make_glyph_embed(
         raise Errors.B004(setting="width", value=width, allowed=f"a multiple of {GROUPS}")
     if not fonts:
         raise Errors.B004(setting="fonts", value=fonts, allowed="a list of one or more fonts")
-    if loss_weight < 0:
-        raise Errors.B004(setting="loss_weight", value=loss_weight, allowed="0 or more")
-    if loss_half_life < 1:
-        raise Errors.B004(setting="loss_half_life", value=loss_half_life, allowed="1 or more")
-    if n_classes < 1:
-        raise Errors.B004(setting="n_classes", value=n_classes, allowed="1 or more")
+    least = {"loss_weight": (loss_weight, 0), "loss_half_life": (loss_half_life, 1)}
+    least["n_classes"] = (n_classes, 1)
+    for setting, (value, minimum) in least.items():
+        if value < minimum:
+            raise Errors.B004(setting=setting, value=value, allowed=f"{minimum} or more")
     glyphs: Model[Ints1d, Floats2d] = chain(
         read_glyphs(Pictures(tuple(fonts)), width, n_classes, loss_weight, loss_half_life),
         Maxout(width, width, nP=3, dropout=0.0, normalize=True),
