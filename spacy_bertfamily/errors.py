@@ -522,6 +522,10 @@ class Errors:
         "has {expected}: {fonts}. Give as many fonts as in its training, in the same order; they "
         "are needed only for characters that the training has not seen."
     )
+    B614 = Error(
+        "The pictures of characters that the pipeline stores are damaged: {reason}. Copy the "
+        "pipeline again from where it came from, or train it anew."
+    )
 
     # Pairs and single texts, classified
     B101 = Error(

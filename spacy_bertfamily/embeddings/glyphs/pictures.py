@@ -85,19 +85,31 @@ class Pictures:
 
         data (bytes): Made by `to_bytes`.
         RETURNS (Pictures): These pictures.
-        RAISES (BertFamilyError): If they were drawn in another number of fonts.
+        RAISES (BertFamilyError): If they were drawn in another number of fonts, or are damaged.
         """
         message = srsly.msgpack_loads(data)
         characters = message["characters"]
-        content = np.frombuffer(zlib.decompress(message["pictures"]), dtype="uint8")
         if message["fonts"] != len(self.fonts):
             raise Errors.B613(
                 found=message["fonts"], expected=len(self.fonts), fonts=list(self.fonts)
             )
-        pictures = content.reshape((len(characters), len(self.fonts), SIDE, SIDE))
+        pictures = _unpack(message["pictures"], (len(characters), len(self.fonts), SIDE, SIDE))
         self._kept = dict.fromkeys(characters)
         self._pictures = dict(zip(characters, pictures))
         return self
+
+
+def _unpack(data: bytes, shape: tuple[int, ...]) -> Picture:
+    """Unpack pictures, but no more than there should be: packed data of any size may be small."""
+    size = int(np.prod(shape))
+    unpacking = zlib.decompressobj()
+    try:
+        content = unpacking.decompress(data, size + 1)
+    except zlib.error as e:
+        raise Errors.B614(reason=e) from e
+    if len(content) != size or not unpacking.eof:
+        raise Errors.B614(reason=f"they should have {size} bytes")
+    return np.frombuffer(content, dtype="uint8").reshape(shape)
 
 
 @serialize_attr.register(Pictures)

@@ -1,16 +1,21 @@
 """Pictures of characters."""
 
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import srsly
 
 from spacy_bertfamily import BertFamilyError
 from spacy_bertfamily.embeddings.glyphs.drawing import SIDE, draw_character
 from spacy_bertfamily.embeddings.glyphs.pictures import Pictures
 
 from ...util.characters import make_font
+
+# unpacks to more than there should be
+BOMB = zlib.compress(bytes(10_000_000))
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +99,14 @@ def test_another_number_of_fonts_is_an_error(fonts):
     with pytest.raises(BertFamilyError, match="in 2 font") as error:
         Pictures(fonts[:1]).from_bytes(pictures.to_bytes())
     assert error.value.code == "B613"
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-4], lambda data: b"", lambda data: BOMB])
+def test_damaged_pictures_are_an_error(fonts, change):
+    pictures = Pictures(fonts)
+    pictures.keep(["河"] if pictures.has("河") else [])
+    message = srsly.msgpack_loads(pictures.to_bytes())
+    message["pictures"] = change(message["pictures"])
+    with pytest.raises(BertFamilyError, match="are damaged") as error:
+        Pictures(fonts).from_bytes(srsly.msgpack_dumps(message))
+    assert error.value.code == "B614"
