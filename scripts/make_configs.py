@@ -23,10 +23,12 @@ CONFIGS: dict[str, tuple[str, str, str]] = {
     "textcat_adapter": ("textcat", "adapter", "en"),
     "textcat_full": ("textcat", "full", "en"),
 }
-# written by hand: several tasks, pretraining, ELMo, and the pipelines that come with the package
+# written by hand: several tasks, pretraining, ELMo, characters, and the pipelines of the package
 WRITTEN = {
     "multitask_pal",
     "tagger_elmo",
+    "ner_zh_components",
+    "ner_zh_glyphs",
     "pretrain_mlm",
     "pretrain_ernie",
     "pretrain_electra",

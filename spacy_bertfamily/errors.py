@@ -505,6 +505,33 @@ class Errors:
         "do not belong together: use the files of one network."
     )
 
+    # Parts and pictures of characters
+    B610 = Error(
+        "The block 'embed' inside of a {name!r} block computes vectors of width {found}, but its "
+        "own 'width' is {width}. Both must be equal, because a gate joins their vectors."
+    )
+    B611 = Error(
+        "The font {font!r} cannot be opened: {reason}. Give the path of a font file (.ttf, .ttc, "
+        ".otf), or the file name of an installed font, in 'fonts'. On Debian and Ubuntu, fonts "
+        "with Chinese characters are in the packages fonts-wqy-zenhei (wqy-zenhei.ttc), "
+        "fonts-wqy-microhei (wqy-microhei.ttc), fonts-arphic-ukai (ukai.ttc), fonts-arphic-uming "
+        "(uming.ttc) and fonts-noto-cjk (NotoSansCJK-Regular.ttc): apt-get install "
+        "fonts-wqy-zenhei."
+    )
+    B612 = Error(
+        "Drawing characters needs the package 'Pillow', which is not installed (or broken: "
+        "{reason}). Install it with: pip install 'spacy-bertfamily[glyphs]'."
+    )
+    B613 = Error(
+        "The pipeline stores pictures of characters in {found} font(s), but 'fonts' of its config "
+        "has {expected}: {fonts}. Give as many fonts as in its training, in the same order; they "
+        "are needed only for characters that the training has not seen."
+    )
+    B614 = Error(
+        "The pictures of characters that the pipeline stores are damaged: {reason}. Copy the "
+        "pipeline again from where it came from, or train it anew."
+    )
+
     # Pairs and single texts, classified
     B101 = Error(
         "Example {index} ({text!r}) of the data for {name!r} is one text, but others are pairs. A "
@@ -1034,6 +1061,17 @@ class Warnings:
         "The generator {generator!r} gives up the embeddings of pieces in its files for those of "
         "{name!r}, which are others: both learn one table, as in ELECTRA. To keep its own, set "
         "share_embeddings = false in the objective."
+    )
+
+    # Pictures of characters
+    W610 = Message(
+        "None of the fonts {fonts} has the character {character!r}. Such characters have no "
+        "picture: tokens of them keep the vector of the block 'embed'. This is said once."
+    )
+    W611 = Message(
+        "The character {character!r} was not in the training, and its picture cannot be drawn. "
+        "Tokens of such characters keep the vector of the block 'embed'. This is said once. "
+        "{reason}"
     )
 
     # Annotation of many texts

@@ -1,1 +1,1 @@
-"""Vectors before transformers, as ordinary tok2vec parts: ELMo."""
+"""Vectors before transformers, as parts of a tok2vec: ELMo, parts and pictures of characters."""

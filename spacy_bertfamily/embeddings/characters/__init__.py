@@ -1,0 +1,1 @@
+"""Vectors of characters, joined to the vectors of tokens by a gate."""

@@ -1,0 +1,1 @@
+"""Chinese characters by their pictures."""
