@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .annotation.segments import join_segments, split_segments
     from .backbone.locate import locate
     from .convert.squad import SquadReport, convert_squad
+    from .embeddings.in_context.compare import WordComparison, compare_word
+    from .embeddings.in_context.nearest import nearest_words
     from .encoder.summary import TrainableSummary
     from .errors import BertFamilyError
     from .layer_mix.builders import make_layer_mix
@@ -62,10 +64,12 @@ __all__ = [
     "Sublayer",
     "TrainableSummary",
     "WeightedLayerPooler",
+    "WordComparison",
     "__version__",
     "after",
     "attach_mix",
     "combine",
+    "compare_word",
     "convert_squad",
     "fill_mask",
     "join_segments",
@@ -73,6 +77,7 @@ __all__ = [
     "load",
     "locate",
     "make_layer_mix",
+    "nearest_words",
     "new_backbone",
     "register_model_type",
     "registry",
@@ -104,9 +109,11 @@ _PUBLIC = {
     "Sublayer": "adapters.sublayer",
     "TrainableSummary": "encoder.summary",
     "WeightedLayerPooler": "pooler.component",
+    "WordComparison": "embeddings.in_context.compare",
     "after": "patching.hooks",
     "attach_mix": "transformer.model",
     "combine": "transformer.combine",
+    "compare_word": "embeddings.in_context.compare",
     "convert_squad": "convert.squad",
     "fill_mask": "pretraining.fill_mask",
     "join_segments": "annotation.segments",
@@ -114,6 +121,7 @@ _PUBLIC = {
     "load": "released.load",
     "locate": "backbone.locate",
     "make_layer_mix": "layer_mix.builders",
+    "nearest_words": "embeddings.in_context.nearest",
     "new_backbone": "pretraining.new_backbone",
     "register_model_type": "model_types",
     "registry": "adapters.registry",

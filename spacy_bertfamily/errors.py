@@ -500,6 +500,54 @@ class Errors:
         "do not belong together: use the files of one network."
     )
 
+    # Static vectors
+    B630 = Error(
+        "There are no words to train vectors on: no word occurs {min_count} time(s) in the text. "
+        "Give more text (a text in each line, JSON lines (.jsonl) with 'text', or a DocBin "
+        "(.spacy)), or lower 'min_count'."
+    )
+    B631 = Error(
+        "Vectors of the kind {method!r} are trained with the package {package!r}, which is not "
+        "installed (or broken: {reason}). Install it with: pip install 'spacy-bertfamily[vectors]'."
+    )
+    B632 = Error(
+        "{file!r} is no file of vectors, or is damaged: {reason}. Allowed are text files with a "
+        "word and its numbers in each line, as word2vec and GloVe write them, or with method = "
+        "'floret' a file that floret has saved."
+    )
+    B633 = Error(
+        "Either texts to train vectors on, or a file of vectors is needed, but {given} given. "
+        "Vectors of the kind 'glove' are read from a file."
+    )
+
+    # The vectors of a word in sentences
+    B640 = Error("{what} has no words: {given!r}. Give some text.")
+    B641 = Error(
+        "The word {word!r} is not in sentence {number}, whose tokens are: {tokens}. The word must "
+        "be one of them, or several that follow each other, in upper or lower case."
+    )
+    B642 = Error(
+        "The pipeline ({pipeline}) has no vectors: neither a table of static ones, nor an "
+        "'adapter_transformer', nor an ELMo. Give a pipeline that has, or train it with 'bertfamily "
+        "new-vectors'."
+    )
+    B643 = Error(
+        "There is nothing to compare: the word {word!r} occurs {found} time(s) in all sentences. "
+        "Give two sentences or more with it."
+    )
+    B644 = Error(
+        "The pipeline has no table of static vectors, so that no nearest words can be found. Give "
+        "one that has: 'bertfamily new-vectors' and 'spacy init vectors' make one."
+    )
+    B645 = Error(
+        "The word {word!r} is not in the table of vectors, which has {count:,} words. Check how it "
+        "is written there (upper and lower case), or use floret's vectors, which any word has."
+    )
+    B646 = Error(
+        "Floret's vectors are those of parts of words; their table has no words to look among. Give "
+        "texts whose words are ranked as 'among' (on the command line: --text)."
+    )
+
     # Pairs and single texts, classified
     B101 = Error(
         "Example {index} ({text!r}) of the data for {name!r} is one text, but others are pairs. A "
@@ -1000,6 +1048,13 @@ class Warnings:
         "The generator {generator!r} gives up the embeddings of pieces in its files for those of "
         "{name!r}, which are others: both learn one table, as in ELECTRA. To keep its own, set "
         "share_embeddings = false in the objective."
+    )
+
+    # Static vectors
+    W630 = Message(
+        "The vectors of different words are all alike: the mean cosine of pairs of frequent words "
+        "is {mean:.2f}. Too little was learned, usually because there is too little text. Give "
+        "more text or more epochs; vectors that tell words apart have a mean below {limit}."
     )
 
     # Annotation of many texts

@@ -13,6 +13,7 @@ from .fill_mask import fill_mask_command
 from .info import info_command
 from .init_config import init_config_command
 from .layers import layers_command
+from .neighbours import neighbours_command
 from .new_backbone import new_backbone_command
 from .new_elmo import new_elmo_command
 from .plot_log import plot_log_command
@@ -35,6 +36,7 @@ bertfamily_cli.command("ask")(ask_command)
 bertfamily_cli.command("annotate")(annotate_command)
 bertfamily_cli.command("info")(info_command)
 bertfamily_cli.command("layers")(layers_command)
+bertfamily_cli.command("neighbours")(neighbours_command)
 bertfamily_cli.command("compare", context_settings=WITH_OVERRIDES)(compare_command)
 bertfamily_cli.command("train", context_settings=WITH_OVERRIDES)(train_command)
 bertfamily_cli.command("evaluate")(evaluate_command)
