@@ -16,6 +16,7 @@ from .layers import layers_command
 from .neighbours import neighbours_command
 from .new_backbone import new_backbone_command
 from .new_elmo import new_elmo_command
+from .new_vectors import new_vectors_command
 from .plot_log import plot_log_command
 from .save_backbone import save_backbone_command
 from .train import train_command
@@ -43,6 +44,7 @@ bertfamily_cli.command("evaluate")(evaluate_command)
 bertfamily_cli.command("plot-log")(plot_log_command)
 bertfamily_cli.command("new-backbone")(new_backbone_command)
 bertfamily_cli.command("new-elmo")(new_elmo_command)
+bertfamily_cli.command("new-vectors")(new_vectors_command)
 bertfamily_cli.command("save-backbone")(save_backbone_command)
 bertfamily_cli.command("fill-mask")(fill_mask_command)
 bertfamily_cli.add_typer(adapters_cli)

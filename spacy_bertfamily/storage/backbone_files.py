@@ -1,6 +1,5 @@
 """Write a backbone into a pipeline's folder, and read its files."""
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from safetensors.torch import save_file
 from transformers import PretrainedConfig
 
 from ..backbone import Backbone
-from ..files import temporary_path
+from ..files import write_folder
 
 
 def write_backbone_files(backbone: Backbone, folder: Path) -> None:
@@ -55,18 +54,10 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     folder (Path): Made anew; an older one is replaced once the new one is complete.
     YIELDS (Path): The folder to write to, with a config.json and a model.safetensors.
     """
-    temporary = temporary_path(folder)
-    try:
-        temporary.mkdir()
+    with write_folder(folder) as temporary:
         yield temporary
         # safetensors makes its file private
         shutil.copymode(temporary / "config.json", temporary / "model.safetensors")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def read_backbone_files(folder: Path) -> dict[str, bytes]:
