@@ -23,10 +23,14 @@ CONFIGS: dict[str, tuple[str, str, str]] = {
     "textcat_adapter": ("textcat", "adapter", "en"),
     "textcat_full": ("textcat", "full", "en"),
 }
-# written by hand: several tasks, pretraining, ELMo, and the pipelines that come with the package
+# written by hand: several tasks, pretraining, ELMo, static vectors, and the pipelines that come
+# with the package
 WRITTEN = {
     "multitask_pal",
     "tagger_elmo",
+    "tagger_vectors",
+    "ner_vectors",
+    "textcat_vectors",
     "pretrain_mlm",
     "pretrain_ernie",
     "pretrain_electra",

@@ -528,8 +528,8 @@ class Errors:
     )
     B642 = Error(
         "The pipeline ({pipeline}) has no vectors: neither a table of static ones, nor an "
-        "'adapter_transformer', nor an ELMo. Give a pipeline that has, or train it with 'bertfamily "
-        "new-vectors'."
+        "'adapter_transformer', nor an ELMo. Give a pipeline that has some, or make static ones "
+        "with 'bertfamily new-vectors'."
     )
     B643 = Error(
         "There is nothing to compare: the word {word!r} occurs {found} time(s) in all sentences. "
@@ -544,8 +544,8 @@ class Errors:
         "is written there (upper and lower case), or use floret's vectors, which any word has."
     )
     B646 = Error(
-        "Floret's vectors are those of parts of words; their table has no words to look among. Give "
-        "texts whose words are ranked as 'among' (on the command line: --text)."
+        "Floret's vectors are those of parts of words; their table has no words to look among. "
+        "Give texts whose words are ranked as 'among' (on the command line: --text)."
     )
 
     # Pairs and single texts, classified

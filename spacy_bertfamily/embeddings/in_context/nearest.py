@@ -45,9 +45,7 @@ def nearest_words(
     return _rank_table(nlp, query, own, n)
 
 
-def _rank_table(
-    nlp: Language, query: np.ndarray, own: set[str], n: int
-) -> list[tuple[str, float]]:
+def _rank_table(nlp: Language, query: np.ndarray, own: set[str], n: int) -> list[tuple[str, float]]:
     """RETURNS (list[tuple[str, float]]): The nearest words of the table of vectors."""
     vectors = nlp.vocab.vectors
     rows = len(set(vectors.key2row.values()))

@@ -13,7 +13,16 @@ from ...errors import Errors
 FLORET = "floret"
 # What spaCy raises on files of other content: numbers that are none, lines of another width, more
 # or fewer lines than announced, other encodings, archives without files.
-UNREADABLE = (ValueError, IndexError, RuntimeError, AssertionError, OSError, EOFError, KeyError, zipfile.BadZipFile)
+UNREADABLE = (
+    ValueError,
+    IndexError,
+    RuntimeError,
+    AssertionError,
+    OSError,
+    EOFError,
+    KeyError,
+    zipfile.BadZipFile,
+)
 
 
 def load_vectors(
