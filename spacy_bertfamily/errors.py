@@ -150,7 +150,9 @@ class Errors:
     )
     B035 = Error(
         "There is no file {file!r}; relative paths are looked up in {here!r}. Give the path of a "
-        "file, or 'package:folder/file' inside an installed package."
+        "file, or 'package:folder/file' inside an installed package. A trained pipeline that was "
+        "moved or packaged takes it when it is loaded: spacy.load(pipeline, config=...), with the "
+        "setting of its config that names the file."
     )
     B046 = Error(
         "{file!r} describes no usable model: {reason}. Is it the config.json that came with the "
