@@ -1,1 +1,1 @@
-"""Vectors before transformers, as ordinary tok2vec parts: ELMo."""
+"""Vectors before transformers: static ones and ELMo; and a word's vectors in sentences."""
