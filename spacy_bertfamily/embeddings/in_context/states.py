@@ -12,7 +12,7 @@ from thinc.api import Model, reduce_mean, to_numpy
 from transformers.modeling_outputs import ModelOutput
 
 from ...errors import Errors
-from ...transformer.model import EncodeRequest
+from ...transformer.model import EncodeRequest, shim_of
 from ...transformer.shim import EncoderShim
 from ...transformer.token_pooling import pool_tokens
 from ..elmo.shim import ElmoShim
@@ -88,11 +88,10 @@ def _encoder_vectors(name: str, encoder: Model[Any, Any], docs: list[Doc]) -> li
 
 def _run(encoder: Model[Any, Any], docs: list[Doc]) -> list[TransformerData]:
     """RETURNS (list[TransformerData]): Data of each Doc, with all hidden states."""
-    (shim,) = encoder.shims
-    if isinstance(shim, ElmoShim):
+    if any(isinstance(shim, ElmoShim) for shim in encoder.shims):
         states: list[TransformerData] = encoder.predict(docs)
         return states
-    request = EncodeRequest(docs, range(shim.encoder.depth + 1))
+    request = EncodeRequest(docs, range(shim_of(encoder).encoder.depth + 1))
     batch: list[TransformerData] = encoder.predict(request).doc_data
     return batch
 

@@ -51,7 +51,7 @@ def load_vectors(
         raise Errors.B632(file=str(path), reason="its vectors have no numbers")
     if not np.isfinite(data).all():
         raise Errors.B632(file=str(path), reason="some numbers are NaN or infinite")
-    words = max(0, nlp.vocab.vectors.n_keys)
+    words: int = max(0, nlp.vocab.vectors.n_keys)
     if lowercase and mode == Mode.default:
         add_cases(nlp)
     return words

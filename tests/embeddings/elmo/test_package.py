@@ -57,7 +57,9 @@ def install(tmp_path, monkeypatch):
 def test_a_package_does_not_find_its_elmo_elsewhere_and_says_what_to_do(trained, install, tmp_path):
     nlp, folder = trained
     packaged = install(folder)
-    with pytest.raises(BertFamilyError, match=r"'my_elmo/options.json'.*spacy.load\(.*config=") as e:
+    with pytest.raises(
+        BertFamilyError, match=r"'my_elmo/options.json'.*spacy.load\(.*config="
+    ) as e:
         packaged.load()
     assert e.value.code == "B035"
     block = paths_in(tmp_path / "here" / "my_elmo")

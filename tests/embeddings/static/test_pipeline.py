@@ -12,7 +12,7 @@ from ...util.files import ROOT
 from ...util.pipelines import TEXT, predicted_tags, tagged_examples, train
 from ...util.static_vectors import make_floret_vectors, make_word_vectors
 
-WORDS = sorted({word for word in f"{TEXT} I Eat blue ham like".split()})
+WORDS = sorted(set(f"{TEXT} I Eat blue ham like".split()))
 
 
 def make_vectors(kind, folder, width=8):
