@@ -302,7 +302,7 @@ def compare_banks(args: argparse.Namespace) -> str:
     with tempfile.TemporaryDirectory() as folder:
         nlp.to_disk(folder)
         command = [sys.executable, "-m", "spacy", "bertfamily", "neighbours", folder, "bank"]
-        command += [part for sentence in BANKS for part in ("--in", sentence)]
+        command += ["--top", "0", *(part for one in BANKS for part in ("--in", one))]
         result = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = [line.rstrip() for line in result.stdout.splitlines()]
     return "\n".join(line for line in lines if line)
@@ -386,28 +386,26 @@ def vectors_table(lines: list[dict[str, Any]]) -> str:
 
 def draw(lines: list[dict[str, Any]], path: Path) -> None:
     """Draw each way's score against its size and against its speed, in a row for each task."""
-    from spacy_bertfamily.cli.plots import BLUE, new_figure
+    from spacy_bertfamily.cli.plots import new_figure
 
     found = collect([line for line in lines if "score" in line])
     tasks = [task for task in TASKS if any(task in results for results in found.values())]
-    figure = new_figure(9, 3 * len(tasks))
+    figure = new_figure(9, 1 + 2.6 * len(tasks))
     axes = figure.subplots(len(tasks), 2, squeeze=False, sharey="row", sharex="col")
     for row, task in zip(axes, tasks):
         for axis, key in zip(row, ("mb", "words_per_second")):
-            for way, results in found.items():
+            for number, (way, results) in enumerate(found.items()):
                 of_task = results.get(task, [])
-                if of_task:
-                    x = mean(result[key] for result in of_task)
-                    y = 100 * mean(result["score"] for result in of_task)
-                    axis.scatter([x], [y], color=BLUE)
-                    axis.annotate(
-                        TITLES[way], (x, y), (4, 4), textcoords="offset points", fontsize=7
-                    )
+                x = [mean(result[key] for result in of_task)] if of_task else []
+                y = [100 * mean(result["score"] for result in of_task)] if of_task else []
+                axis.scatter(x, y, color=f"C{number}", label=TITLES[way], s=50)
             axis.set_xscale("log")
-            axis.margins(x=0.35, y=0.2)
+            axis.grid(alpha=0.3)
         row[0].set_ylabel(f"{TASKS[task].title}: score")
     axes[-1, 0].set_xlabel("MB, with the files that a pipeline refers to")
     axes[-1, 1].set_xlabel("words per CPU second")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=8)
     figure.savefig(path, dpi=130)
 
 
