@@ -6,6 +6,7 @@ from pathlib import Path
 
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
+from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_bertfamily.convert.pairs import PairColumns, PairReport, convert_pairs
@@ -40,6 +41,22 @@ def read_pairs(path: Path, nlp: Language, mode: str = "exclusive") -> Iterator[D
     """
     columns = PairColumns("sentence1", "sentence2", "label", mode)
     return convert_pairs(read_rows(require_file(path)), str(path), columns, nlp, PairReport())
+
+
+def read_labels(path: Path, nlp: Language) -> Iterator[Doc]:
+    """Read JSON lines with `text` and `label`: one Doc a line, with `doc.cats`."""
+    columns = PairColumns("text", None, "label", "exclusive")
+    return convert_pairs(read_rows(require_file(path)), str(path), columns, nlp, PairReport())
+
+
+def make_examples(docs: Iterable[Doc]) -> list[Example]:
+    """RETURNS (list[Example]): Annotated Docs beside Docs of the same tokens without annotation."""
+    examples = []
+    for doc in docs:
+        words = [token.text for token in doc]
+        spaces = [bool(token.whitespace_) for token in doc]
+        examples.append(Example(Doc(doc.vocab, words, spaces), doc))
+    return examples
 
 
 def write_docbin(docs: Iterable[Doc], path: Path) -> None:

@@ -23,12 +23,16 @@ CONFIGS: dict[str, tuple[str, str, str]] = {
     "textcat_adapter": ("textcat", "adapter", "en"),
     "textcat_full": ("textcat", "full", "en"),
 }
-# written by hand: several tasks, pretraining, ELMo, characters, and the pipelines of the package
+# written by hand: several tasks, pretraining, ELMo, static vectors, characters, and the pipelines
+# that come with the package
 WRITTEN = {
     "multitask_pal",
     "tagger_elmo",
     "ner_zh_components",
     "ner_zh_glyphs",
+    "tagger_vectors",
+    "ner_vectors",
+    "textcat_vectors",
     "pretrain_mlm",
     "pretrain_ernie",
     "pretrain_electra",

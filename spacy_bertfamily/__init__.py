@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .backbone.locate import locate
     from .compress.prune import prune_vocabulary
     from .convert.squad import SquadReport, convert_squad
+    from .embeddings.in_context.compare import WordComparison, compare_word
+    from .embeddings.in_context.nearest import nearest_words
     from .encoder.summary import TrainableSummary
     from .errors import BertFamilyError
     from .layer_mix.builders import make_layer_mix
@@ -64,10 +66,12 @@ __all__ = [
     "Sublayer",
     "TrainableSummary",
     "WeightedLayerPooler",
+    "WordComparison",
     "__version__",
     "after",
     "attach_mix",
     "combine",
+    "compare_word",
     "convert_squad",
     "encode",
     "fill_mask",
@@ -76,6 +80,7 @@ __all__ = [
     "load",
     "locate",
     "make_layer_mix",
+    "nearest_words",
     "new_backbone",
     "prune_vocabulary",
     "register_model_type",
@@ -108,9 +113,11 @@ _PUBLIC = {
     "Sublayer": "adapters.sublayer",
     "TrainableSummary": "encoder.summary",
     "WeightedLayerPooler": "pooler.component",
+    "WordComparison": "embeddings.in_context.compare",
     "after": "patching.hooks",
     "attach_mix": "transformer.model",
     "combine": "transformer.combine",
+    "compare_word": "embeddings.in_context.compare",
     "convert_squad": "convert.squad",
     "encode": "transformer.text_vectors",
     "fill_mask": "pretraining.fill_mask",
@@ -119,6 +126,7 @@ _PUBLIC = {
     "load": "released.load",
     "locate": "backbone.locate",
     "make_layer_mix": "layer_mix.builders",
+    "nearest_words": "embeddings.in_context.nearest",
     "new_backbone": "pretraining.new_backbone",
     "prune_vocabulary": "compress.prune",
     "register_model_type": "model_types",

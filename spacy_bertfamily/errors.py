@@ -150,7 +150,9 @@ class Errors:
     )
     B035 = Error(
         "There is no file {file!r}; relative paths are looked up in {here!r}. Give the path of a "
-        "file, or 'package:folder/file' inside an installed package."
+        "file, or 'package:folder/file' inside an installed package. A trained pipeline that was "
+        "moved or packaged takes it when it is loaded: spacy.load(pipeline, config=...), with the "
+        "setting of its config that names the file."
     )
     B046 = Error(
         "{file!r} describes no usable model: {reason}. Is it the config.json that came with the "
@@ -530,6 +532,54 @@ class Errors:
     B614 = Error(
         "The pictures of characters that the pipeline stores are damaged: {reason}. Copy the "
         "pipeline again from where it came from, or train it anew."
+    )
+
+    # Static vectors
+    B630 = Error(
+        "There are no words to train vectors on: no word occurs {min_count} time(s) in the text. "
+        "Give more text (a text in each line, JSON lines (.jsonl) with 'text', or a DocBin "
+        "(.spacy)), or lower 'min_count'."
+    )
+    B631 = Error(
+        "Vectors of the kind {method!r} are trained with the package {package!r}, which is not "
+        "installed (or broken: {reason}). Install it with: pip install 'spacy-bertfamily[vectors]'."
+    )
+    B632 = Error(
+        "{file!r} is no file of vectors, or is damaged: {reason}. Allowed are text files with a "
+        "word and its numbers in each line, as word2vec and GloVe write them, or with method = "
+        "'floret' a file that floret has saved."
+    )
+    B633 = Error(
+        "Either texts to train vectors on, or a file of vectors is needed, but {given} given. "
+        "Vectors of the kind 'glove' are read from a file."
+    )
+
+    # The vectors of a word in sentences
+    B640 = Error("{what} has no words: {given!r}. Give some text.")
+    B641 = Error(
+        "The word {word!r} is not in sentence {number}, whose tokens are: {tokens}. The word must "
+        "be one of them, or several that follow each other, in upper or lower case."
+    )
+    B642 = Error(
+        "The pipeline ({pipeline}) has no vectors: neither a table of static ones, nor an "
+        "'adapter_transformer', nor an ELMo. Give a pipeline that has some, or make static ones "
+        "with 'bertfamily new-vectors'."
+    )
+    B643 = Error(
+        "There is nothing to compare: the word {word!r} occurs {found} time(s) in all sentences. "
+        "Give two sentences or more with it."
+    )
+    B644 = Error(
+        "The pipeline has no table of static vectors, so that no nearest words can be found. Give "
+        "one that has: 'bertfamily new-vectors' and 'spacy init vectors' make one."
+    )
+    B645 = Error(
+        "The word {word!r} is not in the table of vectors, which has {count:,} words. Check how it "
+        "is written there (upper and lower case), or use floret's vectors, which any word has."
+    )
+    B646 = Error(
+        "Floret's vectors are those of parts of words; their table has no words to look among. "
+        "Give texts whose words are ranked as 'among' (on the command line: --text)."
     )
 
     # Pairs and single texts, classified
@@ -1072,6 +1122,13 @@ class Warnings:
         "The character {character!r} was not in the training, and its picture cannot be drawn. "
         "Tokens of such characters keep the vector of the block 'embed'. This is said once. "
         "{reason}"
+    )
+
+    # Static vectors
+    W630 = Message(
+        "The vectors of different words are all alike: the mean cosine of pairs of frequent words "
+        "is {mean:.2f}. Too little was learned, usually because there is too little text. Give "
+        "more text or more epochs; vectors that tell words apart have a mean below {limit}."
     )
 
     # Annotation of many texts

@@ -1,4 +1,4 @@
-"""Write files and folders so that a kill leaves the old or the new; digest large files."""
+"""Write files so that a killed process leaves the old content or the new; digest large ones."""
 
 import os
 import shutil
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from .errors import Errors
 
 CHUNK = 2**20  # bytes of a file that are read at a time
 
@@ -29,12 +31,24 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def check_folder(folder: Path, force: bool) -> None:
+    """Check that a folder can be written to.
+
+    folder (Path): The folder.
+    force (bool): Whether it may hold files, which will be replaced.
+    RAISES (BertFamilyError): If it holds files, or is one.
+    """
+    is_file = folder.exists() and not folder.is_dir()
+    if is_file or (folder.is_dir() and not force and os.listdir(folder)):
+        raise Errors.B414(folder=str(folder))
+
+
 @contextmanager
-def replace_folder(folder: Path) -> Iterator[Path]:
+def write_folder(folder: Path) -> Iterator[Path]:
     """Write a folder so that a killed process leaves the old one or the new one.
 
     folder (Path): Made anew; an older one is replaced once the new one is complete.
-    YIELDS (Path): The folder to write to, or to make.
+    YIELDS (Path): The folder to write to.
     """
     temporary = temporary_path(folder)
     try:

@@ -36,7 +36,7 @@ from spacy.util import fix_random_seed
 from thinc.api import Adam, warmup_linear
 
 from benchmarks import options
-from benchmarks.corpora import read_pairs, read_ud_tags, require_file
+from benchmarks.corpora import make_examples, read_pairs, read_ud_tags, require_file
 from benchmarks.defaults import RESULTS
 from benchmarks.pretraining_runs import (
     format_scores,
@@ -196,13 +196,8 @@ def read_task(
         files = [args.data / "snli" / f"{part}.jsonl.gz" for part in ("train", "test")]
     found = []
     for path in files:
-        docs = list(read(path))
-        found.append([Example(Doc(nlp.vocab, *_tokens(doc)), doc) for doc in docs])
+        found.append(make_examples(read(path)))
     return found[0][:number], found[1][: args.test]
-
-
-def _tokens(doc: Doc) -> tuple[list[str], list[bool]]:
-    return [token.text for token in doc], [bool(token.whitespace_) for token in doc]
 
 
 def run_all(args: argparse.Namespace) -> None:

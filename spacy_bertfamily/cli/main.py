@@ -16,8 +16,10 @@ from .info import info_command
 from .init_config import init_config_command
 from .layers import layers_command
 from .list_pipelines import list_command
+from .neighbours import neighbours_command
 from .new_backbone import new_backbone_command
 from .new_elmo import new_elmo_command
+from .new_vectors import new_vectors_command
 from .plot_log import plot_log_command
 from .save_backbone import save_backbone_command
 from .train import train_command
@@ -51,12 +53,14 @@ bertfamily_cli.command("ask")(ask_command)
 bertfamily_cli.command("annotate")(annotate_command)
 bertfamily_cli.command("info")(info_command)
 bertfamily_cli.command("layers")(layers_command)
+bertfamily_cli.command("neighbours")(neighbours_command)
 bertfamily_cli.command("compare", context_settings=WITH_OVERRIDES)(compare_command)
 bertfamily_cli.command("train", context_settings=WITH_OVERRIDES)(train_command)
 bertfamily_cli.command("evaluate")(evaluate_command)
 bertfamily_cli.command("plot-log")(plot_log_command)
 bertfamily_cli.command("new-backbone")(new_backbone_command)
 bertfamily_cli.command("new-elmo")(new_elmo_command)
+bertfamily_cli.command("new-vectors")(new_vectors_command)
 bertfamily_cli.command("save-backbone")(save_backbone_command)
 bertfamily_cli.command("fill-mask")(fill_mask_command)
 bertfamily_cli.add_typer(adapters_cli)

@@ -11,8 +11,7 @@ from spacy.util import is_package, load_config
 from .. import released
 from ..backbone import Backbone, load_backbone
 from ..errors import Errors
-from ..files import replace_folder
-from ..pretraining.new_backbone import check_folder
+from ..files import check_folder, write_folder
 from ..scale.pipelines import load_pipeline
 from ..transformer.component import AdapterTransformer
 from .vocabulary import PrunedVocabulary, VocabularySettings, choose_pieces
@@ -114,7 +113,7 @@ def _move(transformer: AdapterTransformer, folder: Path, vocabulary: PrunedVocab
 
 
 def _write_pipeline(nlp: Language, folder: Path, transformers: list[AdapterTransformer]) -> None:
-    with replace_folder(folder) as temporary:
+    with write_folder(folder) as temporary:
         nlp.to_disk(temporary)
         config = load_config(temporary / "config.cfg")
         for transformer in transformers:

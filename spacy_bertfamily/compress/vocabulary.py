@@ -17,8 +17,7 @@ from ..backbone import Backbone
 from ..backbone.tokenizer_json import FILE, write_tokenizer
 from ..backbone.weight_files import WeightFiles
 from ..errors import Errors
-from ..files import replace_folder
-from ..storage.backbone_files import write_model_files
+from ..storage.backbone_files import replace_folder, write_model_files
 from .tokenizer_pieces import find_letters, keep_parts, prune_tokenizer
 
 # Texts that are split at once, and those that are split again by the new tokenizer to compare.

@@ -1,1 +1,1 @@
-"""Vectors before transformers, as parts of a tok2vec: ELMo, parts and pictures of characters."""
+"""Vectors before transformers: static ones, ELMo, Chinese characters; words in sentences."""

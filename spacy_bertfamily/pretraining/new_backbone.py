@@ -1,6 +1,5 @@
 """Make a backbone of one's own: a tokenizer trained on text, and a model with random weights."""
 
-import os
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,8 +11,8 @@ from ..backbone.lm_head import masked_lm_class
 from ..backbone.model import LOADING_LOCK, model_class_of, quiet_transformers
 from ..backbone.tokenizer_json import write_tokenizer
 from ..errors import BertFamilyError, Errors, Warnings
-from ..files import replace_folder
-from ..storage.backbone_files import share_with_readers
+from ..files import check_folder
+from ..storage.backbone_files import replace_folder
 from .new_config import Size, check_model_type, make_config
 from .new_tokenizer import TokenizerSettings, train_tokenizer
 
@@ -74,20 +73,7 @@ def new_backbone(
         write_tokenizer(trained, temporary)
         with LOADING_LOCK, quiet_transformers():
             model.save_pretrained(temporary, max_shard_size="1TB")  # one file
-        share_with_readers(temporary)
     return folder
-
-
-def check_folder(folder: Path, force: bool) -> None:
-    """Check that a folder can be written to.
-
-    folder (Path): The folder.
-    force (bool): Whether it may hold files, which will be replaced.
-    RAISES (BertFamilyError): If it holds files, or is one.
-    """
-    is_file = folder.exists() and not folder.is_dir()
-    if is_file or (folder.is_dir() and not force and os.listdir(folder)):
-        raise Errors.B414(folder=str(folder))
 
 
 def make_random_model(config: PretrainedConfig, seed: int) -> PreTrainedModel:

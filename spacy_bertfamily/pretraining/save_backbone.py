@@ -8,10 +8,9 @@ from spacy.util import load_model
 
 from ..backbone.tokenizer_json import write_tokenizer
 from ..errors import Errors
-from ..files import replace_folder
-from ..storage.backbone_files import write_model_files
+from ..files import check_folder
+from ..storage.backbone_files import replace_folder, write_model_files
 from ..transformer.component import AdapterTransformer
-from .new_backbone import check_folder
 from .pretrained import (
     COMPUTES_MORE,
     READ_BY_PIPELINE,

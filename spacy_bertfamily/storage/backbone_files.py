@@ -1,7 +1,8 @@
 """Write a backbone into a pipeline's folder, and read its files."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from safetensors.torch import save_file
 from transformers import PretrainedConfig
 
 from ..backbone import Backbone
-from ..files import replace_folder
+from ..files import write_folder
 
 
 def write_backbone_files(backbone: Backbone, folder: Path) -> None:
@@ -44,15 +45,19 @@ def write_model_files(
         raise OSError(f"{path} could not be written: {e}") from e
     content = config.to_json_string(use_diff=False)
     (folder / "config.json").write_text(content, encoding="utf8")
-    share_with_readers(folder)
 
 
-def share_with_readers(folder: Path) -> None:
-    """Let all who can read a backbone's config read its weights, which safetensors makes private.
+@contextmanager
+def replace_folder(folder: Path) -> Iterator[Path]:
+    """Write a folder so that a killed process leaves the old one or the new one.
 
-    folder (Path): The folder.
+    folder (Path): Made anew; an older one is replaced once the new one is complete.
+    YIELDS (Path): The folder to write to, with a config.json and a model.safetensors.
     """
-    shutil.copymode(folder / "config.json", folder / "model.safetensors")
+    with write_folder(folder) as temporary:
+        yield temporary
+        # safetensors makes its file private
+        shutil.copymode(temporary / "config.json", temporary / "model.safetensors")
 
 
 def read_backbone_files(folder: Path) -> dict[str, bytes]:

@@ -1,0 +1,1 @@
+"""Static vectors: trained on raw text or read from a file, as a pipeline that spaCy initializes."""
