@@ -1,5 +1,6 @@
 """Read public corpora into spaCy's format. The data is not part of this repository."""
 
+import gzip
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -41,6 +42,20 @@ def read_pairs(path: Path, nlp: Language, mode: str = "exclusive") -> Iterator[D
     """
     columns = PairColumns("sentence1", "sentence2", "label", mode)
     return convert_pairs(read_rows(require_file(path)), str(path), columns, nlp, PairReport())
+
+
+def read_wikitext(data: Path, part: str, min_words: int = 1) -> list[str]:
+    """Read the lines of WikiText-2 without headings.
+
+    data (Path): The folder that holds `wikitext2/wiki.{train,valid,test}.raw.gz`.
+    part (str): `train`, `valid` or `test`.
+    min_words (int): Shorter lines are left out.
+    RETURNS (list[str]): The lines.
+    """
+    path = require_file(data / "wikitext2" / f"wiki.{part}.raw.gz")
+    lines = gzip.decompress(path.read_bytes()).decode("utf8").splitlines()
+    texts = [line.strip() for line in lines if not line.startswith(" =")]
+    return [text for text in texts if len(text.split()) >= min_words]
 
 
 def read_labels(path: Path, nlp: Language) -> Iterator[Doc]:

@@ -6,17 +6,13 @@
 DATA holds `wikitext2/wiki.train.raw.gz`, whose texts say which pieces are kept, and
 `ud_english_ewt/en_ewt-ud-test.conllu.gz` and `wnut17/test.jsonl.gz`, which are scored: parts of
 speech of the one, entities of the other. Equal ones are those of words that get what they get
-without pruning, right or wrong. Megabytes are those of the backbone's weights, seconds those of
-loading it, the median of three processes, without their imports.
+without pruning, right or wrong. Megabytes are those of the backbone's weights in float32.
 """
 
 import argparse
-import gzip
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository root
 
@@ -27,29 +23,13 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from benchmarks import options
-from benchmarks.corpora import read_bio_entities, read_ud_tags, require_file
+from benchmarks.corpora import read_bio_entities, read_ud_tags, read_wikitext
 from benchmarks.report import processor_name, publish
 from spacy_bertfamily.compress.prune import prune_vocabulary
-from spacy_bertfamily.pretraining.new_backbone import new_backbone
 from spacy_bertfamily.scale.pipelines import load_pipeline
 
 PIPELINE, TRANSFORMER = "en_minilm_pos_ner", "token_transformer"
-LOADING = """
-import time
-from spacy_bertfamily.backbone import load_backbone
-load_backbone({tiny!r})
-start = time.perf_counter()
-load_backbone({name!r})
-print(time.perf_counter() - start)
-"""
-ROUNDS = 3
-HEAD = ("coverage", "pieces", "MB", "loading", "parts of speech", "equal", "entities, F", "equal")
-
-
-def read_texts(path: Path) -> list[str]:
-    """RETURNS (list[str]): The lines of WikiText without headings and empty ones."""
-    lines = gzip.decompress(require_file(path).read_bytes()).decode("utf8").splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.startswith(" =")]
+HEAD = ("coverage", "pieces", "MB", "parts of speech", "equal", "entities, F", "equal")
 
 
 def predict(nlp: Language, gold: list[Doc]) -> list[Example]:
@@ -75,34 +55,25 @@ def share_of_equal(examples: list[Example], others: list[Example], name: str) ->
     return sum(a == b for a, b in pairs) / len(pairs)
 
 
-def seconds_to_load(name: str, tiny: str) -> float:
-    """RETURNS (float): The median time of loading a backbone after another one."""
-    command = [sys.executable, "-c", LOADING.format(name=name, tiny=tiny)]
-    runs = [subprocess.run(command, capture_output=True, check=True) for _ in range(ROUNDS)]
-    return median(float(run.stdout.split()[-1]) for run in runs)
-
-
 def main() -> None:
     parser = options.make_parser(__doc__)
     options.add_data_option(parser)
     parser.add_argument("--coverage", nargs="+", type=float, default=[1.0, 0.99, 0.95, 0.9])
     options.add_write_option(parser)
     args: argparse.Namespace = parser.parse_args()
-    texts = read_texts(args.data / "wikitext2" / "wiki.train.raw.gz")
+    texts = read_wikitext(args.data, "train")
     vocab = spacy.blank("en").vocab
     tagged = list(read_ud_tags(args.data / "ud_english_ewt" / "en_ewt-ud-test.conllu.gz", vocab))
     named = list(read_bio_entities(args.data / "wnut17" / "test.jsonl.gz", vocab))
     rows = [HEAD, tuple("---" for _ in HEAD)]
     whole: tuple[list[Example], list[Example]] | None = None
     with tempfile.TemporaryDirectory() as folder:
-        tiny = str(new_backbone(Path(folder) / "tiny", texts[:100], layers=1, width=16, heads=2))
         for coverage in (None, *args.coverage):
             nlp = load_pipeline(PIPELINE)
-            name = nlp.get_pipe(TRANSFORMER).shim.settings.name
             if coverage is not None:
                 target = Path(folder) / str(coverage)
                 prune_vocabulary(PIPELINE, target, texts, coverage=coverage)
-                nlp, name = spacy.load(target), str(target / TRANSFORMER / "backbone")
+                nlp = spacy.load(target)
             shared = nlp.get_pipe(TRANSFORMER).shim.encoder.shared
             numbers = sum(tensor.numel() for tensor in shared.model.state_dict().values())
             words, entities = predict(nlp, tagged), predict(nlp, named)
@@ -111,7 +82,6 @@ def main() -> None:
                 "all pieces" if coverage is None else f"{coverage:.0%}",
                 f"{len(shared.tokenizer):,}",
                 f"{numbers * 4 / 1e6:.1f}",
-                f"{seconds_to_load(name, tiny):.2f} s",
                 f"{part_of_speech_accuracy(words):.2%}",
                 f"{share_of_equal(words, whole[0], 'pos_'):.2%}",
                 f"{Scorer.score_spans(entities, 'ents')['ents_f']:.2%}",

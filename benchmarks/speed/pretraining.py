@@ -12,7 +12,6 @@ turn; an update before the first one is not counted. Ratios are of words per CPU
 """
 
 import argparse
-import gzip
 import statistics
 import sys
 import time
@@ -32,7 +31,7 @@ from thinc.api import Adam
 from transformers import AutoModelForMaskedLM, AutoTokenizer, DataCollatorForLanguageModeling
 
 from benchmarks import options
-from benchmarks.corpora import require_file
+from benchmarks.corpora import read_wikitext
 from benchmarks.defaults import BACKBONE
 from benchmarks.report import processor_name, publish
 from spacy_bertfamily.backbone import read_config
@@ -43,14 +42,6 @@ OURS, PEER = "ours", "transformers, plain loop"
 RATE = 1e-4
 MAX_PIECES = 512
 Step = Callable[[list[str]], None]
-
-
-def read_lines(data: Path, number: int) -> list[str]:
-    """RETURNS (list[str]): Lines of text of any length, without headings and empty ones."""
-    path = require_file(data / "wikitext2" / "wiki.train.raw.gz")
-    lines = gzip.decompress(path.read_bytes()).decode("utf8").splitlines()
-    texts = [line.strip() for line in lines if line.strip() and not line.startswith(" =")]
-    return texts[:number]
 
 
 def make_ours() -> Step:
@@ -136,7 +127,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     warnings.filterwarnings("ignore", message=".*W403")
     fix_random_seed(0)
-    texts = read_lines(args.data, args.texts)
+    texts = read_wikitext(args.data, "train")[: args.texts]
     words = int(np.sum([len(text.split()) for text in texts]))
     steps: dict[str, Any] = {way: make() for way, make in MAKERS.items()}
     for step in steps.values():
