@@ -180,5 +180,5 @@ def share_of_equal(decisions: Sequence[Any], expected: Sequence[Any]) -> float:
 
 def _words_per_second(docs: Iterable[Doc]) -> float:
     start = time.process_time()
-    words = sum(map(len, docs))
+    words: int = sum(len(doc) for doc in docs)
     return words / max(time.process_time() - start, 1e-9)

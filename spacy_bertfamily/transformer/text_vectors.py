@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import cast
 
 import numpy
 import torch
@@ -57,8 +57,7 @@ def encode(
     vectors = sums / counts.clamp(min=1)
     if normalize:
         vectors = torch.nn.functional.normalize(vectors)
-    result: Any = numpy.asarray(vectors)
-    return result
+    return cast(Floats2d, numpy.asarray(vectors))
 
 
 def _find_schedule(source: str | Language, precision: str) -> EncoderSchedule:
