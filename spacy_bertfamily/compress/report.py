@@ -174,7 +174,7 @@ def read_decisions(doc: Doc) -> Iterator[Any]:
 
 def share_of_equal(decisions: Sequence[Any], expected: Sequence[Any]) -> float:
     """RETURNS (float): How many decisions are as expected, in percent."""
-    equal = sum(one == other for one, other in zip(decisions, expected))
+    equal: int = sum(one == other for one, other in zip(decisions, expected))
     return 100 * equal / max(len(decisions), len(expected), 1)
 
 
