@@ -10,7 +10,8 @@ and `snli/{train,test}.jsonl.gz`. A tokenizer of 8,000 pieces and a backbone of 
 made of WikiText-2 (`--type`), and pretrained for the same CPU minutes in each way: with masked
 words; with entities (found by `en_minilm_pos_ner`) masked as a whole; with replaced tokens. The
 learning rate is warmed up in the first twentieth of the time and then lowered linearly. Held-out
-figures are those of each way's own task on 300 validation texts. Then all of each network learns
+figures are those of each way's own task on 300 validation texts, in which no entities are marked:
+masked words there too. Then all of each network learns
 tags from the first sentences of EWT, and pairs of SNLI, beside the same network with random
 weights. Weights are saved every five minutes, and finished runs are kept in OUT and not run again.
 """

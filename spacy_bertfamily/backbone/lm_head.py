@@ -35,21 +35,19 @@ class _PassOn(nn.Module):
 class LMHead(nn.Module):
     """The head of one of transformers' language models, without the model's encoder.
 
+    is_tied (bool): Whether it predicts pieces with the embeddings of pieces.
+
     model (PreTrainedModel): The model, of which only the head is kept.
     """
 
     def __init__(self, model: PreTrainedModel):
         super().__init__()
+        self.is_tied = _is_tied(model)
         setattr(model, model.base_model_prefix, _PassOn())
         self.model = model.requires_grad_(True).train(False)
 
-    @property
-    def is_tied(self) -> bool:
-        """RETURNS (bool): Whether it predicts pieces with the embeddings of pieces."""
-        return bool(self.model.config.tie_word_embeddings)
-
     def tie(self, embeddings: nn.Parameter) -> None:
-        """Predict pieces with an encoder's own embeddings, if the model's config says so.
+        """Predict pieces with an encoder's own embeddings, if the model does so.
 
         embeddings (nn.Parameter): The embeddings, `(vocabulary, width)`.
         """
@@ -69,6 +67,12 @@ class LMHead(nn.Module):
     def tensors(self) -> dict[str, torch.Tensor]:
         """RETURNS (dict[str, torch.Tensor]): Its tensors by their names in the model's files."""
         return dict(self.model.state_dict())
+
+
+def _is_tied(model: PreTrainedModel) -> bool:
+    """RETURNS (bool): Whether it is one tensor. Configs say so of models that are made with two."""
+    inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
+    return outputs is not None and outputs.weight is inputs.weight
 
 
 def masked_lm_class(config: PretrainedConfig) -> type[PreTrainedModel]:

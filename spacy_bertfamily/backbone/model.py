@@ -78,6 +78,9 @@ def build_from_tensors(
     RETURNS (PreTrainedModel): The encoder, frozen, in evaluation mode.
     RAISES (BertFamilyError): If the weights do not fit the config.
     """
+    for key, tensor in weights.items():
+        if tensor.is_complex():  # transformers takes the real part
+            raise Errors.B542(name=name, tensor=key, dtype=tensor.dtype)
     numbers = sum(tensor.numel() for tensor in weights.values())
     with LOADING_LOCK, torch.random.fork_rng():
         make_limited(name, numbers, len(weights), lambda: make_model(config))

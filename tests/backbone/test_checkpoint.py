@@ -4,8 +4,6 @@ import json
 
 import pytest
 import torch
-import transformers
-from packaging.version import Version
 from safetensors.torch import save_file
 
 from spacy_bertfamily.backbone import load_backbone
@@ -157,9 +155,6 @@ def test_whole_numbers_that_the_encoder_lacks_are_ignored(tiny, tiny_copy):
     assert load_backbone(str(tiny_copy)).fingerprint == load_backbone(tiny).fingerprint
 
 
-@pytest.mark.skipif(
-    Version(transformers.__version__) < Version("4.50"), reason="transformers copies the real part"
-)
 def test_complex_weights_in_memory_are_named(tiny):
     backbone = load_backbone(tiny)
     weights = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}

@@ -50,6 +50,7 @@ def reference_tokenizer(model_type, folder):
         return tokenizer
     names = {k: v for k, v in tokenizer.special_tokens_map.items() if isinstance(v, str)}
     side = tokenizer.padding_side
+    names["model_input_names"] = tokenizer.model_input_names
     return PreTrainedTokenizerFast(tokenizer_file=str(path), padding_side=side, **names)
 
 

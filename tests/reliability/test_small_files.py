@@ -108,8 +108,8 @@ def test_templates_that_do_not_fit_the_weights_are_refused(tiny_copy, change, me
 
 @pytest.mark.parametrize(("piece", "special"), [(256, False), (1500, True)])
 def test_added_pieces_without_embeddings_are_refused(backbones, tmp_path, piece, special):
-    folder = shutil.copytree(backbones("luke"), tmp_path / "luke")
-    rows = 400
+    folder = shutil.copytree(backbones("prophetnet"), tmp_path / "prophetnet")
+    rows = json.loads((folder / "config.json").read_text())["vocab_size"]
     added = {"content": "zzzz", "special": special, "lstrip": False, "rstrip": False}
     added.update(normalized=False, single_word=False)
     settings = {"added_tokens_decoder": {str(piece + rows): added}}
@@ -119,7 +119,7 @@ def test_added_pieces_without_embeddings_are_refused(backbones, tmp_path, piece,
 
 
 def test_a_special_piece_that_is_never_made_needs_no_embedding(backbones, tmp_path):
-    folder = shutil.copytree(backbones("luke"), tmp_path / "luke")
+    folder = shutil.copytree(backbones("prophetnet"), tmp_path / "prophetnet")
     added = {"content": "zzzz", "special": True, "lstrip": False, "rstrip": False}
     added.update(normalized=False, single_word=False)
     settings = {"added_tokens_decoder": {"500": added}}
@@ -139,7 +139,8 @@ def test_a_special_piece_that_is_never_made_needs_no_embedding(backbones, tmp_pa
 )
 def test_numbers_that_count_nothing_are_refused(tiny_copy, make_tagger, entries, reason):
     change_json(tiny_copy / "config.json", **entries)
-    with pytest.raises(BertFamilyError, match=f"B046.*{reason}"):
+    # transformers 5 finds some of them first
+    with pytest.raises(BertFamilyError, match=f"B046.*({reason}|field '{[*entries][0]}')"):
         make_tagger(name=str(tiny_copy))
 
 
