@@ -36,6 +36,16 @@ def seed():
     spacy.util.fix_random_seed(0)
 
 
+@pytest.fixture
+def threads_in_use():
+    """Let torch compute with two threads first, which a forked process does not have."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    torch.ones(2000, 2000) @ torch.ones(2000, 2000)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def backbones(tmp_path_factory):
     """Make folders of tiny random backbones, by model type and changed settings, each once."""

@@ -19,6 +19,7 @@ from ..errors import Errors
 from ..model_types import ModelTypeSpec, known_spec, spec_for
 from ..patching.bfloat16_attention import ProductAttention
 from ..patching.checkpointing import recompute
+from ..patching.forked_threads import use_one_thread_if_forked
 from ..patching.hooks import ThreadLocalSlot
 from ..patching.mixed_layer_norm import use_mixed_layer_norm
 from ..patching.onednn import use_onednn
@@ -295,15 +296,11 @@ class Encoder(NamedAdapters):
     # The forward pass
 
     def check_process(self) -> None:
-        """Compute with one thread in a forked process.
-
-        OpenMP's threads do not survive a fork: the first wide operation of
-        `nlp.pipe(n_process=2)` would wait for them for ever.
-        """
+        """Make sure that the encoder can compute in a forked process."""
+        use_one_thread_if_forked()
         if os.getpid() != self._process:
             self._process = os.getpid()
             self.lock = ReadWriteLock()  # a thread of the parent may have held the old one
-            torch.set_num_threads(1)
 
     def forward(
         self,

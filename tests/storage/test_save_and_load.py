@@ -308,13 +308,11 @@ def test_replaced_listeners_predict_the_same(trained, tmp_path):
     assert predicted_tags(loaded) == tags
 
 
+@pytest.mark.usefixtures("threads_in_use")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_two_processes_predict_the_same(trained, method):
     import multiprocessing
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)  # a fork does not copy the thread pool
-    torch.ones(2000, 2000) @ torch.ones(2000, 2000)
     texts = [TEXT, "", "Eat blue ham", "I like eggs"] * 5
     expected = [[t.tag_ for t in doc] for doc in trained.pipe(texts)]
     before = multiprocessing.get_start_method()
@@ -323,7 +321,6 @@ def test_two_processes_predict_the_same(trained, method):
         found = [[t.tag_ for t in doc] for doc in trained.pipe(texts, n_process=2, batch_size=4)]
     finally:
         multiprocessing.set_start_method(before, force=True)
-        torch.set_num_threads(threads)
     assert found == expected
 
 

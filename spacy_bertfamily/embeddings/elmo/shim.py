@@ -13,6 +13,7 @@ from thinc.shims import Shim
 
 from ...backbone.locate import locate_file
 from ...errors import Errors
+from ...patching.forked_threads import use_one_thread_if_forked
 from .options import read_options
 from .reader import ElmoReader
 from .weights import fingerprint_files, read_network
@@ -47,6 +48,7 @@ class ElmoShim(Shim):
         RETURNS (list[torch.Tensor]): `(layers + 1, words, width)` for each.
         RAISES (BertFamilyError): If the weights cannot be read, or are not those of the training.
         """
+        use_one_thread_if_forked()
         with self._lock:
             reader = self.load()
             return reader.read_on(sentences) if self.stateful else reader.read(sentences)

@@ -14,6 +14,7 @@ from thinc.types import Floats2d, FloatsXd, Ints1d
 from torch.func import functional_call
 from torch.nn import functional
 
+from ...patching.forked_threads import use_one_thread_if_forked
 from .network import GlyphCNN
 from .pictures import Pictures
 
@@ -73,6 +74,7 @@ def forward(
 
     *Shape:* characters `(characters,)`, the result `(characters, width)`.
     """
+    use_one_thread_if_forked()
     codes: list[int] = characters.tolist()
     images = load_pictures(model, codes, is_train)
     weights = load_weights(model, is_train)

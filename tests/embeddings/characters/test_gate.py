@@ -80,6 +80,7 @@ def test_stored_pipelines_predict_the_same(embed_block, tagger, tmp_path):
         assert again.to_bytes(exclude=["meta"]) == tagger.to_bytes(exclude=["meta"])
 
 
+@pytest.mark.usefixtures("threads_in_use")
 def test_processes_predict_the_same(tagger):
     texts = [TEXT, UNSEEN, ""] * 3
     expected = [[token.tag_ for token in doc] for doc in tagger.pipe(texts)]

@@ -73,6 +73,7 @@ def test_stored_pipelines_predict_the_same(tagger, tmp_path):
         np.testing.assert_array_equal(elmo_vectors(again, TEXT)[0], elmo_vectors(tagger, TEXT)[0])
 
 
+@pytest.mark.usefixtures("threads_in_use")
 def test_processes_and_threads_predict_the_same(tagger):
     texts = [TEXT, "Eat blue ham", "I like green eggs"] * 4
     expected = [[token.tag_ for token in doc] for doc in tagger.pipe(texts)]
