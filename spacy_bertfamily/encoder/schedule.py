@@ -9,6 +9,7 @@ import torch
 from spacy.tokens import Doc
 from torch import nn
 
+from ..patching.freed_memory import give_back_freed_memory
 from ..windows.batching import pack
 from ..windows.cut import Window
 from ..windows.lay_out import LEFT_OUT, LaidOutText, lay_out
@@ -107,6 +108,8 @@ class EncoderSchedule:
                 batch = [windows[row] for row in rows]
                 states = self._run_batch(batch, layers, plan, with_grad)
                 yield EncodedBatch(rows, [lengths[row] for row in rows], states)
+        if not is_train:
+            give_back_freed_memory()
 
     @contextmanager
     def _planned(self, layers: Sequence[int], is_train: bool, cache: bool) -> Iterator[CachePlan]:
