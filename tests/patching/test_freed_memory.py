@@ -19,6 +19,7 @@ def calls(monkeypatch):
 
 
 def test_it_is_given_back_now_and_then(calls, monkeypatch):
+    monkeypatch.setattr(freed_memory, "SECONDS", 10.0)
     times = iter([20.0, 21.0, 29.9, 30.0, 31.0])
     monkeypatch.setattr(freed_memory.time, "monotonic", lambda: next(times))
     for expected in (1, 1, 1, 2, 2):
