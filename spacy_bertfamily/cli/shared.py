@@ -44,11 +44,9 @@ def load_pipeline(pipeline: str) -> "Language":
 
 def find_transformers(nlp: "Language") -> list["AdapterTransformer"]:
     """RETURNS (list[AdapterTransformer]): The transformers of a pipeline, the disabled ones too."""
-    from ..transformer.component import AdapterTransformer
+    from ..transformer import component
 
-    return [
-        component for _, component in nlp.components if isinstance(component, AdapterTransformer)
-    ]
+    return component.find_transformers(nlp)
 
 
 def read_overrides(args: list[str]) -> dict[str, Any]:

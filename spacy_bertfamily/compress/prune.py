@@ -13,7 +13,7 @@ from ..backbone import Backbone, load_backbone
 from ..errors import Errors
 from ..files import check_folder, write_folder
 from ..scale.pipelines import load_pipeline
-from ..transformer.component import AdapterTransformer
+from ..transformer.component import AdapterTransformer, find_transformers
 from .vocabulary import PrunedVocabulary, VocabularySettings, choose_pieces
 
 
@@ -70,7 +70,7 @@ def prune_vocabulary(
         vocabulary.write(folder)
         return _describe(vocabulary, load_backbone(str(folder)))
     nlp = load_pipeline(str(source))
-    transformers = _find_transformers(nlp, str(source))
+    transformers = _check_transformers(nlp, str(source))
     vocabulary = _prune(transformers[0].shim.encoder.shared, texts, settings)
     with tempfile.TemporaryDirectory() as temporary:
         vocabulary.write(Path(temporary) / "backbone")
@@ -92,9 +92,9 @@ def _prune(
     return PrunedVocabulary(shared, choose_pieces(shared.tokenizer, texts, settings))
 
 
-def _find_transformers(nlp: Language, source: str) -> list[AdapterTransformer]:
+def _check_transformers(nlp: Language, source: str) -> list[AdapterTransformer]:
     """RETURNS (list[AdapterTransformer]): The transformers of a pipeline, all on one backbone."""
-    found = [pipe for _, pipe in nlp.components if isinstance(pipe, AdapterTransformer)]
+    found = find_transformers(nlp)
     backbones = {pipe.shim.encoder.shared.fingerprint for pipe in found}
     if len(backbones) != 1:
         raise Errors.B704(source=source, count=len(backbones))

@@ -17,7 +17,7 @@ from torch import nn
 from ..errors import Errors
 from ..scale.fields import FIELDS
 from ..scale.pipelines import load_pipeline
-from ..transformer.component import AdapterTransformer
+from ..transformer.component import find_transformers
 
 # The annotation of which each token's value is a decision, and spaCy's names of it.
 OF_TOKENS = {
@@ -138,11 +138,8 @@ def count_parameters(nlp: Language) -> int:
 
 def measure_files(nlp: Language) -> tuple[float, float]:
     """RETURNS (tuple[float, float]): Megabytes of a pipeline's own files, and of its backbones'."""
-    folders = {
-        pipe.shim.encoder.shared.folder.resolve()
-        for _, pipe in nlp.components
-        if isinstance(pipe, AdapterTransformer)
-    }
+    transformers = find_transformers(nlp)
+    folders = {pipe.shim.encoder.shared.folder.resolve() for pipe in transformers}
     backbones = sum(_count_bytes(folder) for folder in folders)
     if nlp.path is None:  # combined when it is loaded
         return len(nlp.to_bytes()) / MEGABYTE, backbones / MEGABYTE

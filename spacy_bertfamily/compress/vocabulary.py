@@ -6,11 +6,11 @@ What is read of a text of kept pieces, and so all that is computed of it, stays 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
+from spacy.util import minibatch
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from ..backbone import Backbone
@@ -75,7 +75,7 @@ def choose_pieces(
     kept = keep_parts(tokenizer, find_letters(tokenizer) if settings.keep_letters else ())
     counts: Counter[int] = Counter()
     sample: list[tuple[str, set[int]]] = []
-    for batch in _batches(texts):
+    for batch in minibatch(texts, BATCH):
         for text, ids in zip(batch, _split(tokenizer, batch)):
             counts.update(ids)
             if len(sample) < COMPARED:
@@ -87,12 +87,6 @@ def choose_pieces(
     new_ids = {old: new for new, old in enumerate(sorted(kept))}
     covered_texts = [text for text, ids in sample if ids <= kept]
     return KeptPieces(new_ids, covered / counts.total(), covered_texts)
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    texts = iter(texts)
-    while batch := list(islice(texts, BATCH)):
-        yield batch
 
 
 def _split(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:

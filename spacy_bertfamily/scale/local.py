@@ -57,7 +57,7 @@ def run_local(job: Job, shards: Iterator[Shard], workers: int) -> Iterator[Annot
 
 def _run_alone(job: Job, shard: Shard) -> AnnotatedShard:
     """RETURNS (AnnotatedShard): A shard; rows that kill the process of it alone have failed."""
-    deadly: list[int] = []
+    deadly = 0
     while True:
         for _ in range(ATTEMPTS):
             try:
@@ -66,10 +66,10 @@ def _run_alone(job: Job, shard: Shard) -> AnnotatedShard:
             except BrokenProcessPool as e:
                 cause = e
         found = _find_deadly(job, shard)
-        if found is None or len(deadly) == MAX_DEADLY:
+        if found is None or deadly == MAX_DEADLY:
             last = shard.first + len(shard.rows) - 1
             raise Errors.B512(shard=shard.number, first=shard.first, last=last) from cause
-        deadly.append(found)
+        deadly += 1
         shard.rows[found] = shard.rows[found]._replace(problem=DEADLY)
 
 

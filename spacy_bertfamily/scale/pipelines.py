@@ -94,11 +94,10 @@ def share_weights(nlp: Language) -> int:
     RETURNS (int): The number of bytes that are shared.
     """
     from ..backbone.mapped import map_weights
-    from ..transformer.component import AdapterTransformer
+    from ..transformer.component import find_transformers
 
-    components = [component for _, component in nlp.components]
-    transformers = [c for c in components if isinstance(c, AdapterTransformer)]
-    backbones = {id(t.shim.encoder.shared): t.shim.encoder.shared for t in transformers}
+    found = [transformer.shim.encoder.shared for transformer in find_transformers(nlp)]
+    backbones = {id(backbone): backbone for backbone in found}
     return sum(map_weights(backbone) for backbone in backbones.values())
 
 

@@ -100,6 +100,13 @@ def make_adapter_transformer(
     return transformer
 
 
+def find_transformers(nlp: Language) -> "list[AdapterTransformer]":
+    """RETURNS (list[AdapterTransformer]): The transformers of a pipeline, the disabled ones too."""
+    return [
+        component for _, component in nlp.components if isinstance(component, AdapterTransformer)
+    ]
+
+
 class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transformer):
     """A pretrained transformer, frozen but for what its config names, that others listen to.
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import cast
 
 import numpy
 import torch
 from spacy.language import Language
+from spacy.util import minibatch
 from thinc.types import Floats2d
 
 from ..backbone import read_config
@@ -89,8 +89,7 @@ def _load(name: str, precision: str) -> EncoderShim:
 
 def _cut(schedule: EncoderSchedule, texts: Sequence[str]) -> Iterator[tuple[int, Window]]:
     """YIELDS (tuple[int, Window]): The windows of all texts, each with the number of its text."""
-    numbered = iter(enumerate(texts))
-    while part := list(islice(numbered, SPLIT)):
+    for part in minibatch(enumerate(texts), SPLIT):
         # no tokenizer can read lone surrogates
         readable = [text.encode("utf8", "replace").decode("utf8") for _, text in part]
         for (number, _), pieces in zip(part, schedule.tokenizer.split(readable)):
