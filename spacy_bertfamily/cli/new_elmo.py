@@ -9,6 +9,10 @@ from wasabi import msg
 
 from .shared import exit_on_error
 
+# Short pieces stand beside each other in a batch, so that each step multiplies more rows: 50 words
+# are learned from three times as fast as 200.
+PIECE_WORDS = 50
+
 TEXT_HELP = (
     "once for each: one text in each line, JSON lines (.jsonl) with 'text', or a DocBin (.spacy); "
     ".gz after the suffix if it is gzipped"
@@ -62,16 +66,15 @@ def new_elmo_command(
 
 
 def _read_words(paths: Iterable[Path], lang: str) -> list[list[str]]:
-    """RETURNS (list[list[str]]): The words of each text, cut where the layer would cut them."""
+    """RETURNS (list[list[str]]): The words of each text, in pieces."""
     import spacy
 
     from ..convert.raw_text import read_texts
-    from ..embeddings.elmo.builders import MAX_WORDS
 
     tokenize = spacy.blank(lang).tokenizer
     sentences = []
     for text in read_texts(paths):
         words = [token.text for token in tokenize(text)]
-        parts = range(0, len(words), MAX_WORDS)
-        sentences += [words[start : start + MAX_WORDS] for start in parts]
+        parts = range(0, len(words), PIECE_WORDS)
+        sentences += [words[start : start + PIECE_WORDS] for start in parts]
     return sentences

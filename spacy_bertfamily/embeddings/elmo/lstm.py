@@ -68,13 +68,13 @@ class ProjectedLSTM(nn.Module):
             cell = x.new_zeros(rows, self.projection.in_features)
         else:
             hidden, cell = state.hidden, state.cell
-        inputs = self.input(x)
+        inputs = self.input(x).unbind(1)  # sliced by step, each gradient would be as large as all
         outputs = []
         live = rows
         for step in range(longest):
             while lengths[live - 1] <= step:
                 live -= 1
-            new_hidden, new_cell = self._step(inputs[:live, step], hidden[:live], cell[:live])
+            new_hidden, new_cell = self._step(inputs[step][:live], hidden[:live], cell[:live])
             hidden = torch.cat([new_hidden, hidden[live:]])
             cell = torch.cat([new_cell, cell[live:]])
             outputs.append(_pad_rows(new_hidden, rows))
