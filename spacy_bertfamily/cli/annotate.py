@@ -30,8 +30,8 @@ def annotate_command(
         "--annotation",
         "-a",
         help="What to add, with commas: tokens, tags, pos, morphs, lemmas, deps, heads, sents, "
-        "ents, spans, cats, pair_scores, answers, vector, docbin; by default all that components of "
-        "the pipeline set, and docbin with --format spacy",
+        "ents, spans, cats, pair_scores, answers, vector, docbin; by default all that components "
+        "of the pipeline set, and docbin with --format spacy",
     ),
     engine: str = typer.Option("local", "--engine", "-e", help="local, ray or spark"),
     workers: int = typer.Option(1, "--workers", "-w", help="Number of processes", min=1),

@@ -211,11 +211,11 @@ def test_by_default_all_is_added_that_components_set(capitals_folder, every_comp
     assert combined == ("tags", "pos", "morphs", "ents", "spans", "cats", "pair_scores", "answers")
     folder, _ = every_component
     names = Annotate(folder).names
-    assert {"tags", "deps", "ents", "answers", "cats"} <= set(names)
+    assert {"tags", "answers", "cats"} <= set(names)
     nlp = spacy.load(folder)
-    nlp.disable_pipes("ner")
+    nlp.disable_pipes("span_qa")
     nlp.to_disk(tmp_path / "disabled")
-    assert set(names) - set(Annotate(tmp_path / "disabled").names) == {"ents"}
+    assert set(names) - set(Annotate(tmp_path / "disabled").names) == {"answers", "spans"}
     spacy.blank("en").to_disk(tmp_path / "blank")
     assert Annotate(tmp_path / "blank").names == ("tokens",)
 
