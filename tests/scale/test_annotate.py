@@ -213,7 +213,7 @@ def test_by_default_all_is_added_that_components_set(capitals_folder, every_comp
     names = Annotate(folder).names
     assert {"tags", "answers", "cats"} <= set(names)
     nlp = spacy.load(folder)
-    nlp.disable_pipes("span_qa")
+    nlp.select_pipes(disable="span_qa")
     nlp.to_disk(tmp_path / "disabled")
     assert set(names) - set(Annotate(tmp_path / "disabled").names) == {"answers", "spans"}
     spacy.blank("en").to_disk(tmp_path / "blank")
