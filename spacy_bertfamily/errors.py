@@ -1039,6 +1039,29 @@ class Errors:
         "No Doc in {path!r} has words. Give annotated Docs that the pipelines are to read."
     )
 
+    # GGUF files
+    B750 = Error(
+        "{name!r} is a GGUF file, and a backbone is a folder. Write it once: python -m spacy "
+        "bertfamily save-backbone {name} FOLDER, and set 'name' to the folder."
+    )
+    B751 = Error(
+        "Reading GGUF files needs the packages {packages}, which are not installed (or broken: "
+        "{reason}). Install them with: pip install 'spacy-bertfamily[gguf]'."
+    )
+    B752 = Error(
+        "{file!r} cannot be read as a GGUF file: {reason}. Is it a whole model in the format of "
+        "llama.cpp, and not a part of one, a vocabulary or an adapter?"
+    )
+    B753 = Error(
+        "{file!r} holds a model of the architecture {architecture!r}, which the installed "
+        "transformers {installed} cannot read from GGUF files: {reason}. Take the model's "
+        "safetensors files, or another version of transformers."
+    )
+    B754 = Error(
+        "{file!r} lacks weights that a {model_type} model has: {missing}. They would be random. "
+        "Is it a whole model, and not a part of one?"
+    )
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
