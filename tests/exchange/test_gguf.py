@@ -49,7 +49,10 @@ def test_the_folder_is_the_model_that_was_written(kind, tmp_path):
         pytest.skip(f"this version of transformers reads no GGUF files of {model_type}")
     (tmp_path / "hf").mkdir()
     model = make_causal_lm(model_type, tmp_path / "hf", tokenizer, **changes)
-    file = write_gguf(model, tmp_path / "hf", tmp_path / "a.gguf")
+    before = load_backbone(str(tmp_path / "hf")).tokenizer
+    adds_bos = pieces(before, "eggs")[0] == before.bos_token_id  # for Llama not in transformers 5
+    entries = {"tokenizer.ggml.add_bos_token": adds_bos}
+    file = write_gguf(model, tmp_path / "hf", tmp_path / "a.gguf", **entries)
     opens = convert_gguf(file, tmp_path / "backbone")
     assert opens is type(model)
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "backbone").eval()
@@ -59,7 +62,6 @@ def test_the_folder_is_the_model_that_was_written(kind, tmp_path):
     assert type(backbone.config).model_type in SPECS
     states = model.base_model(ids).last_hidden_state
     torch.testing.assert_close(backbone.model(ids).last_hidden_state, states, rtol=0, atol=1e-6)
-    before = load_backbone(str(tmp_path / "hf")).tokenizer
     for text in TEXTS:
         assert pieces(backbone.tokenizer, text) == pieces(before, text)
 
@@ -76,6 +78,18 @@ def test_quantised_weights_are_the_numbers_that_they_stand_for(source, tmp_path)
     expected = torch.from_numpy(gguf.dequantize(blocks, q8))
     torch.testing.assert_close(again[name], expected, rtol=0, atol=0)
     assert 0 < (expected - exact).abs().max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "split", "adds_bos"),
+    [("gpt2", "gpt-2", False), ("gpt2", "llama-bpe", True), ("llama", "default", True)],
+)
+def test_texts_begin_as_usual_for_a_vocabulary(tmp_path, tokenizer, split, adds_bos):
+    model = make_causal_lm("llama", tmp_path, tokenizer)
+    entries = {"tokenizer.ggml.pre": split}
+    file = write_gguf(model, tmp_path, tmp_path / "a.gguf", **entries)
+    header = read_header(file)
+    assert (header.adds_bos, header.adds_eos) == (adds_bos, False)
 
 
 @pytest.mark.parametrize("adds_bos", [True, False])
