@@ -1,0 +1,170 @@
+"""A prefix-LM: one network that reads a source and writes behind it (Dong et al. 2019)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from spacy.tokens import Doc
+from torch import nn
+from torch.nn import functional
+
+from ...annotation.segments import has_words
+from ...backbone.lm_head import HEADS, LMHead, new_lm_head
+from ...errors import Errors
+from ...pretraining.masked_lm import find_head, predict_pieces
+from ...pretraining.masking import MaskedWindow
+from ...pretraining.objective import backward, targets_of
+from ...transformer.shim import EncoderShim
+from .prefix_state import PrefixState
+from .prefix_windows import PrefixPieces
+from .writer import Source, Writer, WritingState
+
+PREDICT = ("sampled", "all")
+
+
+@dataclass(frozen=True)
+class PrefixLM(Writer):
+    """Predicts the next piece of a target at a mask behind what was written.
+
+    predict (str): `sampled` masks a part of the target's pieces in training, `all` predicts each.
+    mask_rate (float): That part.
+    head (str): `own` for the masked-LM head of the backbone's files, `new` for a new one, `auto`
+        for that of the files if they have one.
+    label_smoothing (float): The share of the probability that all pieces have in common.
+    RAISES (BertFamilyError): If a setting is not allowed.
+    """
+
+    predict: str = "sampled"
+    mask_rate: float = 0.7
+    head: str = "auto"
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        checks = {
+            "predict": (self.predict in PREDICT, f"one of {', '.join(PREDICT)}"),
+            "mask_rate": (0 < self.mask_rate <= 1, "more than 0 and at most 1"),
+            "head": (self.head in HEADS, f"one of {', '.join(HEADS)}"),
+            "label_smoothing": (0 <= self.label_smoothing < 1, "at least 0 and less than 1"),
+        }
+        for setting, (is_allowed, allowed) in checks.items():
+            if not is_allowed:
+                value = getattr(self, setting)
+                raise Errors.B004(setting=setting, value=value, allowed=allowed)
+
+    def new_modules(self, shim: EncoderShim) -> LMHead:
+        """RETURNS (LMHead): The masked-LM head."""
+        self.check(shim)
+        return find_head(shim, self.head)
+
+    def empty_modules(self, shim: EncoderShim) -> LMHead:
+        """RETURNS (LMHead): A head with weights to be replaced."""
+        self.check(shim)
+        return new_lm_head(shim.encoder.shared.config)
+
+    def check(self, shim: EncoderShim) -> None:
+        """Check that an encoder can write, and let its pieces see what they are told to see.
+
+        shim (EncoderShim): Holds the encoder.
+        RAISES (BertFamilyError): If its model type, its adapter or its tokenizer does not allow it.
+        """
+        encoder, name = shim.encoder, shim.settings.name
+        encoder.allow_seen_pieces()
+        for adapter in encoder.adapter_settings.values():
+            if not adapter.reads_single_pieces:
+                raise Errors.B723(name=name, kind=type(adapter).__name__)
+        plain = shim.tokenizer.tokenizer
+        if plain.mask_token_id is None or not shim.tokenizer.pair.special[2]:
+            raise Errors.B724(name=name, mask=plain.mask_token, sep=plain.sep_token)
+        if shim.settings.precision == "float16":
+            raise Errors.B725(name=name)
+
+    def tie(self, modules: nn.Module, shim: EncoderShim) -> None:
+        """Predict pieces with the encoder's own embeddings of pieces."""
+        assert isinstance(modules, LMHead)
+        self.check(shim)
+        modules.tie(shim.encoder.embeddings)
+
+    def pieces_of(self, shim: EncoderShim) -> PrefixPieces:
+        """RETURNS (PrefixPieces): The special pieces of an encoder."""
+        mask_id = int(shim.tokenizer.tokenizer.mask_token_id)
+        return PrefixPieces(shim.tokenizer, mask_id, self.end_id(shim))
+
+    def end_id(self, shim: EncoderShim) -> int:
+        """RETURNS (int): The piece that stands behind the second of two texts."""
+        return int(shim.tokenizer.pair.special[2][0])
+
+    def forbidden_ids(self, shim: EncoderShim) -> list[int]:
+        """RETURNS (list[int]): Special pieces."""
+        plain = shim.tokenizer.tokenizer
+        return sorted(set(plain.all_special_ids) - {self.end_id(shim)})
+
+    def read(self, shim: EncoderShim, docs: Sequence[Doc], max_length: int) -> list[Source | None]:
+        """Read sources: their first window, as far as the target leaves room for it."""
+        separator = shim.settings.separator
+        room = shim.settings.max_pieces - max_length - 1
+        template = shim.tokenizer.pair
+        least = len(template.special[0]) + len(template.special[1]) + 1
+        if room < least:
+            longest = shim.settings.max_pieces - 1 - least
+            raise Errors.B726(max_length=max_length, max_pieces=room + max_length + 1, most=longest)
+        pieces = self.pieces_of(shim)
+        sources: list[Source | None] = []
+        for doc, of_doc in zip(docs, shim.tokenizer(docs, separator)):
+            if not has_words(doc, separator) or not len(of_doc):
+                sources.append(None)
+                continue
+            window, is_cut = pieces.source_window(of_doc, room)
+            sources.append(Source(len(window), is_cut, window))
+        return sources
+
+    def train_on(
+        self,
+        modules: nn.Module,
+        shim: EncoderShim,
+        sources: Sequence[Source],
+        targets: Sequence[np.ndarray],
+        trains_encoder: bool,
+        total: Callable[[int], float],
+    ) -> float:
+        """Predict the masked pieces of targets, batch by batch."""
+        assert isinstance(modules, LMHead)
+        masked = self.mask(shim, sources, targets)
+        denominator = total(sum(len(window.positions) for window in masked))
+        encoder, loss = shim.encoder, 0.0
+        windows = [window.window for window in masked]
+        for batch in shim.schedule.run(
+            windows, [encoder.depth], is_train=trains_encoder, cache=False
+        ):
+            rows, columns, labels = targets_of(batch, masked, encoder.device)
+            with torch.enable_grad():
+                states = batch.states[encoder.depth][rows, columns]
+                part = self._loss(predict_pieces(encoder, modules, states), labels) / denominator
+            loss += float(part.detach())
+            backward(shim, part)
+        return loss
+
+    def mask(
+        self, shim: EncoderShim, sources: Sequence[Source], targets: Sequence[np.ndarray]
+    ) -> list[MaskedWindow]:
+        """RETURNS (list[MaskedWindow]): What is read and predicted in training."""
+        pieces = self.pieces_of(shim)
+        if self.predict == "all":
+            return [pieces.every(s.content, target) for s, target in zip(sources, targets)]
+        return [
+            pieces.sampled(source.content, target, self.mask_rate)
+            for source, target in zip(sources, targets)
+        ]
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(
+            logits, labels, reduction="sum", label_smoothing=self.label_smoothing
+        )
+
+    def start(
+        self, modules: nn.Module, shim: EncoderShim, sources: Sequence[Source], max_length: int
+    ) -> WritingState:
+        """Read sources, whose keys and values are kept."""
+        assert isinstance(modules, LMHead)
+        windows = [source.content for source in sources]
+        return PrefixState(shim.encoder, modules, self.pieces_of(shim), windows, max_length)
