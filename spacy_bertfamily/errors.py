@@ -1062,6 +1062,16 @@ class Errors:
         "Is it a whole model, and not a part of one?"
     )
 
+    # Encoder-decoders
+    B760 = Error(
+        "The tokenizer of {name!r} puts no piece behind a text, and has none that ends one, so no "
+        "text could ever end. Use a backbone whose tokenizer has an 'eos_token'."
+    )
+    B761 = Error(
+        "max_length = {max_length}, but the decoder has {positions} positions. Set a smaller "
+        "max_length, or before training a larger max_positions of the decoder."
+    )
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
