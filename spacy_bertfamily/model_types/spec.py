@@ -161,7 +161,7 @@ class ModelTypeSpec:
         """
         if feature == "pfeiffer" and self.ffn.pre_norm:
             return PRE_NORM
-        if feature == "prefix" and not self.self_attention:
+        if feature == "prefix" and not (self.self_attention or feature in self.unsupported):
             return CAUSAL if self.causal else NO_SELF_ATTENTION
         return self.unsupported.get(feature)
 

@@ -260,7 +260,9 @@ SPECS: dict[str, ModelTypeSpec] = {
             "input_pronunciation_ids": "word_pronunciation.json",
         },
     ),
-    "splinter": _PLAIN,
+    "splinter": replace(
+        _PLAIN, unsupported={"prefix": "transformers has no masked language model for it"}
+    ),
     "squeezebert": _SQUEEZEBERT,
     "t5": _T5,
     "xlm-roberta": _PLAIN_ROBERTA,

@@ -16,6 +16,7 @@ def make_prefix_lm_model(
     mask_rate: float = 0.7,
     head: str = "auto",
     label_smoothing: float = 0.0,
+    pieces: str = "all",
 ) -> Model[list[Doc], list[TransformerData]]:
     """Build a prefix-LM: one network reads a source and writes behind it (Dong et al. 2019).
 
@@ -33,7 +34,11 @@ def make_prefix_lm_model(
     head (str): `own` for the masked-LM head of the backbone's files, `new` for a new one, `auto`
         for that of the files if they have one.
     label_smoothing (float): The share of the probability that all pieces have in common.
+    pieces (str): What may be written: `all` pieces of the vocabulary, or those `seen` in the gold
+        texts of the training data, which takes less time: a vocabulary costs as much as a small
+        encoder.
     RETURNS (Model[list[Doc], list[TransformerData]]): The model.
     RAISES (BertFamilyError): If a setting is not allowed.
     """
-    return build_writer_model(tok2vec, PrefixLM(predict, mask_rate, head, label_smoothing))
+    writer = PrefixLM(predict, mask_rate, head, label_smoothing, pieces)
+    return build_writer_model(tok2vec, writer)

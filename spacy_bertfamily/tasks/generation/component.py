@@ -146,9 +146,10 @@ class TextGenerator(GeneratorTextMethods):
             self.attach_pipeline(nlp)
         nlp = self.require_pipeline("initialize")
         shim = require_loaded_shim(self.model, nlp, self.name)
-        self.writer_shim.initialize(shim)
         writer = self.writer_shim.writer
-        sample = check_examples(self.name, get_examples(), writer, shim, self.settings)
+        writer.check(shim)
+        sample, targets = check_examples(self.name, get_examples(), writer, shim, self.settings)
+        self.writer_shim.initialize(shim, targets)
         self.model.initialize(X=sample)
 
     def update(

@@ -61,7 +61,7 @@ def check_examples(
     writer: Writer,
     shim: EncoderShim,
     settings: GenerationSettings,
-) -> list[Doc]:
+) -> tuple[list[Doc], list[np.ndarray]]:
     """Check the training data, before training starts.
 
     name (str): The component's name, for errors.
@@ -69,12 +69,18 @@ def check_examples(
     writer (Writer): Reads sources.
     shim (EncoderShim): Holds the encoder.
     settings (GenerationSettings): The settings.
-    RETURNS (list[Doc]): A few sources, to initialize a model with.
+    RETURNS (tuple[list[Doc], list[np.ndarray]]): A few sources, to initialize a model with; and
+        the pieces of all targets, if the writer reads them.
     RAISES (BertFamilyError): At the first example that cannot be used, or if none has gold texts.
     """
     sample: list[Doc] = []
+    targets: list[np.ndarray] = []
     for batch in minibatch(examples, CHECK_BATCH):
-        annotated = [example for example in batch if gold_texts(name, example) is not None]
+        golds = [gold_texts(name, example) for example in batch]
+        annotated = [example for example, texts in zip(batch, golds) if texts is not None]
+        if writer.reads_targets:
+            all_texts = [text for texts in golds for text in texts or ()]
+            targets.extend(np.unique(ids) for ids in writer.encode_targets(shim, all_texts))
         docs = [example.predicted for example in annotated]
         for doc, source in zip(docs, writer.read(shim, docs, settings.max_length)):
             if source is None:
@@ -82,7 +88,7 @@ def check_examples(
         sample = sample or docs[:INIT_EXAMPLES]
     if not sample:
         raise Errors.B730(name=name)
-    return sample
+    return sample, targets
 
 
 def read_pairs(

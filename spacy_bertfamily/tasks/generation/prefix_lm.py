@@ -1,6 +1,6 @@
 """A prefix-LM: one network that reads a source and writes behind it (Dong et al. 2019)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,17 +10,19 @@ from torch import nn
 from torch.nn import functional
 
 from ...annotation.segments import has_words
-from ...backbone.lm_head import HEADS, LMHead, new_lm_head
+from ...backbone.lm_head import HEADS, new_lm_head
 from ...errors import Errors
-from ...pretraining.masked_lm import find_head, predict_pieces
+from ...pretraining.masked_lm import find_head
 from ...pretraining.masking import MaskedWindow
 from ...pretraining.objective import backward, targets_of
 from ...transformer.shim import EncoderShim
+from .prefix_head import PrefixHead, sorted_pieces
 from .prefix_state import PrefixState
 from .prefix_windows import PrefixPieces
 from .writer import Source, Writer, WritingState
 
 PREDICT = ("sampled", "all")
+PIECES = ("all", "seen")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class PrefixLM(Writer):
     head (str): `own` for the masked-LM head of the backbone's files, `new` for a new one, `auto`
         for that of the files if they have one.
     label_smoothing (float): The share of the probability that all pieces have in common.
+    pieces (str): What may be written: `all` pieces of the vocabulary, or those `seen` in the gold
+        texts.
     RAISES (BertFamilyError): If a setting is not allowed.
     """
 
@@ -39,12 +43,14 @@ class PrefixLM(Writer):
     mask_rate: float = 0.7
     head: str = "auto"
     label_smoothing: float = 0.0
+    pieces: str = "all"
 
     def __post_init__(self) -> None:
         checks = {
             "predict": (self.predict in PREDICT, f"one of {', '.join(PREDICT)}"),
             "mask_rate": (0 < self.mask_rate <= 1, "more than 0 and at most 1"),
             "head": (self.head in HEADS, f"one of {', '.join(HEADS)}"),
+            "pieces": (self.pieces in PIECES, f"one of {', '.join(PIECES)}"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "at least 0 and less than 1"),
         }
         for setting, (is_allowed, allowed) in checks.items():
@@ -52,15 +58,24 @@ class PrefixLM(Writer):
                 value = getattr(self, setting)
                 raise Errors.B004(setting=setting, value=value, allowed=allowed)
 
-    def new_modules(self, shim: EncoderShim) -> LMHead:
-        """RETURNS (LMHead): The masked-LM head."""
-        self.check(shim)
-        return find_head(shim, self.head)
+    @property
+    def reads_targets(self) -> bool:
+        """RETURNS (bool): Whether `new_modules` needs the targets of the training data."""
+        return self.pieces == "seen"
 
-    def empty_modules(self, shim: EncoderShim) -> LMHead:
-        """RETURNS (LMHead): A head with weights to be replaced."""
+    def new_modules(self, shim: EncoderShim, targets: Sequence[np.ndarray]) -> PrefixHead:
+        """RETURNS (PrefixHead): The masked-LM head."""
         self.check(shim)
-        return new_lm_head(shim.encoder.shared.config)
+        head = find_head(shim, self.head)
+        if not self.reads_targets:
+            return PrefixHead(head)
+        return PrefixHead(head, sorted_pieces([*targets], self.end_id(shim)))
+
+    def empty_modules(self, shim: EncoderShim, tensors: Mapping[str, torch.Tensor]) -> PrefixHead:
+        """RETURNS (PrefixHead): A head with weights to be replaced."""
+        self.check(shim)
+        head = new_lm_head(shim.encoder.shared.config)
+        return PrefixHead(head, tensors.get("pieces") if self.reads_targets else None)
 
     def check(self, shim: EncoderShim) -> None:
         """Check that an encoder can write, and let its pieces see what they are told to see.
@@ -81,9 +96,9 @@ class PrefixLM(Writer):
 
     def tie(self, modules: nn.Module, shim: EncoderShim) -> None:
         """Predict pieces with the encoder's own embeddings of pieces."""
-        assert isinstance(modules, LMHead)
+        assert isinstance(modules, PrefixHead)
         self.check(shim)
-        modules.tie(shim.encoder.embeddings)
+        modules.head.tie(shim.encoder.embeddings)
 
     def pieces_of(self, shim: EncoderShim) -> PrefixPieces:
         """RETURNS (PrefixPieces): The special pieces of an encoder."""
@@ -128,7 +143,7 @@ class PrefixLM(Writer):
         total: Callable[[int], float],
     ) -> float:
         """Predict the masked pieces of targets, batch by batch."""
-        assert isinstance(modules, LMHead)
+        assert isinstance(modules, PrefixHead)
         masked = self.mask(shim, sources, targets)
         denominator = total(sum(len(window.positions) for window in masked))
         encoder, loss = shim.encoder, 0.0
@@ -139,7 +154,8 @@ class PrefixLM(Writer):
             rows, columns, labels = targets_of(batch, masked, encoder.device)
             with torch.enable_grad():
                 states = batch.states[encoder.depth][rows, columns]
-                part = self._loss(predict_pieces(encoder, modules, states), labels) / denominator
+                logits = modules.predict(encoder, states)
+                part = self._loss(logits, modules.labels(labels)) / denominator
             loss += float(part.detach())
             backward(shim, part)
         return loss
@@ -165,6 +181,6 @@ class PrefixLM(Writer):
         self, modules: nn.Module, shim: EncoderShim, sources: Sequence[Source], max_length: int
     ) -> WritingState:
         """Read sources, whose keys and values are kept."""
-        assert isinstance(modules, LMHead)
+        assert isinstance(modules, PrefixHead)
         windows = [source.content for source in sources]
         return PrefixState(shim.encoder, modules, self.pieces_of(shim), windows, max_length)

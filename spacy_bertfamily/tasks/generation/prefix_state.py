@@ -8,12 +8,11 @@ from collections.abc import Sequence
 
 import torch
 
-from ...backbone.lm_head import LMHead
 from ...encoder.module import Encoder
 from ...encoder.seen import SeenPieces
-from ...pretraining.masked_lm import predict_pieces
 from ...windows.cut import Window
 from ...windows.padding import pad_windows
+from .prefix_head import PrefixHead
 from .prefix_windows import PrefixPieces
 from .writer import WritingState
 
@@ -70,7 +69,7 @@ class PrefixState(WritingState):
     """Texts that a prefix-LM is writing.
 
     encoder (Encoder): The encoder.
-    head (LMHead): The masked-LM head.
+    head (PrefixHead): The masked-LM head.
     pieces (PrefixPieces): The special pieces.
     windows (Sequence[Window]): The sources.
     max_length (int): The most pieces of a target.
@@ -79,7 +78,7 @@ class PrefixState(WritingState):
     def __init__(
         self,
         encoder: Encoder,
-        head: LMHead,
+        head: PrefixHead,
         pieces: PrefixPieces,
         windows: Sequence[Window],
         max_length: int,
@@ -126,7 +125,7 @@ class PrefixState(WritingState):
         self.n_written += n - 1
         self.buffer.used += n - 1
         with torch.inference_mode():
-            return predict_pieces(self.encoder, self.head, states[:, -1])
+            return self.head.predict_all(self.encoder, states[:, -1])
 
     def select(self, rows: torch.Tensor) -> None:
         """Continue with some of the rows."""

@@ -1,9 +1,10 @@
 """The thinc shim of what a `text_generator` trains beside the encoder."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from safetensors.torch import load, save
 from thinc.api import Optimizer, torch2xp, xp2torch
@@ -41,15 +42,16 @@ class WriterShim(Shim):
         """RETURNS (bool): Whether there are weights."""
         return self._model is not None or self._stored is not None
 
-    def initialize(self, shim: EncoderShim) -> None:
+    def initialize(self, shim: EncoderShim, targets: Sequence[np.ndarray] = ()) -> None:
         """Make new modules, unless there are weights already.
 
         shim (EncoderShim): Holds the encoder.
+        targets (Sequence[np.ndarray]): As in `Writer.new_modules`.
         """
         if self.is_ready:
             self.modules_on(shim)
             return
-        self._model = self.writer.new_modules(shim)
+        self._model = self.writer.new_modules(shim, targets)
         self._connect(shim)
 
     def modules_on(self, shim: EncoderShim) -> nn.Module:
@@ -62,7 +64,7 @@ class WriterShim(Shim):
         if self._stored is not None:
             tensors = load(self._stored)
             with torch.random.fork_rng():  # what is drawn is overwritten
-                modules = self.writer.empty_modules(shim)
+                modules = self.writer.empty_modules(shim, tensors)
             self._model = modules
             self._connect(shim)
             self._put_stored(tensors)
@@ -82,7 +84,7 @@ class WriterShim(Shim):
 
     def _put_stored(self, tensors: dict[str, torch.Tensor]) -> None:
         """RAISES (BertFamilyError): If stored weights are not those of the modules."""
-        own = self.own_parameters()
+        own = self._own_tensors()
         wrong = [
             name
             for name in sorted({*own, *tensors})
@@ -107,6 +109,13 @@ class WriterShim(Shim):
             for name, parameter in self._model.named_parameters()
             if id(parameter) not in of_encoder and parameter.requires_grad
         }
+
+    def _own_tensors(self) -> dict[str, torch.Tensor]:
+        """RETURNS (dict[str, torch.Tensor]): What is stored: trained tensors, and buffers."""
+        buffers = {} if self._model is None else dict(self._model.named_buffers())
+        kept = {} if self._model is None else self._model.state_dict().keys()
+        own = {name: buffer for name, buffer in buffers.items() if name in kept}
+        return {**self.own_parameters(), **own}
 
     # Training
 
@@ -170,8 +179,8 @@ class WriterShim(Shim):
         if self._model is None:
             return b""
         tensors = {
-            name: parameter.detach().cpu().contiguous()
-            for name, parameter in self.own_parameters().items()
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self._own_tensors().items()
         }
         return save(tensors)
 

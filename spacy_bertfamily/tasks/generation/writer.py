@@ -5,7 +5,7 @@ A writer is a set of settings. Its trained modules belong to a `WriterShim`, whi
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,22 +62,39 @@ class Writer(ABC):
     The default of what concerns the target's vocabulary is that of the encoder's tokenizer.
     """
 
+    def check(self, shim: EncoderShim) -> None:  # noqa: B027
+        """Check that an encoder can be used.
+
+        shim (EncoderShim): Holds the encoder.
+        RAISES (BertFamilyError): If it cannot.
+        """
+
+    @property
+    def reads_targets(self) -> bool:
+        """RETURNS (bool): Whether `new_modules` needs the targets of the training data."""
+        return False
+
     @abstractmethod
-    def new_modules(self, shim: EncoderShim) -> nn.Module:
+    def new_modules(self, shim: EncoderShim, targets: Sequence[np.ndarray]) -> nn.Module:
         """Make what is trained beside the encoder, with new weights or those of a checkpoint.
 
+        All parameters and buffers that are not the encoder's are stored with the pipeline.
+
         shim (EncoderShim): Holds the encoder, which is loaded.
+        targets (Sequence[np.ndarray]): If `reads_targets`, the pieces of all targets of the
+            training data; else none.
         RETURNS (nn.Module): The modules.
         RAISES (BertFamilyError): If the encoder cannot be used for this.
         """
 
-    def empty_modules(self, shim: EncoderShim) -> nn.Module:
+    def empty_modules(self, shim: EncoderShim, tensors: Mapping[str, torch.Tensor]) -> nn.Module:
         """Make the modules for stored weights, which will replace all of theirs.
 
         shim (EncoderShim): Holds the encoder.
+        tensors (Mapping[str, torch.Tensor]): The stored weights.
         RETURNS (nn.Module): The modules.
         """
-        return self.new_modules(shim)
+        return self.new_modules(shim, [])
 
     def tie(self, modules: nn.Module, shim: EncoderShim) -> None:  # noqa: B027
         """Use an encoder's tensors where the modules share them. They are the encoder's to train.
