@@ -30,7 +30,8 @@ def make_writer(backbone, transformer=None, model=None, **config):
     nlp = spacy.blank("en")
     settings = {"trainable": ["all"], "adapter": None, "max_pieces": 60, **(transformer or {})}
     add_transformer(nlp, str(backbone), **settings)
-    block = {"max_length": 16, "model": {**PREFIX_LM, **(model or {})}, **config}
+    defaults = {} if "@architectures" in (model or {}) else PREFIX_LM
+    block = {"max_length": 16, "model": {**defaults, **(model or {})}, **config}
     nlp.add_pipe("text_generator", config=block)
     return nlp
 

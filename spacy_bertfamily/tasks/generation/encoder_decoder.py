@@ -47,11 +47,15 @@ class EncoderDecoder(Writer):
 
     # The decoder's network and vocabulary
 
-    def new_modules(self, shim: EncoderShim) -> DecoderModules:
-        """RETURNS (DecoderModules): The decoder's network."""
+    def check(self, shim: EncoderShim) -> None:
+        """RAISES (BertFamilyError): If the precision or the tokenizer does not allow to write."""
         if shim.settings.precision == "float16":
             raise Errors.B725(name=shim.settings.name)
         self.decoder.end_id(shim)
+
+    def new_modules(self, shim: EncoderShim, targets: Sequence[np.ndarray]) -> DecoderModules:
+        """RETURNS (DecoderModules): The decoder's network."""
+        self.check(shim)
         return self.decoder.new_modules(shim)
 
     def tie(self, modules: nn.Module, shim: EncoderShim) -> None:
