@@ -1071,6 +1071,20 @@ class Errors:
         "max_length = {max_length}, but the decoder has {positions} positions. Set a smaller "
         "max_length, or before training a larger max_positions of the decoder."
     )
+    B762 = Error(
+        "{name!r} of the type {model_type!r} cannot be a pretrained decoder. Use a causal language "
+        "model of one of these types: {able}."
+    )
+    B763 = Error(
+        "An adapter of the kind {kind} cannot be used in the decoder {name!r}: it adds pieces to "
+        "each sequence, and texts are written piece by piece. Use another kind, such as "
+        "spacy-bertfamily.LoRA.v1 or spacy-bertfamily.Bottleneck.v1."
+    )
+    B764 = Error(
+        "The pipeline was trained with another decoder than the one that is now found at {name!r}: "
+        "their weights differ. Put the decoder that it was trained with there, or set 'name' of "
+        "the decoder to it."
+    )
 
     # The command line
     B310 = Error(

@@ -3,37 +3,11 @@
 import json
 from pathlib import Path
 
-import torch
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM
-
-from .backbones import MODEL_TYPES
 from .extras import require
-from .tokenizers import make_tokenizer
 
 gguf = require("gguf")
 
 F32 = gguf.GGMLQuantizationType.F32
-
-
-def make_causal_lm(model_type: str, folder: Path, tokenizer: str | None = None, **changes):
-    """Write a causal language model with random weights, and its tokenizer, to a folder.
-
-    model_type (str): One of `MODEL_TYPES`.
-    folder (Path): The folder.
-    tokenizer (str | None): Its kind; None for the type's own.
-    **changes: Settings of the config that differ from the table's.
-    RETURNS (PreTrainedModel): The model.
-    """
-    settings, kind = MODEL_TYPES[model_type]
-    torch.manual_seed(0)
-    config = CONFIG_MAPPING[model_type](**{**settings, **changes})
-    model = AutoModelForCausalLM.from_config(config).eval()
-    for parameter in model.parameters():
-        if parameter.dim() == 1:  # biases of 0 and norms of 1 would hide mistakes
-            parameter.data.add_(0.1 * torch.randn_like(parameter))
-    model.save_pretrained(folder)
-    make_tokenizer(tokenizer or kind, folder)
-    return model
 
 
 def write_gguf(model, tokenizer_folder, path, quantised=F32, leave_out=(), **entries) -> Path:

@@ -2,16 +2,17 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from spacy.tokens import Doc
 from torch import nn
 
 from ...transformer.shim import EncoderShim
 from .encoded_sources import EncodedSources
-from .writer import WritingState
+from .writer import Source, WritingState
 
 # What the keys and values of pieces that were read are called, in transformers 4 and in 5.
 CACHE_NAMES = ("past_key_values", "cache")
@@ -60,8 +61,34 @@ class Decoder(ABC):
     def tie(self, modules: DecoderModules, shim: EncoderShim) -> None:  # noqa: B027
         """Use an encoder's tensors where the network shares them; see `Writer.tie`."""
 
-    def check_length(self, max_length: int) -> None:  # noqa: B027
-        """RAISES (BertFamilyError): If targets of a length do not fit into the network."""
+    def check_stored(  # noqa: B027
+        self, modules: DecoderModules, tensors: Mapping[str, torch.Tensor]
+    ) -> None:
+        """Check that stored weights were trained with what the network is made of now.
+
+        modules (DecoderModules): The network.
+        tensors (Mapping[str, torch.Tensor]): The stored weights by name.
+        RAISES (BertFamilyError): If they were not.
+        """
+
+    @property
+    def reads_states(self) -> bool:
+        """RETURNS (bool): Whether it reads the encoder's states."""
+        return True
+
+    def limit(
+        self, shim: EncoderShim, docs: Sequence[Doc], sources: Sequence[Source], max_length: int
+    ) -> list[Source]:
+        """Fit sources into the network.
+
+        shim (EncoderShim): Holds the encoder.
+        docs (Sequence[Doc]): The Docs.
+        sources (Sequence[Source]): Their windows.
+        max_length (int): The most pieces of a target, with the closing one.
+        RETURNS (list[Source]): The sources, of which as much is left as the network can read.
+        RAISES (BertFamilyError): If targets of this length do not fit.
+        """
+        return list(sources)
 
     def encode_targets(self, shim: EncoderShim, texts: Sequence[str]) -> list[np.ndarray] | None:
         """RETURNS (list[np.ndarray] | None): As `Writer.encode_targets`; None for its default."""

@@ -5,9 +5,11 @@ from spacy.util import registry
 from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model
 
+from ...adapters import Adapter
 from .decoder import Decoder
 from .encoder_decoder import EncoderDecoder
 from .model import build_writer_model
+from .pretrained_decoder import PretrainedDecoder
 from .transformer_decoder import TransformerDecoder
 
 
@@ -64,3 +66,24 @@ def make_transformer_decoder(
     RAISES (BertFamilyError): If a setting is not allowed.
     """
     return TransformerDecoder(layers, heads, ffn, embeddings, copy, dropout, max_positions)
+
+
+@registry.misc("spacy-bertfamily.PretrainedDecoder.v1")
+def make_pretrained_decoder(
+    name: str, adapter: Adapter | None = None, reads: str = "states"
+) -> Decoder:
+    """Make the settings of a decoder that is a pretrained causal model, such as GPT-2 or Llama.
+
+    The model is frozen and is not stored with the pipeline; it is found by its name, and checked by
+    its fingerprint. It computes in float32, and has a vocabulary of its own.
+
+    name (str): A backbone of one of the causal types (gemma, gpt2, llama, mistral, qwen2), in which
+        the weights of a language model are: a local folder, `package:folder`, or a hub id.
+    adapter (Adapter | None): What is trained in it, such as a `spacy-bertfamily.LoRA.v1`; None for
+        nothing.
+    reads (str): What the model reads before a target: `states` for the encoder's states, projected
+        to its embeddings; `text` for the source in its own pieces, without the encoder; `both`.
+    RETURNS (Decoder): The settings.
+    RAISES (BertFamilyError): If a setting is not allowed.
+    """
+    return PretrainedDecoder(name, adapter, reads)

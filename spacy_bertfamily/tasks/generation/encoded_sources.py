@@ -1,7 +1,7 @@
 """Sources of an encoder-decoder: their windows, and the encoder's states of these."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,12 +20,13 @@ class SourceWindows:
     windows (tuple[Window, ...]): The windows, in the order of the text.
     kept (tuple[np.ndarray, ...]): For each window, the positions whose states the decoder sees. Of
         a piece that stands in several windows, that is the one with the most context.
-    text (str): The text that they were made of.
+    own_ids (np.ndarray): The text in pieces of a decoder that has another vocabulary, `(pieces,)`;
+        none if the decoder does not read them.
     """
 
     windows: tuple[Window, ...]
     kept: tuple[np.ndarray, ...]
-    text: str
+    own_ids: np.ndarray = field(default_factory=lambda: np.empty(0, dtype="int64"))
 
     @property
     def ids(self) -> np.ndarray:
@@ -39,11 +40,10 @@ class SourceWindows:
         return np.concatenate([w.pieces[kept] >= 0 for w, kept in zip(self.windows, self.kept)])
 
 
-def take_windows(laid_out: LaidOutText, text: str, max_windows: int) -> Source:
+def take_windows(laid_out: LaidOutText, max_windows: int) -> Source:
     """Take the first windows of a text.
 
     laid_out (LaidOutText): The text, which has words.
-    text (str): The same.
     max_windows (int): The most windows that are read.
     RETURNS (Source): Its content are `SourceWindows`.
     """
@@ -56,25 +56,27 @@ def take_windows(laid_out: LaidOutText, text: str, max_windows: int) -> Source:
         kept.append(np.flatnonzero(is_special | layout.is_max_context[row, : len(window)]))
     length = sum(map(len, kept))
     is_cut = len(windows) < len(laid_out.windows)
-    return Source(length, is_cut, SourceWindows(windows, tuple(kept), text))
+    return Source(length, is_cut, SourceWindows(windows, tuple(kept)))
 
 
 @dataclass(frozen=True)
 class EncodedSources:
     """What a decoder sees of some sources.
 
-    states (torch.Tensor): The encoder's last hidden states in float32, `(rows, positions, width)`.
+    states (torch.Tensor): The encoder's last hidden states in float32, `(rows, positions, width)`;
+        of width 0 for a decoder that does not read them.
     mask (torch.Tensor): Whether a position is one of the source, boolean, `(rows, positions)`.
     ids (torch.Tensor): The pieces, `(rows, positions)`.
     is_text (torch.Tensor): Whether it is a piece of the text, boolean, `(rows, positions)`.
-    texts (tuple[str, ...]): The texts; not those of other rows after `select`.
+    own_ids (tuple[np.ndarray, ...]): See `SourceWindows`; none after `select`, since a decoder
+        reads them first of all.
     """
 
     states: torch.Tensor
     mask: torch.Tensor
     ids: torch.Tensor
     is_text: torch.Tensor
-    texts: tuple[str, ...] = ()
+    own_ids: tuple[np.ndarray, ...] = ()
 
     def select(self, rows: torch.Tensor) -> "EncodedSources":
         """RETURNS (EncodedSources): Those of some rows."""
@@ -83,7 +85,7 @@ class EncodedSources:
 
 
 def encode_sources(
-    shim: EncoderShim, sources: Sequence[Source], is_train: bool, cache: bool
+    shim: EncoderShim, sources: Sequence[Source], is_train: bool, cache: bool, run: bool = True
 ) -> EncodedSources:
     """Run the encoder on sources.
 
@@ -91,13 +93,14 @@ def encode_sources(
     sources (Sequence[Source]): From `take_windows`, at least one.
     is_train (bool): Whether gradients will come back, if the encoder is trained.
     cache (bool): Whether states of layers that are not trained may be looked up and kept.
+    run (bool): Whether the decoder reads the encoder's states.
     RETURNS (EncodedSources): What a decoder sees.
     """
     encoder = shim.encoder
     contents: list[SourceWindows] = [source.content for source in sources]
-    windows = [window for content in contents for window in content.windows]
     kept = [positions for content in contents for positions in content.kept]
-    parts: list[torch.Tensor] = [torch.empty(0)] * len(windows)
+    parts = [torch.empty(len(positions), 0, device=encoder.device) for positions in kept]
+    windows = [window for content in contents for window in content.windows] if run else []
     for batch in shim.schedule.run(windows, [encoder.depth], is_train=is_train, cache=cache):
         states = batch.states[encoder.depth]
         for i, row in enumerate(batch.rows):
@@ -113,6 +116,6 @@ def encode_sources(
     device = encoder.device
     ids = pad_sequence([torch.from_numpy(content.ids) for content in contents], True)
     is_text = pad_sequence([torch.from_numpy(content.is_text) for content in contents], True)
-    texts = tuple(content.text for content in contents)
+    own_ids = tuple(content.own_ids for content in contents)
     states = pad_sequence(rows, batch_first=True)
-    return EncodedSources(states, mask.to(device), ids.to(device), is_text.to(device), texts)
+    return EncodedSources(states, mask.to(device), ids.to(device), is_text.to(device), own_ids)

@@ -1,6 +1,6 @@
 """An encoder-decoder: the encoder of a transformer reads, and a decoder of its own writes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,6 +58,14 @@ class EncoderDecoder(Writer):
         self.check(shim)
         return self.decoder.new_modules(shim)
 
+    def empty_modules(
+        self, shim: EncoderShim, tensors: Mapping[str, torch.Tensor]
+    ) -> DecoderModules:
+        """RETURNS (DecoderModules): The decoder's network, with weights to be replaced."""
+        modules = self.new_modules(shim, [])
+        self.decoder.check_stored(modules, tensors)
+        return modules
+
     def tie(self, modules: nn.Module, shim: EncoderShim) -> None:
         """Share the encoder's tensors, if the decoder does so."""
         assert isinstance(modules, DecoderModules)
@@ -85,15 +93,18 @@ class EncoderDecoder(Writer):
 
     def read(self, shim: EncoderShim, docs: Sequence[Doc], max_length: int) -> list[Source | None]:
         """Read sources in windows, up to `max_windows`."""
-        self.decoder.check_length(max_length)
         separator = shim.settings.separator
-        sources: list[Source | None] = []
-        for doc, laid_out in zip(docs, shim.schedule.lay_out_docs(docs)):
-            is_read = has_words(doc, separator) and laid_out.layout is not None
-            if is_read and laid_out.layout is not None and len(laid_out.layout.pieces):
-                sources.append(take_windows(laid_out, doc.text, self.max_windows))
-            else:
-                sources.append(None)
+        sources: list[Source | None] = [None] * len(docs)
+        read: dict[int, Source] = {}
+        for row, laid_out in enumerate(shim.schedule.lay_out_docs(docs)):
+            layout = laid_out.layout
+            if layout is not None and len(layout.pieces) and has_words(docs[row], separator):
+                read[row] = take_windows(laid_out, self.max_windows)
+        read_docs = [docs[row] for row in read]
+        for row, source in zip(
+            read, self.decoder.limit(shim, read_docs, list(read.values()), max_length)
+        ):
+            sources[row] = source
         return sources
 
     def train_on(
@@ -111,7 +122,8 @@ class EncoderDecoder(Writer):
         is_train = trains_encoder or not shim.encoder.trains
         loss = 0.0
         for rows in self._batches(shim, sources, targets):
-            encoded = encode_sources(shim, [sources[row] for row in rows], is_train, cache=is_train)
+            batch = [sources[row] for row in rows]
+            encoded = encode_sources(shim, batch, is_train, is_train, self.decoder.reads_states)
             ids, labels = self._make_labels(shim, [targets[row] for row in rows])
             wanted = labels != IGNORED
             with torch.enable_grad():
@@ -155,6 +167,6 @@ class EncoderDecoder(Writer):
         """Read sources, whose keys and values the decoder keeps."""
         assert isinstance(modules, DecoderModules)
         with torch.inference_mode():
-            encoded = encode_sources(shim, sources, is_train=False, cache=False)
+            encoded = encode_sources(shim, sources, False, False, self.decoder.reads_states)
         start_id = self.decoder.start_id(shim)
         return DecoderState(modules, encoded, start_id, shim.encoder.autocast)

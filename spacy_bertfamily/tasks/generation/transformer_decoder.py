@@ -4,10 +4,12 @@ It is transformers' `ElectraForCausalLM`: BERT's layers, with embeddings that ma
 them, as those of ALBERT and ELECTRA are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from spacy.tokens import Doc
 from torch import nn
 from transformers import ElectraConfig, ElectraForCausalLM
 
@@ -17,6 +19,7 @@ from ...transformer.shim import EncoderShim
 from .copying import CopyHead, mix_copies
 from .decoder import Decoder, DecoderModules, run_with_cache
 from .encoded_sources import EncodedSources
+from .writer import Source
 
 EMBEDDINGS = ("shared", "copied", "new")
 # One attention head for each so many numbers of the width.
@@ -144,10 +147,13 @@ class TransformerDecoder(Decoder):
         if self.embeddings == "shared":
             modules.use_embeddings(shim.encoder.embeddings)
 
-    def check_length(self, max_length: int) -> None:
-        """RAISES (BertFamilyError): If there are fewer positions than a target has pieces."""
+    def limit(
+        self, shim: EncoderShim, docs: Sequence[Doc], sources: Sequence[Source], max_length: int
+    ) -> list[Source]:
+        """Check that there are as many positions as a target may have pieces."""
         if max_length > self.max_positions:
             raise Errors.B761(max_length=max_length, positions=self.max_positions)
+        return list(sources)
 
     def start_id(self, shim: EncoderShim) -> int:
         """RETURNS (int): What is before a text ([CLS]), or what closes one where nothing is."""
