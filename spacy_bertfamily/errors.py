@@ -1108,6 +1108,10 @@ class Errors:
         "pip install spacy-bertfamily[generation]. Or leave the score out: 'metrics' in the "
         "component's scorer block."
     )
+    B734 = Error(
+        "The loss of a text_generator is {loss}: the training has diverged. Lower the learning "
+        "rate, or let it rise over more steps at the start."
+    )
 
 
 class Warnings:
