@@ -1155,6 +1155,14 @@ class Errors:
         "pip install spacy-bertfamily[generation]. Or leave the score out: 'metrics' in the "
         "component's scorer block."
     )
+    B734 = Error(
+        "The loss of a text_generator is {loss}: the training has diverged. Lower the learning "
+        "rate, or let it rise over more steps at the start."
+    )
+    B735 = Error(
+        "{file!r} has {lines} lines, another number than {other!r}. Parallel files have a text in "
+        "each line, in the same order."
+    )
 
 
 class Warnings:

@@ -1,6 +1,7 @@
 """A prefix-LM: one network that reads a source and writes behind it (Dong et al. 2019)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,16 +149,20 @@ class PrefixLM(Writer):
         denominator = total(sum(len(window.positions) for window in masked))
         encoder, loss = shim.encoder, 0.0
         windows = [window.window for window in masked]
-        for batch in shim.schedule.run(
-            windows, [encoder.depth], is_train=trains_encoder, cache=False
-        ):
+        batches = shim.schedule.run(windows, [encoder.depth], is_train=trains_encoder, cache=False)
+        for batch in batches:
             rows, columns, labels = targets_of(batch, masked, encoder.device)
-            with torch.enable_grad():
+            with torch.enable_grad(), _frozen(encoder.embeddings, not trains_encoder):
                 states = batch.states[encoder.depth][rows, columns]
                 logits = modules.predict(encoder, states)
                 part = self._loss(logits, modules.labels(labels)) / denominator
+                if not trains_encoder:
+                    part.backward()
+            if trains_encoder:
+                backward(shim, part)
             loss += float(part.detach())
-            backward(shim, part)
+        if not np.isfinite(loss):
+            raise Errors.B734(loss=loss)
         return loss
 
     def mask(
@@ -184,3 +189,14 @@ class PrefixLM(Writer):
         assert isinstance(modules, PrefixHead)
         windows = [source.content for source in sources]
         return PrefixState(shim.encoder, modules, self.pieces_of(shim), windows, max_length)
+
+
+@contextmanager
+def _frozen(parameter: nn.Parameter, is_frozen: bool) -> Iterator[None]:
+    """Keep gradients from a parameter that the head shares with an encoder that is not trained."""
+    before = parameter.requires_grad
+    parameter.requires_grad_(before and not is_frozen)
+    try:
+        yield
+    finally:
+        parameter.requires_grad_(before)
