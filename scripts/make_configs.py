@@ -23,8 +23,8 @@ CONFIGS: dict[str, tuple[str, str, str]] = {
     "textcat_adapter": ("textcat", "adapter", "en"),
     "textcat_full": ("textcat", "full", "en"),
 }
-# written by hand: several tasks, pretraining, ELMo, static vectors, characters, and the pipelines
-# that come with the package
+# written by hand: several tasks, pretraining, ELMo, static vectors, characters, encoder-decoders,
+# and the pipelines that come with the package
 WRITTEN = {
     "multitask_pal",
     "tagger_elmo",
@@ -33,6 +33,8 @@ WRITTEN = {
     "tagger_vectors",
     "ner_vectors",
     "textcat_vectors",
+    "generate_encoder_decoder",
+    "generate_encoder_decoder_joint",
     "pretrain_mlm",
     "pretrain_ernie",
     "pretrain_electra",

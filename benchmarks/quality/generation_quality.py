@@ -45,6 +45,7 @@ PREFIX_LM = {
 }
 ADAPTERS = {"trainable": ["adapter", "layer_norm"]}
 FULL = {"trainable": ["all"], "adapter": None}
+FROZEN = {"trainable": [], "adapter": None}
 
 
 class Way(NamedTuple):
@@ -55,11 +56,25 @@ class Way(NamedTuple):
     rate: float
 
 
+def encoder_decoder(**settings: Any) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): The block of an encoder-decoder with three layers."""
+    decoder = {"@misc": "spacy-bertfamily.TransformerDecoder.v1", "layers": 3, **settings}
+    return {
+        "@architectures": "spacy-bertfamily.EncoderDecoder.v1",
+        "tok2vec": {"@architectures": "spacy-bertfamily.TransformerListener.v1"},
+        "decoder": decoder,
+    }
+
+
 WAYS = {
     "v2 adapters, sampled": Way(ADAPTERS, {**PREFIX_LM, "predict": "sampled"}, 1e-3),
     "v2 adapters, all": Way(ADAPTERS, {**PREFIX_LM, "predict": "all"}, 1e-3),
     "v2 full, sampled": Way(FULL, {**PREFIX_LM, "predict": "sampled"}, 2e-4),
     "v2 full, all": Way(FULL, {**PREFIX_LM, "predict": "all"}, 2e-4),
+    "v1 frozen": Way(FROZEN, encoder_decoder(), 1e-3),
+    "v1 frozen, copy": Way(FROZEN, encoder_decoder(copy=True), 1e-3),
+    "v1 joint": Way(FULL, encoder_decoder(), 3e-4),
+    "v1 joint, copy": Way(FULL, encoder_decoder(copy=True), 3e-4),
 }
 
 
