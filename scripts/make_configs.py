@@ -10,6 +10,8 @@ from spacy_bertfamily.init_config.make import make_config
 ROOT = Path(__file__).parents[1]
 # by name: task, mode, language
 CONFIGS: dict[str, tuple[str, str, str]] = {
+    "generate_prefix_lm": ("generate", "adapter", "en"),
+    "generate_prefix_lm_full": ("generate", "full", "en"),
     "ner_adapter": ("ner", "adapter", "en"),
     "ner_full": ("ner", "full", "en"),
     "pair_adapter": ("pair", "adapter", "en"),

@@ -148,8 +148,8 @@ class TextGenerator(GeneratorTextMethods):
         shim = require_loaded_shim(self.model, nlp, self.name)
         writer = self.writer_shim.writer
         writer.check(shim)
-        sample, targets = check_examples(self.name, get_examples(), writer, shim, self.settings)
-        self.writer_shim.initialize(shim, targets)
+        sample, texts = check_examples(self.name, get_examples(), writer, shim, self.settings)
+        self.writer_shim.initialize(shim, texts)
         self.model.initialize(X=sample)
 
     def update(

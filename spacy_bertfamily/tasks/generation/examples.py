@@ -61,7 +61,7 @@ def check_examples(
     writer: Writer,
     shim: EncoderShim,
     settings: GenerationSettings,
-) -> tuple[list[Doc], list[np.ndarray]]:
+) -> tuple[list[Doc], list[str]]:
     """Check the training data, before training starts.
 
     name (str): The component's name, for errors.
@@ -69,18 +69,16 @@ def check_examples(
     writer (Writer): Reads sources.
     shim (EncoderShim): Holds the encoder.
     settings (GenerationSettings): The settings.
-    RETURNS (tuple[list[Doc], list[np.ndarray]]): A few sources, to initialize a model with; and
-        the pieces of all targets, if the writer reads them.
+    RETURNS (tuple[list[Doc], list[str]]): A few sources, to initialize a model with; and all gold
+        texts.
     RAISES (BertFamilyError): At the first example that cannot be used, or if none has gold texts.
     """
     sample: list[Doc] = []
-    targets: list[np.ndarray] = []
+    all_texts: list[str] = []
     for batch in minibatch(examples, CHECK_BATCH):
         golds = [gold_texts(name, example) for example in batch]
         annotated = [example for example, texts in zip(batch, golds) if texts is not None]
-        if writer.reads_targets:
-            all_texts = [text for texts in golds for text in texts or ()]
-            targets.extend(np.unique(ids) for ids in writer.encode_targets(shim, all_texts))
+        all_texts.extend(text for texts in golds for text in texts or ())
         docs = [example.predicted for example in annotated]
         for doc, source in zip(docs, writer.read(shim, docs, settings.max_length)):
             if source is None:
@@ -88,7 +86,7 @@ def check_examples(
         sample = sample or docs[:INIT_EXAMPLES]
     if not sample:
         raise Errors.B730(name=name)
-    return sample, targets
+    return sample, all_texts
 
 
 def read_pairs(

@@ -11,6 +11,7 @@ from torch import nn
 from ...backbone.lm_head import LMHead
 from ...encoder.module import Encoder
 from ...pretraining.masked_lm import predict_pieces
+from .spacing import Spacing
 
 
 class PrefixHead(nn.Module):
@@ -26,6 +27,8 @@ class PrefixHead(nn.Module):
         super().__init__()
         self.head = head
         self.register_buffer("pieces", pieces)
+        # where what is written has no spaces; None if the pieces themselves say so
+        self.spacing: Spacing | None = None
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """Score the pieces that the head predicts.

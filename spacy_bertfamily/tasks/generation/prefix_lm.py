@@ -20,6 +20,7 @@ from ...transformer.shim import EncoderShim
 from .prefix_head import PrefixHead, sorted_pieces
 from .prefix_state import PrefixState
 from .prefix_windows import PrefixPieces
+from .spacing import Spacing, keeps_no_spaces
 from .writer import Source, Writer, WritingState
 
 PREDICT = ("sampled", "all")
@@ -59,24 +60,34 @@ class PrefixLM(Writer):
                 value = getattr(self, setting)
                 raise Errors.B004(setting=setting, value=value, allowed=allowed)
 
-    @property
-    def reads_targets(self) -> bool:
-        """RETURNS (bool): Whether `new_modules` needs the targets of the training data."""
-        return self.pieces == "seen"
-
-    def new_modules(self, shim: EncoderShim, targets: Sequence[np.ndarray]) -> PrefixHead:
+    def new_modules(self, shim: EncoderShim) -> PrefixHead:
         """RETURNS (PrefixHead): The masked-LM head."""
         self.check(shim)
-        head = find_head(shim, self.head)
-        if not self.reads_targets:
-            return PrefixHead(head)
-        return PrefixHead(head, sorted_pieces([*targets], self.end_id(shim)))
+        return PrefixHead(find_head(shim, self.head))
 
     def empty_modules(self, shim: EncoderShim, tensors: Mapping[str, torch.Tensor]) -> PrefixHead:
         """RETURNS (PrefixHead): A head with weights to be replaced."""
         self.check(shim)
-        head = new_lm_head(shim.encoder.shared.config)
-        return PrefixHead(head, tensors.get("pieces") if self.reads_targets else None)
+        head = PrefixHead(new_lm_head(shim.encoder.shared.config), tensors.get("pieces"))
+        if "spacing.known" in tensors:
+            found = (tensors[f"spacing.{name}"].tolist() for name in ("before", "after", "known"))
+            head.spacing = Spacing(*found)
+        return head
+
+    def learn_targets(self, modules: nn.Module, shim: EncoderShim, texts: Sequence[str]) -> None:
+        """Note which pieces gold texts have, and where they have no spaces."""
+        assert isinstance(modules, PrefixHead)
+        if self.pieces == "seen":
+            modules.pieces = sorted_pieces(self.encode_targets(shim, texts), self.end_id(shim))
+        if keeps_no_spaces(shim.tokenizer):
+            modules.spacing = Spacing.learn(shim.tokenizer, texts)
+
+    def text_of(self, modules: nn.Module, shim: EncoderShim, ids: Sequence[int]) -> str:
+        """Make a text of pieces, with spaces where gold texts have them."""
+        assert isinstance(modules, PrefixHead)
+        if modules.spacing is None:
+            return self.decode_target(shim, ids)
+        return modules.spacing.join(shim.tokenizer, ids)
 
     def check(self, shim: EncoderShim) -> None:
         """Check that an encoder can write, and let its pieces see what they are told to see.

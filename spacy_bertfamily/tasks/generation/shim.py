@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
 from safetensors.torch import load, save
 from thinc.api import Optimizer, torch2xp, xp2torch
@@ -42,16 +41,17 @@ class WriterShim(Shim):
         """RETURNS (bool): Whether there are weights."""
         return self._model is not None or self._stored is not None
 
-    def initialize(self, shim: EncoderShim, targets: Sequence[np.ndarray] = ()) -> None:
+    def initialize(self, shim: EncoderShim, texts: Sequence[str] = ()) -> None:
         """Make new modules, unless there are weights already.
 
         shim (EncoderShim): Holds the encoder.
-        targets (Sequence[np.ndarray]): As in `Writer.new_modules`.
+        texts (Sequence[str]): All gold texts of the training data.
         """
         if self.is_ready:
             self.modules_on(shim)
             return
-        self._model = self.writer.new_modules(shim, targets)
+        self._model = self.writer.new_modules(shim)
+        self.writer.learn_targets(self._model, shim, texts)
         self._connect(shim)
 
     def modules_on(self, shim: EncoderShim) -> nn.Module:

@@ -9,7 +9,7 @@ from ...annotation.generated import Generated
 from ...patching.freed_memory import give_back_freed_memory
 from ...transformer.shim import EncoderShim
 from .beam import write_beams
-from .search import SearchRules, Sequences, Written, write_rows
+from .search import SearchRules, Sequences, write_rows
 from .settings import GenerationSettings
 from .writer import Source, Writer
 
@@ -46,7 +46,9 @@ def write_texts(
             else:
                 written = write_rows(state, rules, settings, generator)
         for row, of_source in zip(rows, written):
-            texts[row] = [_decode(writer, shim, one, settings) for one in of_source]
+            for one in of_source:
+                text = writer.text_of(modules, shim, one.ids)
+                texts[row].append(Generated(text, one.score(settings.length_penalty)))
     give_back_freed_memory()
     return texts
 
@@ -81,13 +83,13 @@ def stream_text(
             _, pieces = sequences.step(logits)
         if not len(pieces):
             break
-        text = writer.decode_target(shim, sequences.written[0].tolist())
+        text = writer.text_of(modules, shim, sequences.written[0].tolist())
         begun = text.rpartition(" ")[0]
         if begun.startswith(given) and len(begun) > len(given):
             yield begun[len(given) :]
             given = begun
     assert sequences is not None
-    text = writer.decode_target(shim, sequences.finish_all()[0].ids)
+    text = writer.text_of(modules, shim, sequences.finish_all()[0].ids)
     if len(text) > len(given):
         yield text[len(given) :]
 
@@ -124,10 +126,3 @@ def _batches(
         batch.append(row)
     if batch:
         yield batch
-
-
-def _decode(
-    writer: Writer, shim: EncoderShim, written: Written, settings: GenerationSettings
-) -> Generated:
-    text = writer.decode_target(shim, written.ids)
-    return Generated(text, written.score(settings.length_penalty))

@@ -69,20 +69,13 @@ class Writer(ABC):
         RAISES (BertFamilyError): If it cannot.
         """
 
-    @property
-    def reads_targets(self) -> bool:
-        """RETURNS (bool): Whether `new_modules` needs the targets of the training data."""
-        return False
-
     @abstractmethod
-    def new_modules(self, shim: EncoderShim, targets: Sequence[np.ndarray]) -> nn.Module:
+    def new_modules(self, shim: EncoderShim) -> nn.Module:
         """Make what is trained beside the encoder, with new weights or those of a checkpoint.
 
         All parameters and buffers that are not the encoder's are stored with the pipeline.
 
         shim (EncoderShim): Holds the encoder, which is loaded.
-        targets (Sequence[np.ndarray]): If `reads_targets`, the pieces of all targets of the
-            training data; else none.
         RETURNS (nn.Module): The modules.
         RAISES (BertFamilyError): If the encoder cannot be used for this.
         """
@@ -94,7 +87,17 @@ class Writer(ABC):
         tensors (Mapping[str, torch.Tensor]): The stored weights.
         RETURNS (nn.Module): The modules.
         """
-        return self.new_modules(shim, [])
+        return self.new_modules(shim)
+
+    def learn_targets(  # noqa: B027
+        self, modules: nn.Module, shim: EncoderShim, texts: Sequence[str]
+    ) -> None:
+        """Take what is to be known of the gold texts into new modules, before training.
+
+        modules (nn.Module): From `new_modules`.
+        shim (EncoderShim): Holds the encoder.
+        texts (Sequence[str]): All gold texts of the training data.
+        """
 
     def tie(self, modules: nn.Module, shim: EncoderShim) -> None:  # noqa: B027
         """Use an encoder's tensors where the modules share them. They are the encoder's to train.
@@ -124,6 +127,16 @@ class Writer(ABC):
             list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=True
         )
         return str(text).strip()
+
+    def text_of(self, modules: nn.Module, shim: EncoderShim, ids: Sequence[int]) -> str:
+        """Make a text of pieces with what is known of the gold texts; see `decode_target`.
+
+        modules (nn.Module): The modules.
+        shim (EncoderShim): Holds the encoder.
+        ids (Sequence[int]): The piece ids.
+        RETURNS (str): The text.
+        """
+        return self.decode_target(shim, ids)
 
     @abstractmethod
     def end_id(self, shim: EncoderShim) -> int:
