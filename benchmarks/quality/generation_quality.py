@@ -58,7 +58,8 @@ class Way(NamedTuple):
 
 def encoder_decoder(**settings: Any) -> dict[str, Any]:
     """RETURNS (dict[str, Any]): The block of an encoder-decoder with three layers."""
-    decoder = {"@misc": "spacy-bertfamily.TransformerDecoder.v1", "layers": 3, **settings}
+    decoder = {"@misc": "spacy-bertfamily.TransformerDecoder.v1", "layers": 3}
+    decoder |= {"pieces": "seen", **settings}
     return {
         "@architectures": "spacy-bertfamily.EncoderDecoder.v1",
         "tok2vec": {"@architectures": "spacy-bertfamily.TransformerListener.v1"},

@@ -38,9 +38,17 @@ class DecoderModules(nn.Module, ABC):
         wanted (torch.Tensor): The pieces after which scores are wanted, boolean, `(rows, pieces)`.
         cache (Any): What was kept of the pieces before.
         keep (bool): Whether to keep keys and values.
-        RETURNS (tuple[torch.Tensor, Any]): Scores before softmax in float32, `(wanted,
-            vocabulary)`; and what is kept.
+        RETURNS (tuple[torch.Tensor, Any]): Scores before softmax in float32 of the pieces that can
+            be predicted, `(wanted, predicted)`; and what is kept.
         """
+
+    def labels(self, pieces: torch.Tensor) -> torch.Tensor:
+        """RETURNS (torch.Tensor): The columns of pieces in the scores; -100 for none."""
+        return pieces
+
+    def expand(self, scores: torch.Tensor) -> torch.Tensor:
+        """RETURNS (torch.Tensor): Scores of the whole vocabulary, `(wanted, vocabulary)`."""
+        return scores
 
 
 class Decoder(ABC):
@@ -61,15 +69,22 @@ class Decoder(ABC):
     def tie(self, modules: DecoderModules, shim: EncoderShim) -> None:  # noqa: B027
         """Use an encoder's tensors where the network shares them; see `Writer.tie`."""
 
-    def check_stored(  # noqa: B027
-        self, modules: DecoderModules, tensors: Mapping[str, torch.Tensor]
-    ) -> None:
-        """Check that stored weights were trained with what the network is made of now.
+    def empty_modules(
+        self, shim: EncoderShim, tensors: Mapping[str, torch.Tensor]
+    ) -> DecoderModules:
+        """Make the network for stored weights; see `Writer.empty_modules`.
 
-        modules (DecoderModules): The network.
+        shim (EncoderShim): Holds the encoder.
         tensors (Mapping[str, torch.Tensor]): The stored weights by name.
-        RAISES (BertFamilyError): If they were not.
+        RETURNS (DecoderModules): The network.
+        RAISES (BertFamilyError): If they belong to another network.
         """
+        return self.new_modules(shim)
+
+    def learn_targets(  # noqa: B027
+        self, modules: DecoderModules, shim: EncoderShim, texts: Sequence[str]
+    ) -> None:
+        """Take what is to be known of the gold texts; see `Writer.learn_targets`."""
 
     @property
     def reads_states(self) -> bool:
@@ -94,8 +109,8 @@ class Decoder(ABC):
         """RETURNS (list[np.ndarray] | None): As `Writer.encode_targets`; None for its default."""
         return None
 
-    def decode_target(self, shim: EncoderShim, ids: Sequence[int]) -> str | None:
-        """RETURNS (str | None): As `Writer.decode_target`; None for its default."""
+    def text_of(self, modules: DecoderModules, shim: EncoderShim, ids: Sequence[int]) -> str | None:
+        """RETURNS (str | None): As `Writer.text_of`; None for its default."""
         return None
 
     @abstractmethod
@@ -147,7 +162,7 @@ class DecoderState(WritingState):
         wanted = torch.ones_like(ids, dtype=torch.bool)
         with torch.inference_mode(), self.context():
             scores, self.cache = self.modules(self.sources, ids, wanted, self.cache, keep=True)
-        return scores
+            return self.modules.expand(scores)
 
     def select(self, rows: torch.Tensor) -> None:
         """Continue with some of the rows."""

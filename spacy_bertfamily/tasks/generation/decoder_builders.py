@@ -49,6 +49,7 @@ def make_transformer_decoder(
     copy: bool = False,
     dropout: float = 0.1,
     max_positions: int = 512,
+    pieces: str = "all",
 ) -> Decoder:
     """Make the settings of a new transformer decoder, as wide as the encoder.
 
@@ -62,10 +63,12 @@ def make_transformer_decoder(
         2017).
     dropout (float): The dropout of the decoder in training.
     max_positions (int): The longest target in pieces, with the closing one.
+    pieces (str): What is predicted: `all` pieces of the vocabulary, or those `seen` in the gold
+        texts, which takes less time. All pieces of a source can be copied.
     RETURNS (Decoder): The settings.
     RAISES (BertFamilyError): If a setting is not allowed.
     """
-    return TransformerDecoder(layers, heads, ffn, embeddings, copy, dropout, max_positions)
+    return TransformerDecoder(layers, heads, ffn, embeddings, copy, dropout, max_positions, pieces)
 
 
 @registry.misc("spacy-bertfamily.PretrainedDecoder.v1")

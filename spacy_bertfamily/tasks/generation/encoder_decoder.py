@@ -53,7 +53,7 @@ class EncoderDecoder(Writer):
             raise Errors.B725(name=shim.settings.name)
         self.decoder.end_id(shim)
 
-    def new_modules(self, shim: EncoderShim, targets: Sequence[np.ndarray]) -> DecoderModules:
+    def new_modules(self, shim: EncoderShim) -> DecoderModules:
         """RETURNS (DecoderModules): The decoder's network."""
         self.check(shim)
         return self.decoder.new_modules(shim)
@@ -62,9 +62,13 @@ class EncoderDecoder(Writer):
         self, shim: EncoderShim, tensors: Mapping[str, torch.Tensor]
     ) -> DecoderModules:
         """RETURNS (DecoderModules): The decoder's network, with weights to be replaced."""
-        modules = self.new_modules(shim, [])
-        self.decoder.check_stored(modules, tensors)
-        return modules
+        self.check(shim)
+        return self.decoder.empty_modules(shim, tensors)
+
+    def learn_targets(self, modules: nn.Module, shim: EncoderShim, texts: Sequence[str]) -> None:
+        """Take what the decoder is to know of the gold texts."""
+        assert isinstance(modules, DecoderModules)
+        self.decoder.learn_targets(modules, shim, texts)
 
     def tie(self, modules: nn.Module, shim: EncoderShim) -> None:
         """Share the encoder's tensors, if the decoder does so."""
@@ -76,10 +80,11 @@ class EncoderDecoder(Writer):
         own = self.decoder.encode_targets(shim, texts)
         return super().encode_targets(shim, texts) if own is None else own
 
-    def decode_target(self, shim: EncoderShim, ids: Sequence[int]) -> str:
+    def text_of(self, modules: nn.Module, shim: EncoderShim, ids: Sequence[int]) -> str:
         """Make a text of the decoder's pieces."""
-        own = self.decoder.decode_target(shim, ids)
-        return super().decode_target(shim, ids) if own is None else own
+        assert isinstance(modules, DecoderModules)
+        own = self.decoder.text_of(modules, shim, ids)
+        return self.decode_target(shim, ids) if own is None else own
 
     def end_id(self, shim: EncoderShim) -> int:
         """RETURNS (int): The piece that closes a target."""
@@ -117,6 +122,7 @@ class EncoderDecoder(Writer):
         total: Callable[[int], float],
     ) -> float:
         """Predict each piece of the targets from those before it, batch by batch."""
+        assert isinstance(modules, DecoderModules)
         denominator = total(sum(len(target) + 1 for target in targets))
         # states of an encoder that nothing trains can be looked up; one that others train changes
         is_train = trains_encoder or not shim.encoder.trains
@@ -129,8 +135,9 @@ class EncoderDecoder(Writer):
             with torch.enable_grad():
                 with shim.encoder.autocast():
                     scores, _ = modules(encoded, ids, wanted)
+                columns = modules.labels(labels[wanted])
                 part = functional.cross_entropy(
-                    scores, labels[wanted], reduction="sum", label_smoothing=self.label_smoothing
+                    scores, columns, reduction="sum", label_smoothing=self.label_smoothing
                 )
                 part = part / denominator
             loss += float(part.detach())

@@ -65,10 +65,20 @@ class PrefixHead(nn.Module):
         """
         if self.pieces is None:
             return pieces
-        columns = torch.searchsorted(self.pieces, pieces).clamp_(max=len(self.pieces) - 1)
-        return torch.where(self.pieces[columns] == pieces, columns, -100)
+        return columns_of(self.pieces, pieces)
 
 
 def sorted_pieces(targets: list[np.ndarray], end_id: int) -> torch.Tensor:
     """RETURNS (torch.Tensor): The pieces of some targets and the closing one, sorted."""
     return torch.from_numpy(np.unique(np.concatenate([*targets, [end_id]])).astype("int64"))
+
+
+def columns_of(known: torch.Tensor, pieces: torch.Tensor) -> torch.Tensor:
+    """Find pieces among those that are predicted.
+
+    known (torch.Tensor): The pieces that are predicted, sorted, `(known,)`.
+    pieces (torch.Tensor): Pieces, `(pieces,)`.
+    RETURNS (torch.Tensor): The place of each among the first; -100, which losses ignore, for none.
+    """
+    columns = torch.searchsorted(known, pieces).clamp_(max=len(known) - 1)
+    return torch.where(known[columns] == pieces, columns, -100)

@@ -69,9 +69,7 @@ class PrefixLM(Writer):
         """RETURNS (PrefixHead): A head with weights to be replaced."""
         self.check(shim)
         head = PrefixHead(new_lm_head(shim.encoder.shared.config), tensors.get("pieces"))
-        if "spacing.known" in tensors:
-            found = (tensors[f"spacing.{name}"].tolist() for name in ("before", "after", "known"))
-            head.spacing = Spacing(*found)
+        head.spacing = Spacing.read(tensors)
         return head
 
     def learn_targets(self, modules: nn.Module, shim: EncoderShim, texts: Sequence[str]) -> None:

@@ -181,13 +181,15 @@ class PretrainedDecoder(Decoder):
         files.close()
         return output
 
-    def check_stored(self, modules: DecoderModules, tensors: Mapping[str, torch.Tensor]) -> None:
-        """RAISES (BertFamilyError): If the stored weights were trained on another model."""
-        assert isinstance(modules, PretrainedModules)
+    def empty_modules(
+        self, shim: EncoderShim, tensors: Mapping[str, torch.Tensor]
+    ) -> PretrainedModules:
+        """RETURNS (PretrainedModules): The network, on the model that it was trained with."""
+        modules = self.new_modules(shim)
         stored = tensors.get("fingerprint")
-        own = modules.fingerprint.cpu()
-        if stored is not None and not torch.equal(stored, own):
+        if stored is not None and not torch.equal(stored, modules.fingerprint.cpu()):
             raise Errors.B764(name=self.name)
+        return modules
 
     def limit(
         self, shim: EncoderShim, docs: Sequence[Doc], sources: Sequence[Source], max_length: int
@@ -215,9 +217,10 @@ class PretrainedDecoder(Decoder):
         """RETURNS (list[np.ndarray]): Texts in the model's pieces."""
         return [pieces.ids for pieces in self._tokenizer(self.load(shim)).split(texts)]
 
-    def decode_target(self, shim: EncoderShim, ids: Sequence[int]) -> str:
+    def text_of(self, modules: DecoderModules, shim: EncoderShim, ids: Sequence[int]) -> str:
         """RETURNS (str): The text of some of the model's pieces."""
-        tokenizer = self.load(shim).tokenizer
+        assert isinstance(modules, PretrainedModules)
+        tokenizer = modules.backbone.tokenizer
         return str(tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
 
     def start_id(self, shim: EncoderShim) -> int:

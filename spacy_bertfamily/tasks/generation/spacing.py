@@ -6,7 +6,7 @@ put together as most gold texts are.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -62,6 +62,20 @@ class Spacing(nn.Module):
             [piece for piece in total if 2 * after[piece] > total[piece]],
             [*total],
         )
+
+    @classmethod
+    def read(cls, tensors: Mapping[str, torch.Tensor]) -> "Spacing | None":
+        """Read what was stored as a part `spacing` of a network.
+
+        tensors (Mapping[str, torch.Tensor]): The network's tensors by name.
+        RETURNS (Spacing | None): What is known; None if nothing was stored.
+        """
+        if "spacing.known" not in tensors:
+            return None
+        before, after, known = (
+            tensors[f"spacing.{name}"].tolist() for name in ("before", "after", "known")
+        )
+        return cls(before, after, known)
 
     def join(self, tokenizer: PieceTokenizer, ids: Sequence[int]) -> str:
         """Make a text of pieces.

@@ -4,7 +4,7 @@ It is transformers' `ElectraForCausalLM`: BERT's layers, with embeddings that ma
 them, as those of ALBERT and ELECTRA are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ from ...transformer.shim import EncoderShim
 from .copying import CopyHead, mix_copies
 from .decoder import Decoder, DecoderModules, run_with_cache
 from .encoded_sources import EncodedSources
+from .prefix_head import columns_of, sorted_pieces
+from .prefix_lm import PIECES
+from .spacing import Spacing, keeps_no_spaces
 from .writer import Source
 
 EMBEDDINGS = ("shared", "copied", "new")
@@ -33,10 +36,16 @@ class TransformerModules(DecoderModules):
     copy_head (CopyHead | None): Copies pieces of the source.
     """
 
+    pieces: torch.Tensor | None
+
     def __init__(self, model: ElectraForCausalLM, copy_head: CopyHead | None = None):
         super().__init__()
         self.model = model
         self.copy_head = copy_head
+        # the pieces that are predicted, sorted, `(pieces,)`; None for all
+        self.register_buffer("pieces", None)
+        # where what is written has no spaces; None if the pieces themselves say so
+        self.spacing: Spacing | None = None
 
     def forward(
         self,
@@ -56,13 +65,39 @@ class TransformerModules(DecoderModules):
             encoder_attention_mask=sources.mask.long(),
         )
         states = output.last_hidden_state
-        head = self.model.generator_predictions(states[wanted])
-        scores = self.model.generator_lm_head(head).float()
+        scores = self._predict(states[wanted])
         if self.copy_head is not None:
             weights, gate = self.copy_head(states, sources)
             rows = wanted.nonzero()[:, 0]
+            scores = self._with_all(scores)
             scores = mix_copies(scores, weights[wanted], gate[wanted], sources.ids[rows])
         return scores, cache
+
+    def _predict(self, states: torch.Tensor) -> torch.Tensor:
+        """RETURNS (torch.Tensor): Scores of the pieces that are predicted, in float32."""
+        head, output = self.model.generator_predictions(states), self.model.generator_lm_head
+        if self.pieces is None:
+            return output(head).float()  # type: ignore[no-any-return]
+        weight, bias = output.weight[self.pieces], output.bias[self.pieces]
+        return nn.functional.linear(head, weight, bias).float()
+
+    def _with_all(self, scores: torch.Tensor) -> torch.Tensor:
+        """RETURNS (torch.Tensor): Scores with minus infinity for pieces that are not predicted."""
+        if self.pieces is None:
+            return scores
+        vocabulary = self.model.config.vocab_size
+        all_scores = scores.new_full((len(scores), vocabulary), -torch.inf)
+        return all_scores.index_copy(1, self.pieces, scores)
+
+    def labels(self, pieces: torch.Tensor) -> torch.Tensor:
+        """RETURNS (torch.Tensor): The columns of pieces in the scores; -100 for none."""
+        if self.pieces is None or self.copy_head is not None:
+            return pieces
+        return columns_of(self.pieces, pieces)
+
+    def expand(self, scores: torch.Tensor) -> torch.Tensor:
+        """RETURNS (torch.Tensor): Scores of the whole vocabulary."""
+        return scores if self.copy_head is not None else self._with_all(scores)
 
     def use_embeddings(self, embeddings: nn.Parameter) -> None:
         """Read and predict pieces with these embeddings, `(vocabulary, width)`."""
@@ -84,6 +119,7 @@ class TransformerDecoder(Decoder):
     copy: bool = False
     dropout: float = 0.1
     max_positions: int = 512
+    pieces: str = "all"
 
     def __post_init__(self) -> None:
         checks = {
@@ -93,6 +129,7 @@ class TransformerDecoder(Decoder):
             "embeddings": (self.embeddings in EMBEDDINGS, f"one of {', '.join(EMBEDDINGS)}"),
             "dropout": (0 <= self.dropout < 1, "at least 0 and less than 1"),
             "max_positions": (self.max_positions >= 1, "1 or more"),
+            "pieces": (self.pieces in PIECES, f"one of {', '.join(PIECES)}"),
         }
         for setting, (is_allowed, allowed) in checks.items():
             if not is_allowed:
@@ -113,6 +150,32 @@ class TransformerDecoder(Decoder):
             modules.use_embeddings(model.electra.embeddings.word_embeddings.weight)
         self.tie(modules, shim)
         return modules
+
+    def empty_modules(
+        self, shim: EncoderShim, tensors: Mapping[str, torch.Tensor]
+    ) -> TransformerModules:
+        """RETURNS (TransformerModules): The network, with what is known of the gold texts."""
+        modules = self.new_modules(shim)
+        modules.pieces = tensors.get("pieces")
+        modules.spacing = Spacing.read(tensors)
+        return modules
+
+    def learn_targets(
+        self, modules: DecoderModules, shim: EncoderShim, texts: Sequence[str]
+    ) -> None:
+        """Note which pieces gold texts have, and where they have no spaces."""
+        assert isinstance(modules, TransformerModules)
+        if self.pieces == "seen":
+            targets = [pieces.ids for pieces in shim.tokenizer.split(texts)]
+            modules.pieces = sorted_pieces(targets, self.end_id(shim))
+        if keeps_no_spaces(shim.tokenizer):
+            modules.spacing = Spacing.learn(shim.tokenizer, texts)
+
+    def text_of(self, modules: DecoderModules, shim: EncoderShim, ids: Sequence[int]) -> str | None:
+        """RETURNS (str | None): The text, with spaces where gold texts have them."""
+        assert isinstance(modules, TransformerModules)
+        spacing = modules.spacing
+        return None if spacing is None else spacing.join(shim.tokenizer, ids)
 
     def make_config(self, shim: EncoderShim) -> ElectraConfig:
         """RETURNS (ElectraConfig): The config of transformers' model.

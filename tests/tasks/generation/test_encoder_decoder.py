@@ -89,11 +89,12 @@ def scores_of(nlp, texts, ids):
         (FROZEN, {}),
         pytest.param(FROZEN, {"embeddings": "copied"}, marks=pytest.mark.slow),
         (FROZEN, {"embeddings": "new", "label_smoothing": 0.05}),
-        (FROZEN, {"copy": True}),
+        (FROZEN, {"copy": True, "pieces": "seen"}),
+        (FROZEN, {"pieces": "seen", "label_smoothing": 0.05}),
         (ADAPTER, {}),
         pytest.param({"trainable": ["all"], "adapter": None}, {}, marks=pytest.mark.slow),
     ],
-    ids=["frozen", "copied", "new", "copy", "adapter", "all"],
+    ids=["frozen", "copied", "new", "copy", "seen", "adapter", "all"],
 )
 def test_pairs_are_learned_by_heart(tiny, transformer, settings):
     nlp, examples, optimizer = make_pipeline(tiny, transformer, **settings)
@@ -275,6 +276,24 @@ def test_a_name_that_is_never_a_target_is_copied(tiny):
         right[copy] = sum(nlp(text)._.generated[0].text == name for text, name in texts)
     assert right[False] == 0
     assert right[True] >= 15
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_only_pieces_of_the_gold_texts_are_predicted(tiny, copy):
+    nlp, _, _ = make_pipeline(tiny, pieces="seen", copy=copy)
+    random_decoder(nlp)
+    writer, modules, shim = parts_of(nlp)
+    state = writer.start(modules, shim, read_sources(nlp, ["who wrote it"]), 16)
+    probable = state.advance(None)[0].softmax(-1) > 1e-6
+    golds = {piece for ids in writer.encode_targets(shim, [g for _, g in PAIRS]) for piece in ids}
+    source = set(writer.encode_targets(shim, ["who wrote it"])[0])
+    allowed = {*golds, writer.end_id(shim), *(source if copy else ())}
+    found = set(probable.nonzero()[:, 0].tolist())
+    assert found <= {int(piece) for piece in allowed}
+    assert not copy or found & {int(piece) for piece in source}
+    again = spacy.blank("en").from_config(nlp.config)
+    again.from_bytes(nlp.to_bytes())
+    assert again("who wrote it")._.generated == nlp("who wrote it")._.generated
 
 
 def test_a_long_source_is_read_in_windows(learned, recwarn):
