@@ -1274,9 +1274,10 @@ class Warnings:
 
     # Writing text
     W720 = Message(
-        "{name!r} got texts that are longer than the room in a window. Only their beginning is "
-        "read: 'max_pieces' of the transformer, less max_length = {max_length} and the special "
-        "pieces. This is said once."
+        "{name!r} got texts that are longer than it can read. Only their beginning is read: by a "
+        "prefix-LM 'max_pieces' of the transformer, less max_length = {max_length} and the special "
+        "pieces; by an encoder-decoder 'max_windows' windows, or the positions that a pretrained "
+        "decoder has beside max_length. This is said once."
     )
     W721 = Message(
         "Gold texts for {name!r} are longer than max_length = {max_length} pieces with the closing "

@@ -166,7 +166,10 @@ def _read_tokenizer(path: Path, place: Path, header: GGUFHeader) -> PreTrainedTo
     backend.post_processor = _template(backend, header)
     settings = {name: getattr(read, name, None) for name in KEPT_SETTINGS}
     known = {name: value for name, value in settings.items() if value is not None}
-    return PreTrainedTokenizerFast(tokenizer_object=backend, **known, **header.special_pieces)
+    tokenizer: Any = PreTrainedTokenizerFast(
+        tokenizer_object=backend, **known, **header.special_pieces
+    )
+    return cast(PreTrainedTokenizerBase, tokenizer)
 
 
 def _template(backend: Any, header: GGUFHeader) -> Any:

@@ -80,8 +80,9 @@ class EncodedSources:
 
     def select(self, rows: torch.Tensor) -> "EncodedSources":
         """RETURNS (EncodedSources): Those of some rows."""
-        tensors = (self.states, self.mask, self.ids, self.is_text)
-        return EncodedSources(*(tensor[rows] for tensor in tensors))
+        return EncodedSources(
+            self.states[rows], self.mask[rows], self.ids[rows], self.is_text[rows]
+        )
 
 
 def encode_sources(

@@ -147,7 +147,8 @@ class TransformerDecoder(Decoder):
             exact = shim.encoder.embeddings.detach().float()
             modules.use_embeddings(nn.Parameter(exact.clone()))
         elif self.embeddings == "new":
-            modules.use_embeddings(model.electra.embeddings.word_embeddings.weight)
+            own: Any = model.electra.embeddings.word_embeddings.weight
+            modules.use_embeddings(own)
         self.tie(modules, shim)
         return modules
 
