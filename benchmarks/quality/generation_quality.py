@@ -73,9 +73,9 @@ WAYS = {
     "v2 full, sampled": Way(FULL, {**PREFIX_LM, "predict": "sampled"}, 2e-4),
     "v2 full, all": Way(FULL, {**PREFIX_LM, "predict": "all"}, 2e-4),
     "v1 frozen": Way(FROZEN, encoder_decoder(), 1e-3),
-    "v1 frozen, copy": Way(FROZEN, encoder_decoder(copy=True), 1e-3),
+    "v1 frozen, copy": Way(FROZEN, encoder_decoder(copy_source=True), 1e-3),
     "v1 joint": Way(FULL, encoder_decoder(), 3e-4),
-    "v1 joint, copy": Way(FULL, encoder_decoder(copy=True), 3e-4),
+    "v1 joint, copy": Way(FULL, encoder_decoder(copy_source=True), 3e-4),
 }
 
 

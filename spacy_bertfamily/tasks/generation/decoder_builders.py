@@ -46,7 +46,7 @@ def make_transformer_decoder(
     heads: int | None = None,
     ffn: int | None = None,
     embeddings: str = "shared",
-    copy: bool = False,
+    copy_source: bool = False,
     dropout: float = 0.1,
     max_positions: int = 512,
     pieces: str = "all",
@@ -59,7 +59,7 @@ def make_transformer_decoder(
     embeddings (str): The embeddings of pieces, which also predict pieces: `shared` for those of the
         encoder, which are trained only if the transformer trains them, and are not stored again;
         `copied` for a copy that is trained; `new` for new ones.
-    copy (bool): Whether pieces of the source can be copied, as in a pointer-generator (See et al.
+    copy_source (bool): Whether pieces of the source can be copied, as in a pointer-generator (See et al.
         2017).
     dropout (float): The dropout of the decoder in training.
     max_positions (int): The longest target in pieces, with the closing one.
@@ -68,7 +68,9 @@ def make_transformer_decoder(
     RETURNS (Decoder): The settings.
     RAISES (BertFamilyError): If a setting is not allowed.
     """
-    return TransformerDecoder(layers, heads, ffn, embeddings, copy, dropout, max_positions, pieces)
+    return TransformerDecoder(
+        layers, heads, ffn, embeddings, copy_source, dropout, max_positions, pieces
+    )
 
 
 @registry.misc("spacy-bertfamily.PretrainedDecoder.v1")

@@ -116,7 +116,7 @@ class TransformerDecoder(Decoder):
     heads: int | None = None
     ffn: int | None = None
     embeddings: str = "shared"
-    copy: bool = False
+    copy_source: bool = False
     dropout: float = 0.1
     max_positions: int = 512
     pieces: str = "all"
@@ -141,7 +141,7 @@ class TransformerDecoder(Decoder):
         config = self.make_config(shim)
         with LOADING_LOCK:
             model = ElectraForCausalLM(config)
-            copy_head = CopyHead(config.hidden_size) if self.copy else None
+            copy_head = CopyHead(config.hidden_size) if self.copy_source else None
         modules = TransformerModules(model, copy_head)
         if self.embeddings == "copied":
             exact = shim.encoder.embeddings.detach().float()

@@ -89,7 +89,7 @@ def scores_of(nlp, texts, ids):
         (FROZEN, {}),
         pytest.param(FROZEN, {"embeddings": "copied"}, marks=pytest.mark.slow),
         (FROZEN, {"embeddings": "new", "label_smoothing": 0.05}),
-        (FROZEN, {"copy": True, "pieces": "seen"}),
+        (FROZEN, {"copy_source": True, "pieces": "seen"}),
         (FROZEN, {"pieces": "seen", "label_smoothing": 0.05}),
         (ADAPTER, {}),
         pytest.param({"trainable": ["all"], "adapter": None}, {}, marks=pytest.mark.slow),
@@ -136,7 +136,7 @@ def test_pieces_are_those_of_transformers(tiny, learned, num_beams, length_penal
     assert len(lengths) > 1, "all texts are of one length: the test shows too little"
 
 
-@pytest.mark.parametrize("settings", [{}, {"copy": True}], ids=["plain", "copy"])
+@pytest.mark.parametrize("settings", [{}, {"copy_source": True}], ids=["plain", "copy"])
 def test_steps_equal_one_pass(tiny, settings):
     nlp, _, _ = make_pipeline(tiny, **settings)
     modules, shim = random_decoder(nlp)
@@ -157,7 +157,7 @@ def test_steps_equal_one_pass(tiny, settings):
 
 
 def test_no_piece_sees_a_later_one(tiny):
-    nlp, _, _ = make_pipeline(tiny, copy=True)
+    nlp, _, _ = make_pipeline(tiny, copy_source=True)
     random_decoder(nlp)
     ids = torch.randint(5, 60, (1, 8))
     changed = ids.clone()
@@ -167,7 +167,7 @@ def test_no_piece_sees_a_later_one(tiny):
     assert (before[:, 5:] - after[:, 5:]).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("settings", [{}, {"copy": True}], ids=["plain", "copy"])
+@pytest.mark.parametrize("settings", [{}, {"copy_source": True}], ids=["plain", "copy"])
 def test_other_texts_of_the_batch_change_nothing(tiny, settings):
     nlp, _, _ = make_pipeline(tiny, **settings)
     random_decoder(nlp)
@@ -270,7 +270,7 @@ def test_a_name_that_is_never_a_target_is_copied(tiny):
     right = {}
     for copy in (False, True):
         spacy.util.fix_random_seed(0)
-        nlp, examples, optimizer = make_pipeline(tiny, pairs=pairs, copy=copy)
+        nlp, examples, optimizer = make_pipeline(tiny, pairs=pairs, copy_source=copy)
         train(nlp, examples, optimizer, steps=80)
         texts = [(f"{first} {name}", name) for first in words for name in ("wrote", "ann", "who")]
         right[copy] = sum(nlp(text)._.generated[0].text == name for text, name in texts)
@@ -280,7 +280,7 @@ def test_a_name_that_is_never_a_target_is_copied(tiny):
 
 @pytest.mark.parametrize("copy", [False, True])
 def test_only_pieces_of_the_gold_texts_are_predicted(tiny, copy):
-    nlp, _, _ = make_pipeline(tiny, pieces="seen", copy=copy)
+    nlp, _, _ = make_pipeline(tiny, pieces="seen", copy_source=copy)
     random_decoder(nlp)
     writer, modules, shim = parts_of(nlp)
     state = writer.start(modules, shim, read_sources(nlp, ["who wrote it"]), 16)
