@@ -59,8 +59,8 @@ def make_transformer_decoder(
     embeddings (str): The embeddings of pieces, which also predict pieces: `shared` for those of the
         encoder, which are trained only if the transformer trains them, and are not stored again;
         `copied` for a copy that is trained; `new` for new ones.
-    copy_source (bool): Whether pieces of the source can be copied, as in a pointer-generator (See et al.
-        2017).
+    copy_source (bool): Whether pieces of the source can be copied, as in a pointer-generator (See
+        et al. 2017).
     dropout (float): The dropout of the decoder in training.
     max_positions (int): The longest target in pieces, with the closing one.
     pieces (str): What is predicted: `all` pieces of the vocabulary, or those `seen` in the gold

@@ -55,15 +55,17 @@ class EncoderDecoder(Writer):
 
     def new_modules(self, shim: EncoderShim) -> DecoderModules:
         """RETURNS (DecoderModules): The decoder's network."""
-        self.check(shim)
-        return self.decoder.new_modules(shim)
+        modules = self.decoder.new_modules(shim)
+        self.check(shim)  # afterwards, so that a pretrained decoder is loaded once
+        return modules
 
     def empty_modules(
         self, shim: EncoderShim, tensors: Mapping[str, torch.Tensor]
     ) -> DecoderModules:
         """RETURNS (DecoderModules): The decoder's network, with weights to be replaced."""
+        modules = self.decoder.empty_modules(shim, tensors)
         self.check(shim)
-        return self.decoder.empty_modules(shim, tensors)
+        return modules
 
     def learn_targets(self, modules: nn.Module, shim: EncoderShim, texts: Sequence[str]) -> None:
         """Take what the decoder is to know of the gold texts."""
