@@ -66,7 +66,7 @@ def make_text_generator(
     temperature (float): Divides scores before pieces are drawn.
     top_k (int): Pieces are drawn from so many of the most probable ones; 0 for all.
     top_p (float): Pieces are drawn from the most probable ones that together have this probability.
-    seed (int | None): Makes what is drawn repeatable; None for numbers that go on from call to call.
+    seed (int | None): Makes what is drawn repeatable in each call; None for torch's own numbers.
     train_on (str): The `first` of several gold texts, or a `random` one in each epoch.
     scorer (Callable | None): The scoring method.
     RETURNS (TextGenerator): The component.

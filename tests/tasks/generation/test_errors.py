@@ -106,8 +106,8 @@ def test_training_data_that_cannot_be_used_are_an_error_before_training(tiny, pa
     examples = make_examples(nlp, [*pairs])
     if pairs and code != "B730":
         examples = make_examples(nlp, [PAIRS[0], *pairs])
+    nlp.get_pipe("transformer").initialize(lambda: examples, nlp=nlp)
     with pytest.raises(BertFamilyError, match=rf"{code}.*{text}"):
-        nlp.get_pipe("transformer").initialize(lambda: examples, nlp=nlp)
         nlp.get_pipe("text_generator").initialize(lambda: examples, nlp=nlp)
 
 

@@ -6,7 +6,7 @@ import torch
 from spacy_bertfamily.tasks.generation.spacing import Spacing, keeps_no_spaces
 from spacy_bertfamily.windows.pieces import PieceTokenizer
 
-GOLD = ["a family-friendly pub (£20-25).", "it's a pub , family-friendly, \"cheap\"", "5 - 3"]
+GOLD = ["a family-friendly pub (£20-25).", 'it\'s a pub , family-friendly, "cheap"', "5 - 3"]
 
 
 @pytest.fixture(scope="module")
