@@ -27,6 +27,7 @@ install_extension()
 @Language.factory(
     "text_generator",
     assigns=["doc._.generated"],
+    requires=["doc._.trf_data"],
     default_config=Config().from_str(DEFAULT_CONFIG)["text_generator"],
     default_score_weights=SCORE_WEIGHTS,
 )
@@ -178,7 +179,7 @@ class TextGenerator(GeneratorTextMethods):
         pairs = read_pairs(self.name, examples, writer_shim.writer, shim, self.settings)
         set_dropout_rate(self.model, drop)
         losses[self.name] += self._learn(pairs)
-        if sgd not in (None, False):
+        if sgd:  # spaCy passes False, too
             self.finish_update(sgd)
         return losses
 
