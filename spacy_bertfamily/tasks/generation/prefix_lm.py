@@ -127,9 +127,11 @@ class PrefixLM(Writer):
         return int(shim.tokenizer.pair.special[2][0])
 
     def forbidden_ids(self, shim: EncoderShim) -> list[int]:
-        """RETURNS (list[int]): Special pieces."""
-        plain = shim.tokenizer.tokenizer
-        return sorted(set(plain.all_special_ids) - {self.end_id(shim)})
+        """RETURNS (list[int]): Special pieces, and numbers that are no pieces."""
+        plain, strings = shim.tokenizer.tokenizer, shim.tokenizer.strings
+        rows = len(shim.encoder.embeddings)  # there may be more rows than pieces
+        unused = {i for i in range(rows) if i >= len(strings) or not strings[i]}
+        return sorted({*plain.all_special_ids, *unused} - {self.end_id(shim)})
 
     def read(self, shim: EncoderShim, docs: Sequence[Doc], max_length: int) -> list[Source | None]:
         """Read sources: their first window, as far as the target leaves room for it."""
