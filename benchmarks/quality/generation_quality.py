@@ -5,11 +5,12 @@
         [--write docs/generation.md]
     python benchmarks/quality/generation_quality.py --table   # of what has been run
 
-DATA holds `scan`, `cmudict_g2p` and `e2e_nlg`. Each way is trained for the same CPU time (--minutes),
-with a learning rate that rises and then falls to 0 at its end, on batches of as many pieces. Scores
-are those of the test texts, or of the first --texts of them: the share of texts that are written
-exactly (SCAN, whose actions are written as plain words: `left` for `I_TURN_LEFT`), the error rate of
-phonemes (CMUdict), and BLEU against all references of a meaning (E2E; lower-cased, by sacrebleu).
+DATA holds `scan`, `cmudict_g2p` and `e2e_nlg`. Each way is trained for the same CPU time
+(--minutes), with a learning rate that rises and then falls to 0 at its end, on batches of as many
+pieces. Scores are those of the test texts, or of --texts of them: the share of texts that are
+written exactly (SCAN, whose actions are written as plain words: `left` for `I_TURN_LEFT`), the
+error rate of phonemes (CMUdict), and BLEU against all references of a meaning (E2E; lower-cased, by
+sacrebleu).
 Finished runs are kept in OUT and not run again.
 """
 

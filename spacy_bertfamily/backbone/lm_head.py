@@ -65,7 +65,8 @@ class LMHead(nn.Module):
     @property
     def vocabulary(self) -> int:
         """RETURNS (int): How many pieces it scores."""
-        return int(self.model.get_output_embeddings().weight.shape[0])
+        output: Any = self.model.get_output_embeddings()
+        return int(output.weight.shape[0])
 
     @contextmanager
     def only(self, pieces: torch.Tensor) -> Iterator[None]:

@@ -51,7 +51,7 @@ _QA_NOTE = (
 )
 _GENERATED = {"generated_bleu": 1.0, "generated_chrf": 0.0, "generated_exact": 0.0}
 _GENERATED_NOTE = (
-    "The corpora are texts with what is to be written for them in doc.user_data[\"generated\"];\n"
+    'The corpora are texts with what is to be written for them in doc.user_data["generated"];\n'
     "# `python -m spacy bertfamily convert --format text2text` makes them from tables and parallel "
     "files."
 )

@@ -63,7 +63,7 @@ class Pending(ABC):
         """Leave out what belongs to the weights of this process: in a copy, the step is over."""
         kept = ("thread", "missing", "n_listeners", "name")
         state = {key: getattr(self, key) for key in kept}
-        gone = {"backprop": None, "optimizer": None, "sums": []}
+        gone: dict[str, Any] = {"backprop": None, "optimizer": None, "sums": []}
         return {**state, **gone, "has_gradients": False, "has_added": False}
 
     @abstractmethod

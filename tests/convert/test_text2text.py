@@ -34,9 +34,7 @@ def convert(tmp_path):
         target = tmp_path / "out" / "data.spacy"
         names = [str(tmp_path / a) if a in files else a for a in arguments]
         command = ["convert", str(tmp_path / next(iter(files))), str(target)]
-        result = CliRunner().invoke(
-            bertfamily_cli, [*command, "--format", "text2text", *names]
-        )
+        result = CliRunner().invoke(bertfamily_cli, [*command, "--format", "text2text", *names])
         docs = []
         if target.exists():
             docs = list(DocBin().from_disk(target).get_docs(spacy.blank("en").vocab))

@@ -83,8 +83,8 @@ class Beams:
         if len(texts) < self.n:
             return False
         penalty = self.settings.length_penalty
-        possible = best / (self.written.shape[1] + 1) ** penalty
-        return texts[-1].score(penalty) >= possible
+        divisor: float = float(self.written.shape[1] + 1) ** penalty
+        return texts[-1].score(penalty) >= best / divisor
 
     def finish_all(self) -> list[list[Written]]:
         """RETURNS (list[list[Written]]): The texts of each source, best first."""

@@ -27,6 +27,7 @@ install_extension()
 @Language.factory(
     "text_generator",
     assigns=["doc._.generated"],
+    requires=["doc._.trf_data"],
     default_config=Config().from_str(DEFAULT_CONFIG)["text_generator"],
     default_score_weights=SCORE_WEIGHTS,
 )
@@ -66,7 +67,7 @@ def make_text_generator(
     temperature (float): Divides scores before pieces are drawn.
     top_k (int): Pieces are drawn from so many of the most probable ones; 0 for all.
     top_p (float): Pieces are drawn from the most probable ones that together have this probability.
-    seed (int | None): Makes what is drawn repeatable; None for numbers that go on from call to call.
+    seed (int | None): Makes what is drawn repeatable in each call; None for torch's own numbers.
     train_on (str): The `first` of several gold texts, or a `random` one in each epoch.
     scorer (Callable | None): The scoring method.
     RETURNS (TextGenerator): The component.
@@ -178,7 +179,7 @@ class TextGenerator(GeneratorTextMethods):
         pairs = read_pairs(self.name, examples, writer_shim.writer, shim, self.settings)
         set_dropout_rate(self.model, drop)
         losses[self.name] += self._learn(pairs)
-        if sgd not in (None, False):
+        if sgd:  # spaCy passes False, too
             self.finish_update(sgd)
         return losses
 

@@ -28,9 +28,7 @@ def build_writer_model(tok2vec: WriterModel, writer: Writer) -> WriterModel:
     for node in tok2vec.walk():
         if isinstance(node, LayerListener):
             node.reads_states = False
-    return Model(
-        "text-generator", forward, init=init, layers=[tok2vec], shims=[WriterShim(writer)]
-    )
+    return Model("text-generator", forward, init=init, layers=[tok2vec], shims=[WriterShim(writer)])
 
 
 def writer_shim_of(model: Model[Any, Any]) -> WriterShim:

@@ -85,7 +85,7 @@ class GeneratorPrediction(PipelineAware, ComponentSettings):
         """Write texts without changing the Docs.
 
         docs (Iterable[Doc]): The Docs.
-        RETURNS (list[list[Generated]]): The texts of each, best first; none for a Doc without words.
+        RETURNS (list[list[Generated]]): The texts of each, best first; none without words.
         RAISES (BertFamilyError): If nothing was trained or loaded, or there is no transformer.
         """
         return self.write(list(docs), self.settings, self.encoder_shim())
@@ -125,9 +125,7 @@ class GeneratorPrediction(PipelineAware, ComponentSettings):
         if n_cut_targets and "targets" not in self._warned:
             self._warned |= {"targets"}
             warnings.warn(Warnings.W721.format(name=self.name, max_length=longest), stacklevel=3)
-        if any(source is not None and source.is_cut for source in sources):
-            if "sources" not in self._warned:
-                self._warned |= {"sources"}
-                warnings.warn(
-                    Warnings.W720.format(name=self.name, max_length=longest), stacklevel=3
-                )
+        is_cut = any(source is not None and source.is_cut for source in sources)
+        if is_cut and "sources" not in self._warned:
+            self._warned |= {"sources"}
+            warnings.warn(Warnings.W720.format(name=self.name, max_length=longest), stacklevel=3)

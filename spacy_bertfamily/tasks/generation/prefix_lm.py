@@ -95,14 +95,19 @@ class PrefixLM(Writer):
         """
         encoder, name = shim.encoder, shim.settings.name
         encoder.allow_seen_pieces()
-        for adapter in encoder.adapter_settings.values():
-            if not adapter.reads_single_pieces:
-                raise Errors.B723(name=name, kind=type(adapter).__name__)
+        self._check_adapter(shim)
         plain = shim.tokenizer.tokenizer
         if plain.mask_token_id is None or not shim.tokenizer.pair.special[2]:
             raise Errors.B724(name=name, mask=plain.mask_token, sep=plain.sep_token)
         if shim.settings.precision == "float16":
             raise Errors.B725(name=name)
+
+    def _check_adapter(self, shim: EncoderShim) -> None:
+        """RAISES (BertFamilyError): If the active adapter sees more than it may."""
+        encoder = shim.encoder
+        adapter = encoder.adapter_settings.get(encoder.active or "")
+        if adapter is not None and not adapter.reads_single_pieces:
+            raise Errors.B723(name=shim.settings.name, kind=type(adapter).__name__)
 
     def tie(self, modules: nn.Module, shim: EncoderShim) -> None:
         """Predict pieces with the encoder's own embeddings of pieces."""
@@ -120,9 +125,11 @@ class PrefixLM(Writer):
         return int(shim.tokenizer.pair.special[2][0])
 
     def forbidden_ids(self, shim: EncoderShim) -> list[int]:
-        """RETURNS (list[int]): Special pieces."""
-        plain = shim.tokenizer.tokenizer
-        return sorted(set(plain.all_special_ids) - {self.end_id(shim)})
+        """RETURNS (list[int]): Special pieces, and numbers that are no pieces."""
+        plain, strings = shim.tokenizer.tokenizer, shim.tokenizer.strings
+        rows = len(shim.encoder.embeddings)  # there may be more rows than pieces
+        unused = {i for i in range(rows) if i >= len(strings) or not strings[i]}
+        return sorted({*plain.all_special_ids, *unused} - {self.end_id(shim)})
 
     def read(self, shim: EncoderShim, docs: Sequence[Doc], max_length: int) -> list[Source | None]:
         """Read sources: their first window, as far as the target leaves room for it."""
@@ -154,6 +161,7 @@ class PrefixLM(Writer):
     ) -> float:
         """Predict the masked pieces of targets, batch by batch."""
         assert isinstance(modules, PrefixHead)
+        self._check_adapter(shim)
         masked = self.mask(shim, sources, targets)
         denominator = total(sum(len(window.positions) for window in masked))
         encoder, loss = shim.encoder, 0.0
@@ -196,6 +204,7 @@ class PrefixLM(Writer):
     ) -> WritingState:
         """Read sources, whose keys and values are kept."""
         assert isinstance(modules, PrefixHead)
+        self._check_adapter(shim)
         windows = [source.content for source in sources]
         return PrefixState(shim.encoder, modules, self.pieces_of(shim), windows, max_length)
 

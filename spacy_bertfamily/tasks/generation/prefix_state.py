@@ -146,4 +146,6 @@ class PrefixState(WritingState):
         seen = SeenPieces(visible, places, self.buffer)
         mask = torch.ones_like(ids)
         with encoder.lock.read(), torch.inference_mode():
-            return encoder(ids, mask, types, [encoder.depth], seen=seen)[encoder.depth]
+            states = encoder(ids, mask, types, [encoder.depth], seen=seen)
+        last: torch.Tensor = states[encoder.depth]
+        return last

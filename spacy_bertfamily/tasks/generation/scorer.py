@@ -36,9 +36,7 @@ def make_text_generator_scorer(
     for metric in metrics:
         if metric not in METRICS:
             raise Errors.B004(setting="metrics", value=metric, allowed=f"out of {METRICS}")
-    return partial(
-        score_generated, metrics=tuple(metrics), lowercase=lowercase, tokenize=tokenize
-    )
+    return partial(score_generated, metrics=tuple(metrics), lowercase=lowercase, tokenize=tokenize)
 
 
 def score_generated(

@@ -5,6 +5,7 @@ What is forbidden, and how likely pieces are drawn, is decided by transformers' 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from transformers.generation.logits_process import (
@@ -36,7 +37,8 @@ class Written:
 
     def score(self, length_penalty: float) -> float:
         """RETURNS (float): The log-probability, divided by the length to a power."""
-        return self.log_prob / max(1, self.length) ** length_penalty
+        divisor: float = float(max(1, self.length)) ** length_penalty
+        return self.log_prob / divisor
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class SearchRules:
         logits (torch.Tensor): Scores before softmax, `(rows, vocabulary)`.
         RETURNS (torch.Tensor): Log-probabilities, minus infinity for pieces that are not allowed.
         """
-        allowed: torch.Tensor = self.rules(written, logits.log_softmax(-1))
+        rules: Any = self.rules
+        allowed: torch.Tensor = rules(written, logits.log_softmax(-1))
         # if nothing is allowed, the text ends
         stuck = allowed.isneginf().all(-1)
         if bool(stuck.any()):
@@ -147,7 +150,8 @@ class Sequences:
     def _choose(self, scores: torch.Tensor) -> torch.Tensor:
         if not self.settings.sample:
             return scores.argmax(-1)
-        warped: torch.Tensor = self.rules.warpers(self.written, scores)
+        warpers: Any = self.rules.warpers
+        warped: torch.Tensor = warpers(self.written, scores)
         drawn = torch.multinomial(warped.softmax(-1), 1, generator=self.generator)
         return drawn[:, 0]
 

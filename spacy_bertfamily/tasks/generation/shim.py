@@ -179,8 +179,7 @@ class WriterShim(Shim):
         if self._model is None:
             return b""
         tensors = {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in self._own_tensors().items()
+            name: tensor.detach().cpu().contiguous() for name, tensor in self._own_tensors().items()
         }
         return save(tensors)
 

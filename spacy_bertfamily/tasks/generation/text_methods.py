@@ -21,7 +21,11 @@ class GeneratorTextMethods(GeneratorPrediction):
     """The methods of `text_generator` that take texts."""
 
     def generate(
-        self, texts: str | Doc | Iterable[str | Doc], *, nlp: Language | None = None, **settings: Any
+        self,
+        texts: str | Doc | Iterable[str | Doc],
+        *,
+        nlp: Language | None = None,
+        **settings: Any,
     ) -> list[Generated] | list[list[Generated]]:
         """Write something for one text, or for several.
 

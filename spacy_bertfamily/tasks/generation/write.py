@@ -13,8 +13,9 @@ from .search import SearchRules, Sequences, write_rows
 from .settings import GenerationSettings
 from .writer import Source, Writer
 
-# Steps of decoding read two pieces of each row, so many more rows than in a forward pass of whole
-# windows are efficient; what limits them is the memory of keys and values.
+# Steps of decoding read two pieces of each row, so more rows than in a forward pass of whole windows
+# are efficient; what limits them is the memory of keys and values.
+MORE_PIECES = 2
 MOST_ROWS = 256
 
 
@@ -119,7 +120,7 @@ def _batches(
     for row in sorted(lengths, key=lambda row: -lengths[row]):
         longest = lengths[batch[0]] if batch else lengths[row]
         size = (longest + settings.max_length) * copies * (len(batch) + 1)
-        is_full = size > 4 * batch_pieces or copies * (len(batch) + 1) > MOST_ROWS
+        is_full = size > MORE_PIECES * batch_pieces or copies * (len(batch) + 1) > MOST_ROWS
         if batch and is_full:
             yield batch
             batch = []

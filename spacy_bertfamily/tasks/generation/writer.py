@@ -173,7 +173,7 @@ class Writer(ABC):
         modules (nn.Module): The modules, in training mode.
         shim (EncoderShim): Holds the encoder.
         sources (Sequence[Source]): The sources.
-        targets (Sequence[np.ndarray]): The pieces of each target without a closing one, `(pieces,)`.
+        targets (Sequence[np.ndarray]): The pieces of each target without a closing one.
         trains_encoder (bool): Whether gradients go into the encoder.
         total (Callable[[int], float]): From the number of pieces that this process predicts to that
             of all processes, by which losses are divided. It is called once.
@@ -192,4 +192,3 @@ class Writer(ABC):
         max_length (int): The most pieces of a target.
         RETURNS (WritingState): One row for each source.
         """
-

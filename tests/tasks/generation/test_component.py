@@ -142,6 +142,21 @@ def test_a_frozen_transformer_stays_as_it_is(tiny, which):
         assert value.grad is None
 
 
+def test_the_transformer_does_not_run_in_training_if_only_writers_listen(tiny, monkeypatch):
+    nlp = make_writer(tiny)
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+
+    def never(*args):
+        raise AssertionError("the transformer ran")
+
+    monkeypatch.setattr("spacy_bertfamily.transformer.model.encode", never)
+    before = nlp.get_pipe("transformer").shim.encoder.embeddings.detach().clone()
+    nlp.update(examples, sgd=optimizer)
+    after = nlp.get_pipe("transformer").shim.encoder.embeddings
+    assert not torch.equal(before, after)
+
+
 def test_the_loss_is_a_mean_over_the_pieces_of_the_batch(tiny):
     nlp = make_writer(tiny, {"trainable": ["top:1"]})
     examples = make_examples(nlp)

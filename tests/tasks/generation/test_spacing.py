@@ -6,7 +6,7 @@ import torch
 from spacy_bertfamily.tasks.generation.spacing import Spacing, keeps_no_spaces
 from spacy_bertfamily.windows.pieces import PieceTokenizer
 
-GOLD = ["a family-friendly pub (£20-25).", "it's a pub , family-friendly, \"cheap\"", "5 - 3"]
+GOLD = ["a family-friendly pub (£20-25).", 'it\'s a pub , family-friendly, "cheap"', "5 - 3"]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def tokenizer():
         ("A Family-friendly pub.", "a family-friendly pub."),
         ("it is (£20-25), unbelievably", "it is (£20-25), unbelievably"),
         ("It's here! 5% of [it]", "it's here! 5% of [it]"),
-        ("你好世界 ok", "你好世界ok"),
+        ("中国人 ok", "中国人ok"),
         ("", ""),
     ],
 )
