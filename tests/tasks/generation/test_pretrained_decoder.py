@@ -1,5 +1,7 @@
 """A pretrained decoder: equal to transformers' `generate`, frozen, and small when stored."""
 
+import pickle
+
 import numpy as np
 import pytest
 import spacy
@@ -219,3 +221,11 @@ def test_the_adapter_alone_is_trained(tiny, causal):
     trained = {name for name, p in modules.named_parameters() if p.grad is not None}
     assert trained == set(nlp.get_pipe("text_generator").writer_shim.own_parameters())
     assert modules.model.active == DEFAULT
+
+
+def test_a_pickled_writer_is_the_same(tiny, causal):
+    nlp, _, _ = make_pipeline(tiny, causal("llama")[1], LORA)
+    shim = nlp.get_pipe("text_generator").writer_shim
+    again = pickle.loads(pickle.dumps(shim))
+    assert again.writer == shim.writer
+    assert again.to_bytes() == shim.to_bytes()
