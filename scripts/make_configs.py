@@ -10,6 +10,8 @@ from spacy_bertfamily.init_config.make import make_config
 ROOT = Path(__file__).parents[1]
 # by name: task, mode, language
 CONFIGS: dict[str, tuple[str, str, str]] = {
+    "generate_prefix_lm": ("generate", "adapter", "en"),
+    "generate_prefix_lm_full": ("generate", "full", "en"),
     "ner_adapter": ("ner", "adapter", "en"),
     "ner_full": ("ner", "full", "en"),
     "pair_adapter": ("pair", "adapter", "en"),
@@ -23,8 +25,8 @@ CONFIGS: dict[str, tuple[str, str, str]] = {
     "textcat_adapter": ("textcat", "adapter", "en"),
     "textcat_full": ("textcat", "full", "en"),
 }
-# written by hand: several tasks, pretraining, ELMo, static vectors, characters, and the pipelines
-# that come with the package
+# written by hand: several tasks, pretraining, ELMo, static vectors, characters, encoder-decoders,
+# and the pipelines that come with the package
 WRITTEN = {
     "multitask_pal",
     "tagger_elmo",
@@ -33,6 +35,8 @@ WRITTEN = {
     "tagger_vectors",
     "ner_vectors",
     "textcat_vectors",
+    "generate_encoder_decoder",
+    "generate_encoder_decoder_joint",
     "pretrain_mlm",
     "pretrain_ernie",
     "pretrain_electra",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .adapters.registry import registry
     from .adapters.sublayer import Sublayer
     from .annotation.answers import Answer, ContextAnswer, set_answers
+    from .annotation.generated import Generated, set_generated
     from .annotation.segments import join_segments, split_segments
     from .backbone.locate import locate
     from .compress.prune import prune_vocabulary
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .pretraining.save_backbone import save_backbone
     from .released.load import load
     from .scale.annotate import Annotate
+    from .tasks.generation.component import TextGenerator
     from .tasks.pairs.component import PairClassifier
     from .tasks.qa.calibrate import Calibration
     from .tasks.qa.component import SpanQA
@@ -55,6 +57,7 @@ __all__ = [
     "BertFamilyError",
     "Calibration",
     "ContextAnswer",
+    "Generated",
     "LayerListener",
     "MixWeights",
     "ModelTypeSpec",
@@ -64,6 +67,7 @@ __all__ = [
     "SpanQA",
     "SquadReport",
     "Sublayer",
+    "TextGenerator",
     "TrainableSummary",
     "WeightedLayerPooler",
     "WordComparison",
@@ -88,6 +92,7 @@ __all__ = [
     "released",
     "save_backbone",
     "set_answers",
+    "set_generated",
     "split_segments",
 ]
 
@@ -102,6 +107,7 @@ _PUBLIC = {
     "BertFamilyError": "errors",
     "Calibration": "tasks.qa.calibrate",
     "ContextAnswer": "annotation.answers",
+    "Generated": "annotation.generated",
     "LayerListener": "transformer.listener",
     "MixWeights": "layer_mix.weights",
     "ModelTypeSpec": "model_types",
@@ -111,6 +117,7 @@ _PUBLIC = {
     "SpanQA": "tasks.qa.component",
     "SquadReport": "convert.squad",
     "Sublayer": "adapters.sublayer",
+    "TextGenerator": "tasks.generation.component",
     "TrainableSummary": "encoder.summary",
     "WeightedLayerPooler": "pooler.component",
     "WordComparison": "embeddings.in_context.compare",
@@ -133,6 +140,7 @@ _PUBLIC = {
     "registry": "adapters.registry",
     "save_backbone": "pretraining.save_backbone",
     "set_answers": "annotation.answers",
+    "set_generated": "annotation.generated",
     "split_segments": "annotation.segments",
 }
 # Public modules, whose `__all__` is public too. `tasks.base` is for tasks in other packages.

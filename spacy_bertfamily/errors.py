@@ -1044,6 +1044,53 @@ class Errors:
         "No Doc in {path!r} has words. Give annotated Docs that the pipelines are to read."
     )
 
+    # GGUF files
+    B750 = Error(
+        "{name!r} is a GGUF file, and a backbone is a folder. Write it once: python -m spacy "
+        "bertfamily save-backbone {name} FOLDER, and set 'name' to the folder."
+    )
+    B751 = Error(
+        "Reading GGUF files needs the packages {packages}, which are not installed (or broken: "
+        "{reason}). Install them with: pip install 'spacy-bertfamily[gguf]'."
+    )
+    B752 = Error(
+        "{file!r} cannot be read as a GGUF file: {reason}. Is it a whole model in the format of "
+        "llama.cpp, and not a part of one, a vocabulary or an adapter?"
+    )
+    B753 = Error(
+        "{file!r} holds a model of the architecture {architecture!r}, which the installed "
+        "transformers {installed} cannot read from GGUF files: {reason}. Take the model's "
+        "safetensors files, or another version of transformers."
+    )
+    B754 = Error(
+        "{file!r} lacks weights that a {model_type} model has: {missing}. They would be random. "
+        "Is it a whole model, and not a part of one?"
+    )
+
+    # Encoder-decoders
+    B760 = Error(
+        "The tokenizer of {name!r} puts no piece behind a text, and has none that ends one, so no "
+        "text could ever end. Use a backbone whose tokenizer has an 'eos_token'."
+    )
+    B761 = Error(
+        "max_length = {max_length}, but the decoder has {positions} positions. Set a smaller "
+        "max_length, or before training a larger max_positions of the decoder."
+    )
+    B762 = Error(
+        "{name!r} of the type {model_type!r} cannot be a pretrained decoder. Use a causal language "
+        "model of one of these types: {able}."
+    )
+    B763 = Error(
+        "An adapter of the kind {kind} cannot be used in the decoder {name!r}: it adds pieces to "
+        "each sequence, and texts are written piece by piece. Use another kind, such as "
+        "spacy-bertfamily.LoRA.v1 or spacy-bertfamily.Bottleneck.v1."
+    )
+    B764 = Error(
+        "The pipeline was trained with another decoder than the one that is now found at {name!r}: "
+        "their weights differ. Put the decoder that it was trained with there, or set 'name' of "
+        "the decoder to it."
+    )
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
@@ -1051,6 +1098,75 @@ class Errors:
     B313 = Error(
         "{file!r} is not a training log: {reason}. Allowed are the JSON lines that spaCy's console "
         "logger writes where its output_file says."
+    )
+
+    # Writing text
+    B720 = Error(
+        "The backbone {name!r} of type {model_type!r} cannot be a prefix-LM: its config says that "
+        "a piece sees only those before it, or that positions are relative. Use a backbone with "
+        "absolute positions that reads in both directions."
+    )
+    B721 = Error(
+        "The component {name!r} has no weights yet. Train the pipeline (nlp.initialize), or load "
+        "one that was trained (spacy.load)."
+    )
+    B722 = Error(
+        "The stored weights of {name!r} do not fit the backbone or the architecture in the config: "
+        "{tensors}. Load the pipeline with the config that it was trained with."
+    )
+    B723 = Error(
+        "An adapter of the kind {kind} on the backbone {name!r} reads other pieces by itself, "
+        "so it would see the text that is to be written. Use an adapter that reads single pieces, "
+        "such as spacy-bertfamily.Bottleneck.v1 or spacy-bertfamily.LoRA.v1."
+    )
+    B724 = Error(
+        "The tokenizer of {name!r} needs a mask and a closing piece to write text, while its mask "
+        "is {mask!r} and its separator {sep!r}. Use a backbone that was pretrained with masks, or "
+        "add the pieces to its tokenizer_config.json."
+    )
+    B725 = Error(
+        "The backbone {name!r} has precision = 'float16', in which gradients of a text_generator "
+        "would be lost. Set precision = 'float32' or 'bfloat16'."
+    )
+    B726 = Error(
+        "max_length = {max_length} leaves no room for a source in windows of max_pieces = "
+        "{max_pieces}. Set max_length to at most {most}, or a larger max_pieces in the "
+        "transformer's model."
+    )
+    B727 = Error(
+        "The gold annotation for {name!r} in doc.user_data['generated'] is {given}. It must be a "
+        "text, or a list with at least one text. The Doc: {text!r}"
+    )
+    B728 = Error(
+        "A gold text for {name!r} in doc.user_data['generated'] is empty, or holds a lone "
+        "surrogate. Remove the example, or leave its user_data without 'generated'. The Doc: "
+        "{text!r}"
+    )
+    B729 = Error(
+        "The component {name!r} cannot learn to write for a Doc without words: {text}. Remove the "
+        "example."
+    )
+    B730 = Error(
+        "No example has a gold text for {name!r}. Set doc.user_data['generated'] of the reference "
+        "Docs to a text or a list of texts, and store them with DocBin(store_user_data=True). "
+        "`python -m spacy bertfamily convert --format text2text` does so."
+    )
+    B731 = Error(
+        "generate() takes a text, a Doc, or an iterable of them, not an object of type {given!r}."
+    )
+    B732 = Error("Text {index} is an object of type {given!r}. Give texts or Docs.")
+    B733 = Error(
+        "The score {metric!r} needs the library {library!r}. Install it: "
+        "pip install spacy-bertfamily[generation]. Or leave the score out: 'metrics' in the "
+        "component's scorer block."
+    )
+    B734 = Error(
+        "The loss of a text_generator is {loss}: the training has diverged. Lower the learning "
+        "rate, or let it rise over more steps at the start."
+    )
+    B735 = Error(
+        "{file!r} has {lines} lines, another number than {other!r}. Parallel files have a text in "
+        "each line, in the same order."
     )
 
 
@@ -1159,4 +1275,16 @@ class Warnings:
     W205 = Message(
         "{count} question(s) or Doc(s) cannot be answered by the component {name!r}, for example "
         "because {reason}. They stay without an answer."
+    )
+
+    # Writing text
+    W720 = Message(
+        "{name!r} got texts that are longer than it can read. Only their beginning is read: by a "
+        "prefix-LM 'max_pieces' of the transformer, less max_length = {max_length} and the special "
+        "pieces; by an encoder-decoder 'max_windows' windows, or the positions that a pretrained "
+        "decoder has beside max_length. This is said once."
+    )
+    W721 = Message(
+        "Gold texts for {name!r} are longer than max_length = {max_length} pieces with the closing "
+        "one, and are cut. For whole texts set a larger max_length. This is said once."
     )

@@ -60,6 +60,14 @@ class Adapter(ABC):
         """RETURNS (int): How many of the model's positions it takes away from each window."""
         return 0
 
+    @property
+    def reads_single_pieces(self) -> bool:
+        """RETURNS (bool): Whether what it computes of a piece depends on that piece's state alone.
+
+        Only then it keeps to what a prefix-LM lets a piece see.
+        """
+        return self.positions == 0
+
     def resolve_names(self, known: Mapping[str, "Adapter"]) -> "Adapter":
         """Replace the names of other adapters by the settings of these.
 

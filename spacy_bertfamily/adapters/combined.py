@@ -53,6 +53,11 @@ class Frozen(Adapter):
         """RETURNS (int): How many of the model's positions the adapter takes from each window."""
         return self.adapter.positions
 
+    @property
+    def reads_single_pieces(self) -> bool:
+        """RETURNS (bool): As of the adapter."""
+        return self.adapter.reads_single_pieces
+
     def attach(self, model: nn.Module, spec: ModelTypeSpec) -> AdapterModules:
         """Attach the adapter and freeze it; see `Adapter.attach`."""
         modules = self.adapter.attach(model, spec)
@@ -96,6 +101,12 @@ class Combined(Adapter):
         """RETURNS (int): How many of the model's positions the members take from each window."""
         members = self.adapters.values()
         return sum(member.positions for member in members if isinstance(member, Adapter))
+
+    @property
+    def reads_single_pieces(self) -> bool:
+        """RETURNS (bool): Whether all members do, as far as they are known."""
+        members = [member for member in self.adapters.values() if isinstance(member, Adapter)]
+        return all(member.reads_single_pieces for member in members)
 
     def resolve_names(self, known: Mapping[str, Adapter]) -> Adapter:
         """Replace each name by the settings of a frozen adapter; see `Adapter.resolve_names`."""

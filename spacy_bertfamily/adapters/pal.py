@@ -150,6 +150,11 @@ class PAL(Adapter):
         check(is_positive, "inner_init_scale", "more than 0, or null")
         check(0 <= self.dropout < 1, "dropout", "from 0 up to, but not including, 1")
 
+    @property
+    def reads_single_pieces(self) -> bool:
+        """RETURNS (bool): Whether it has no attention of its own."""
+        return not self.attention
+
     def attach(self, model: nn.Module, spec: ModelTypeSpec) -> AdapterModules:
         """Make PALs and hook them into the model; see `Adapter.attach`."""
         check_feature(model, spec, "pal")

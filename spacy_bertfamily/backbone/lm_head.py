@@ -1,15 +1,20 @@
 """Heads that predict pieces: those of a backbone's own files, or new ones."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers import MODEL_FOR_MASKED_LM_MAPPING, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from ..errors import Errors
 from ..model_types.table import spec_for
+from ..patching.hooks import ForwardOverride, ThreadLocalSlot
 from .model import LOADING_LOCK, load_into
 from .weight_files import read_weights
 
@@ -45,6 +50,9 @@ class LMHead(nn.Module):
         self.is_tied = _is_tied(model)
         setattr(model, model.base_model_prefix, _PassOn())
         self.model = model.requires_grad_(True).train(False)
+        # the pieces to score in the running forward pass, if not all
+        self._only = ThreadLocalSlot()
+        self._scores_some = False
 
     def tie(self, embeddings: nn.Parameter) -> None:
         """Predict pieces with an encoder's own embeddings, if the model does so.
@@ -53,6 +61,28 @@ class LMHead(nn.Module):
         """
         if self.is_tied:
             self.model.get_output_embeddings().weight = embeddings
+
+    @property
+    def vocabulary(self) -> int:
+        """RETURNS (int): How many pieces it scores."""
+        output: Any = self.model.get_output_embeddings()
+        return int(output.weight.shape[0])
+
+    @contextmanager
+    def only(self, pieces: torch.Tensor) -> Iterator[None]:
+        """Score some pieces inside this context, in this thread.
+
+        pieces (torch.Tensor): Their ids, `(pieces,)`.
+        """
+        if not self._scores_some:
+            output = self.model.get_output_embeddings()
+            ForwardOverride(output, partial(_score_some, output, output.forward, self._only))
+            self._scores_some = True
+        self._only.value = pieces
+        try:
+            yield
+        finally:
+            self._only.value = None
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """Predict pieces.
@@ -67,6 +97,20 @@ class LMHead(nn.Module):
     def tensors(self) -> dict[str, torch.Tensor]:
         """RETURNS (dict[str, torch.Tensor]): Its tensors by their names in the model's files."""
         return dict(self.model.state_dict())
+
+
+def _score_some(
+    output: Any,
+    forward: Callable[[torch.Tensor], torch.Tensor],
+    only: ThreadLocalSlot,
+    states: torch.Tensor,
+) -> torch.Tensor:
+    """Compute an output layer, for all pieces or for those in a slot."""
+    pieces: torch.Tensor | None = only.value
+    if pieces is None:
+        return forward(states)
+    bias = None if output.bias is None else output.bias[pieces]
+    return functional.linear(states, output.weight[pieces], bias)
 
 
 def _is_tied(model: PreTrainedModel) -> bool:

@@ -10,6 +10,8 @@ from ..errors import Errors
 # What a backbone consists of: plain files at the top of the repository, nothing else is fetched.
 TEXT_FILES = ["*.json", "*.txt", "*.model", "*.codes"]
 NESTED = ["*/*"]
+# The ending of files that hold a whole model, and are no backbone themselves.
+GGUF = ".gguf"
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 # What pathlib raises for names that no file can have: too long, with a NUL, an unknown user's home.
 PATH_ERRORS = (OSError, RuntimeError, ValueError)
@@ -21,13 +23,15 @@ def locate(name: str | os.PathLike[str]) -> Path:
     name (str | os.PathLike[str]): A local folder, `package:folder` inside an installed package, or
         a hub id.
     RETURNS (Path): The folder.
-    RAISES (BertFamilyError): If there is no such folder, package or valid id, or the hub cannot be
-        reached.
+    RAISES (BertFamilyError): If there is no such folder, package or valid id, it names a GGUF file,
+        or the hub cannot be reached.
     """
     folder = find_folder(name)
     if folder is not None:
         return folder
     name = os.fspath(name)
+    if name.lower().endswith(GGUF):
+        raise Errors.B750(name=name)
     if name.startswith((".", "~", "/", "\\")) or re.match(r"[A-Za-z]:[\\/]", name):
         raise Errors.B020(folder=name, here=here())
     if ":" in name:
@@ -65,6 +69,9 @@ def locate_file(name: str | os.PathLike[str]) -> Path:
     RAISES (BertFamilyError): If there is none.
     """
     folder, file = os.path.split(os.fspath(name))
+    if not folder and ":" in file and not os.path.exists(file):  # at the top of a package
+        package, _, file = file.partition(":")
+        folder = f"{package}:"
     is_in_package = ":" in folder and not os.path.exists(folder)
     root = _in_package(folder) if is_in_package else Path(folder).expanduser()
     path = root / file

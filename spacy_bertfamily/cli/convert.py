@@ -60,7 +60,21 @@ def convert_command(
         None,
         "--format",
         "-f",
-        help="tsv, csv, jsonl, squad, conllu or bio; by default what suffix and first line say",
+        help="tsv, csv, jsonl, squad, conllu, bio or text2text; by default what suffix and first "
+        "line say",
+    ),
+    targets: list[Path] = typer.Option(
+        [],
+        "--targets",
+        help="text2text: a file with the target of each line of SOURCE; several for several "
+        "accepted texts. Without it, SOURCE is a table",
+        exists=True,
+        dir_okay=False,
+    ),
+    join: bool = typer.Option(
+        False,
+        "--join",
+        help="text2text: rows with the same source become one Doc with several accepted texts",
     ),
     inside_words: bool = typer.Option(
         False, "--inside-words", help="squad: keep answers inside words, for scoring"
@@ -93,7 +107,7 @@ def convert_command(
         "[SEP]", "--separator", "-s", help="As in the transformer's config"
     ),
 ) -> None:
-    """Convert tables, questions with answers, or tagged words to spaCy's format.
+    """Convert tables, questions with answers, tagged words, or texts to be written.
 
     Tables hold pairs of texts, or single texts, with labels or scores; words have tags or entities.
     Columns with usual names, such as text and label, or premise, hypothesis and label, need not be
@@ -109,6 +123,9 @@ def convert_command(
     --label stars
 
     EXAMPLE: python -m spacy bertfamily convert en_ewt-ud-train.conllu train.spacy
+
+    EXAMPLE: python -m spacy bertfamily convert train.en train.spacy --format text2text --targets
+    train.de
     """
     import spacy
     import tqdm
@@ -124,7 +141,9 @@ def convert_command(
     with exit_on_error(f"Cannot convert {source}"):
         nlp = spacy.blank(lang)
         format = format or detect_format(source, given.name_texts)
-        if format == "squad":
+        if format == "text2text":
+            docs, report = open_text2text(source, nlp, targets, given, separator, join)
+        elif format == "squad":
             docs, report = open_questions(
                 source, nlp, separator, inside_words, negatives, entity_swaps
             )
@@ -134,7 +153,12 @@ def convert_command(
             docs, report = open_pairs(source, nlp, format, given, settings, separator)
         # disable = None: the bar is shown on a terminal only
         first = islice(docs, limit or None)
-        corpus = DocBin(docs=tqdm.tqdm(first, "Texts", unit="", disable=None, leave=False))
+        # user data are written only where there are any: those of version 0.1 had none
+        keeps_user_data = format == "text2text"
+        corpus = DocBin(
+            docs=tqdm.tqdm(first, "Texts", unit="", disable=None, leave=False),
+            store_user_data=keeps_user_data,
+        )
     for line in report.details():
         print_line(line)
     if not report.written:
@@ -159,6 +183,30 @@ def open_questions(
     report = SquadReport()
     docs = convert_squad(source, nlp, report, separator, inside_words, negatives, entity_swaps)
     return docs, report
+
+
+def open_text2text(
+    source: Path,
+    nlp: "Language",
+    targets: list[Path],
+    given: "GivenColumns",
+    separator: str,
+    join: bool,
+) -> tuple[Iterable["Doc"], "ConversionReport"]:
+    """RETURNS (tuple[Iterable[Doc], ConversionReport]): The Docs, and the report they fill in."""
+    from ..convert.text2text import (
+        Text2TextReport,
+        convert_text2text,
+        read_parallel,
+        read_table,
+    )
+
+    report = Text2TextReport()
+    if targets:
+        rows = read_parallel(source, targets)
+    else:
+        rows = read_table(source, given.text_a, given.text_b, report)
+    return convert_text2text(rows, nlp, report, separator, join), report
 
 
 def open_words(

@@ -7,7 +7,7 @@ import torch
 
 from ..windows.cut import Window
 
-Key = tuple[bytes, bytes, int, int]
+Key = tuple[bytes, bytes, int, int, bytes, bytes]
 
 
 class StateCache:
@@ -78,7 +78,10 @@ class StateCache:
 
 
 def _key(window: Window) -> Key:
-    return window.ids.tobytes(), window.types.tobytes(), window.cls, window.n_first
+    visible = b"" if window.visible is None else window.visible.tobytes()
+    positions = b"" if window.positions is None else window.positions.tobytes()
+    ids, types = window.ids.tobytes(), window.types.tobytes()
+    return ids, types, window.cls, window.n_first, visible, positions
 
 
 def _size(states: dict[int, torch.Tensor]) -> int:

@@ -23,12 +23,14 @@ class ModelInputs:
     fixed (dict[str, Any]): Arguments that are the same in each call.
     by_piece (dict[str, torch.Tensor]): Arguments that are looked up by piece id: tables
         `(vocabulary,)` by the argument's name.
+    first_position (int): The position id of a sequence's first piece.
     """
 
     token_types: bool
     global_attention: bool
     fixed: dict[str, Any] = field(default_factory=dict)
     by_piece: dict[str, torch.Tensor] = field(default_factory=dict)
+    first_position: int = 0
 
     @classmethod
     def of(cls, backbone: Backbone) -> "ModelInputs":
@@ -52,6 +54,7 @@ class ModelInputs:
             # of keys and values for pieces still to come: there are none
             fixed={"use_cache": False} if "use_cache" in accepted else {},
             by_piece={name: table.to(device) for name, table in backbone.piece_inputs().items()},
+            first_position=(config.pad_token_id or 0) + 1 if spec.positions_from_pad else 0,
         )
 
     def __call__(
@@ -60,11 +63,14 @@ class ModelInputs:
         mask: torch.Tensor,
         types: torch.Tensor,
         global_attention_mask: torch.Tensor | None,
+        positions: torch.Tensor | None = None,
     ) -> dict[str, Any]:
         """Make the arguments for a batch.
 
         ids, mask, types (torch.Tensor): Piece ids, attention mask and token type ids.
         global_attention_mask (torch.Tensor | None): 1 for the pieces that see all others.
+        positions (torch.Tensor | None): The place of each piece in its sequence, from 0; None if
+            they are in order.
         RETURNS (dict[str, Any]): Keyword arguments.
         *Shape:* all tensors are `(windows, pieces)`.
         """
@@ -73,6 +79,8 @@ class ModelInputs:
             inputs["token_type_ids"] = types
         if self.global_attention and global_attention_mask is not None:
             inputs["global_attention_mask"] = global_attention_mask
+        if positions is not None:
+            inputs["position_ids"] = positions + self.first_position
         for name, table in self.by_piece.items():
             inputs[name] = table[ids]
         return inputs

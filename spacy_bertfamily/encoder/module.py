@@ -20,12 +20,14 @@ from ..model_types import ModelTypeSpec, known_spec, spec_for
 from ..patching.bfloat16_attention import ProductAttention
 from ..patching.checkpointing import recompute
 from ..patching.forked_threads import use_one_thread_if_forked
-from ..patching.hooks import ThreadLocalSlot
+from ..patching.hooks import Handle, ThreadLocalSlot
 from ..patching.mixed_layer_norm import use_mixed_layer_norm
 from ..patching.onednn import use_onednn
 from ..patching.parameters import replace_parameters
+from ..patching.visible_attention import install_visible_attention
 from .inputs import ModelInputs
 from .lock import ReadWriteLock
+from .seen import SeenPieces
 from .settings import EncoderSettings
 from .trainable import thawed_modules, trained_names
 
@@ -79,6 +81,9 @@ class Encoder(NamedAdapters):
         # makes the context of the running forward pass, for layers that are computed again
         self._contexts = contexts
         self._process = os.getpid()
+        # how the self-attentions attend in the running forward pass, if not as the model does
+        self._plan = ThreadLocalSlot()
+        self._visible_attention: Handle | None = None
         self.train(False)
 
     # Adapters
@@ -295,6 +300,24 @@ class Encoder(NamedAdapters):
 
     # The forward pass
 
+    def allow_seen_pieces(self) -> None:
+        """Let forward passes say what each piece sees. All others compute as before.
+
+        RAISES (BertFamilyError): If the model type's self-attention does not take that.
+        """
+        if self._visible_attention is not None:
+            return
+        spec, config = self.known_spec, self.shared.config
+        spec.check("prefix", config.model_type)
+        if getattr(config, "position_embedding_type", "absolute") != "absolute" or self.causal:
+            raise Errors.B720(name=self.settings.name, model_type=config.model_type)
+        layers = spec.find_layers(self.backbone)
+        modules = [layer.get_submodule(spec.self_attention) for layer in layers]
+        with self.lock.write():
+            self._visible_attention = install_visible_attention(
+                modules, spec.attention_parts, self._plan
+            )
+
     def check_process(self) -> None:
         """Make sure that the encoder can compute in a forked process."""
         use_one_thread_if_forked()
@@ -310,6 +333,7 @@ class Encoder(NamedAdapters):
         layers: Iterable[int],
         global_attention_mask: torch.Tensor | None = None,
         bare: bool = False,
+        seen: SeenPieces | None = None,
     ) -> dict[int, torch.Tensor]:
         """Run a batch of windows of equal padded length.
 
@@ -320,15 +344,21 @@ class Encoder(NamedAdapters):
         global_attention_mask (torch.Tensor | None): 1 for the pieces that see all others, in a
             backbone with such global attention.
         bare (bool): Run the shared backbone without what is trained on it.
+        seen (SeenPieces | None): What each piece sees, after `allow_seen_pieces`; None if it sees
+            all pieces of its window.
         RETURNS (dict[int, torch.Tensor]): The hidden states by layer.
         *Shape:* inputs `(windows, pieces)`, each output `(windows, pieces, width)`.
         """
         layers = tuple(layers)
-        inputs = self.inputs(input_ids, attention_mask, token_type_ids, global_attention_mask)
+        positions = None if seen is None else seen.positions
+        inputs = self.inputs(
+            input_ids, attention_mask, token_type_ids, global_attention_mask, positions
+        )
         inner = any(layer != self.depth for layer in layers)
         model = self.shared.model if bare else self.backbone
         context = partial(_enter_all, [*self._context_makers(model, input_ids.shape[1])])
         self._contexts.value = context
+        self._plan.value = None if seen is None else seen.plan()
         try:
             with self.autocast(), context():
                 output = model(
@@ -340,6 +370,7 @@ class Encoder(NamedAdapters):
         finally:
             # the layers hold the slot, and through this they would keep the whole model alive
             self._contexts.value = None
+            self._plan.value = None
         states = {layer: output.hidden_states[layer] for layer in layers if layer != self.depth}
         if self.depth in layers:
             states[self.depth] = output.last_hidden_state

@@ -17,6 +17,7 @@ from ..windows.padding import pad_windows
 from ..windows.pieces import Pieces, PieceTokenizer
 from .module import Encoder
 from .reuse import NO_CACHE, CachePlan, StateReuse
+from .seen import SeenPieces
 from .unknown import UnknownPieces
 
 # Batches of a stream that are collected before they are packed by length: enough to fill them, few
@@ -201,8 +202,17 @@ class EncoderSchedule:
             torch.from_numpy(array).to(encoder.device)
             for array in (padded.ids, padded.mask, padded.types, padded.global_attention_mask)
         )
+        seen = None
+        if padded.visible is not None and padded.positions is not None:
+            visible, positions = (
+                torch.from_numpy(array).to(encoder.device)
+                for array in (padded.visible, padded.positions)
+            )
+            seen = SeenPieces(visible, positions)
         with encoder.in_training() if with_grad else torch.inference_mode():
-            states: dict[int, torch.Tensor] = encoder(ids, mask, types, layers, global_mask)
+            states: dict[int, torch.Tensor] = encoder(
+                ids, mask, types, layers, global_mask, seen=seen
+            )
         return states
 
     def _pad(self, states: list[torch.Tensor]) -> torch.Tensor:

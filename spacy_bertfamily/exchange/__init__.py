@@ -1,4 +1,4 @@
-"""Adapters and heads in files: the native format, and those of the libraries adapters and peft."""
+"""Files of other libraries: adapters and heads (adapters, peft), and whole models (GGUF)."""
 
 from .head import Head
 from .heads import read_head, write_head

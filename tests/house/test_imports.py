@@ -26,7 +26,7 @@ ORDER = [
     {"transformer"},
     {"embeddings", "pooler", "pretraining"},
     {"tasks.base"},
-    {"tasks.pairs", "tasks.qa"},
+    {"tasks.pairs", "tasks.qa", "tasks.generation"},
     {"training"},
     {"released"},
     {"convert", "init_config"},

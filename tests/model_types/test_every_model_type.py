@@ -202,6 +202,10 @@ def test_features_that_the_table_excludes_are_refused(backbones, model_type):
     if spec.why_not("train") is not None:
         with pytest.raises(ValueError, match=rf"B012.*{model_type!r}"):
             make_encoder(backbones(model_type), adapter=None, trainable=("all",))
+    if spec.why_not("prefix") is not None:
+        encoder, _ = make_encoder(backbones(model_type), adapter=None)
+        with pytest.raises(ValueError, match=rf"B012.*{model_type!r}.*prefix-LMs"):
+            encoder.allow_seen_pieces()
 
 
 @needs_peft

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from transformers import CONFIG_MAPPING, MODEL_MAPPING
+from transformers import CONFIG_MAPPING, MODEL_MAPPING, AutoModelForCausalLM
 
 from spacy_bertfamily.model_types.table import SPECS
 
@@ -204,3 +204,27 @@ def make_backbone(model_type: str, folder: Path, **changes) -> Path:
     make_model(model_type, **changes).save_pretrained(folder)
     make_tokenizer(MODEL_TYPES[model_type][1], folder)
     return folder
+
+
+def make_causal_lm(
+    model_type: str, folder: Path, tokenizer: str | None = None, seed: int = 0, **changes
+):
+    """Write a causal language model with random weights, and its tokenizer, to a folder.
+
+    model_type (str): One of `MODEL_TYPES`.
+    folder (Path): The folder.
+    tokenizer (str | None): Its kind; None for the type's own.
+    seed (int): The seed of the weights.
+    **changes: Settings of the config that differ from the table's.
+    RETURNS (PreTrainedModel): The model.
+    """
+    settings, kind = MODEL_TYPES[model_type]
+    torch.manual_seed(seed)
+    config = CONFIG_MAPPING[model_type](**{**settings, **changes})
+    model = AutoModelForCausalLM.from_config(config).eval()
+    for parameter in model.parameters():
+        if parameter.dim() == 1:  # biases of 0 and norms of 1 would hide mistakes
+            parameter.data.add_(0.1 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    make_tokenizer(tokenizer or kind, folder)
+    return model

@@ -1,0 +1,26 @@
+"""What each piece of a batch sees, and the keys and values of pieces that were read before."""
+
+from dataclasses import dataclass
+
+import torch
+
+from ..patching.visible_attention import AttentionPlan, KeyValueStore, additive_mask
+
+
+@dataclass(frozen=True)
+class SeenPieces:
+    """What each piece sees in a forward pass.
+
+    visible (torch.Tensor): True where a piece sees another one, `(windows, pieces, seen pieces)`:
+        those of the store, if there is one, and then those of the batch.
+    positions (torch.Tensor): The place of each piece in its sequence, from 0, `(windows, pieces)`.
+    store (KeyValueStore | None): Keys and values of pieces that were read before.
+    """
+
+    visible: torch.Tensor
+    positions: torch.Tensor
+    store: KeyValueStore | None = None
+
+    def plan(self) -> AttentionPlan:
+        """RETURNS (AttentionPlan): How the self-attentions of a forward pass attend."""
+        return AttentionPlan(additive_mask(self.visible), self.store)
