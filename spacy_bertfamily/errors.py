@@ -1017,6 +1017,11 @@ class Errors:
         "The columns of {file!r} cannot stand in one table with those of the files before it: "
         "{reason}. Give the column one type in all files, or annotate the files one by one."
     )
+    B516 = Error(
+        "What the component {pipe!r} sets is not known, since there is no factory {factory!r} in "
+        "this process. Give the Python file that has it as code, or say what to add as annotation "
+        "(on the command line: --code, --annotation)."
+    )
 
     # Smaller pipelines
     B701 = Error(

@@ -25,12 +25,13 @@ def annotate_command(
         exists=True,
     ),
     target: Path = typer.Argument(..., help="Folder to write, or to go on in", file_okay=False),
-    annotation: str = typer.Option(
+    annotation: str | None = typer.Option(
         None,
         "--annotation",
         "-a",
         help="What to add, with commas: tokens, tags, pos, morphs, lemmas, deps, heads, sents, "
-        "ents, spans, cats, pair_scores, answers, vector, docbin; not needed with --format spacy",
+        "ents, spans, cats, pair_scores, answers, vector, docbin; by default all that components "
+        "of the pipeline set, and docbin with --format spacy",
     ),
     engine: str = typer.Option("local", "--engine", "-e", help="local, ray or spark"),
     workers: int = typer.Option(1, "--workers", "-w", help="Number of processes", min=1),
@@ -68,7 +69,7 @@ def annotate_command(
     fail are set aside, with the reason, in files called _failed.
 
     EXAMPLE: python -m spacy bertfamily annotate en_minilm_pos_ner news.jsonl.gz annotated
-    --annotation ents,pos --workers 4
+    --workers 4
 
     EXAMPLE: python -m spacy bertfamily annotate training/model-best reviews/ annotated --annotation
     cats --format parquet --engine ray --workers 8
@@ -86,7 +87,7 @@ def annotate_command(
     with exit_on_error(f"Cannot annotate {source}"):
         annotate = Annotate(
             pipeline,
-            annotation or "",
+            annotation,
             text_column=text_column,
             batch_size=batch_size,
             threads=threads,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from packaging.version import Version
 
@@ -36,9 +36,11 @@ class Annotate:
     and `error` has the reason, which is None for all others.
 
     pipeline (str | Path): Folder, package or released name of a trained pipeline.
-    annotation (str | Sequence[str]): What to add to each text, under these names of columns:
+    annotation (str | Sequence[str] | None): What to add to each text, under these names of columns:
         `tokens`, `tags`, `pos`, `morphs`, `lemmas`, `deps`, `heads`, `sents`, `ents`, `spans`,
         `cats`, `pair_scores`, `answers`, `vector` or `docbin`. Several in a list, or with commas.
+        None for all that the pipeline's components declare to set, for which the pipeline has to be
+        found in this process too.
     text_column (str): The column that has the texts.
     batch_size (int): The number of texts that components get at once.
     threads (int | None): Torch's threads in each process; None to leave them as they are. One is
@@ -50,7 +52,7 @@ class Annotate:
     """
 
     pipeline: str | PathLike[str]
-    annotation: str | Sequence[str]
+    annotation: str | Sequence[str] | None = None
     text_column: str = "text"
     batch_size: int = 64
     threads: int | None = 1
@@ -64,7 +66,7 @@ class Annotate:
             if not (isinstance(value, (str, PathLike)) or (name == "code" and value is None)):
                 raise Errors.B500(setting=name, type=type(value).__name__)
             object.__setattr__(self, name, _absolute(value))
-        object.__setattr__(self, "annotation", _read_names(self.annotation))
+        object.__setattr__(self, "annotation", self._read_names())
         for name, least in (("batch_size", 1), ("threads", 1), ("gpu_id", -1)):
             value = getattr(self, name)
             is_number = isinstance(value, int) and not isinstance(value, bool)
@@ -75,7 +77,12 @@ class Annotate:
     @property
     def columns(self) -> tuple[str, ...]:
         """RETURNS (tuple[str, ...]): The names of the columns that are added."""
-        return (*self.annotation, ERROR)
+        return (*self.names, ERROR)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """RETURNS (tuple[str, ...]): The names of the annotation that is added."""
+        return cast("tuple[str, ...]", self.annotation)
 
     def __call__(self, batch: Any) -> Any:
         """Annotate a batch.
@@ -122,7 +129,7 @@ class Annotate:
         texts (Sequence[Any]): The texts; what is none is set aside.
         RETURNS (dict[str, list[Any]]): The columns to add, `error` among them.
         """
-        rows: list[tuple[Any, ...]] = [(*[None] * len(self.annotation), _reason(t)) for t in texts]
+        rows: list[tuple[Any, ...]] = [(*[None] * len(self.names), _reason(t)) for t in texts]
         usable = [index for index, row in enumerate(rows) if row[-1] is None]
         if usable:
             loaded = self._load()
@@ -135,6 +142,20 @@ class Annotate:
         values = zip(*rows) if rows else [()] * len(self.columns)
         return {name: list(column) for name, column in zip(self.columns, values)}
 
+    def _read_names(self) -> tuple[str, ...]:
+        """RETURNS (tuple[str, ...]): The names of fields, each once."""
+        if self.annotation is None:
+            from .assigned import annotation_of
+
+            return annotation_of(cast(str, self.pipeline), cast("str | None", self.code))
+        given = self.annotation.split(",") if isinstance(self.annotation, str) else self.annotation
+        names = tuple(dict.fromkeys(str(name).strip() for name in given))
+        unknown = [name for name in names if name not in FIELDS]
+        if unknown or not names:
+            shown = ", ".join(unknown) or "nothing"
+            raise Errors.B501(given=shown, allowed=", ".join(FIELDS))
+        return names
+
     def _annotate_part(self, nlp: "Language", texts: list[str]) -> list[tuple[Any, ...]]:
         """Annotate texts; if that fails, each half, to find the texts that fail."""
         try:
@@ -142,12 +163,12 @@ class Annotate:
         except Exception as e:  # whatever a component makes of a text
             if len(texts) == 1:
                 reason = f"{type(e).__name__}: {e}"
-                return [(*[None] * len(self.annotation), reason)]
+                return [(*[None] * len(self.names), reason)]
         half = len(texts) // 2
         return self._annotate_part(nlp, texts[:half]) + self._annotate_part(nlp, texts[half:])
 
     def _read(self, nlp: "Language", texts: list[str]) -> list[tuple[Any, ...]]:
-        readers = [FIELDS[name].read for name in self.annotation]
+        readers = [FIELDS[name].read for name in self.names]
         with _memory_zone(nlp):
             docs = nlp.pipe(texts, batch_size=self.batch_size)
             rows = [(*[read(doc) for read in readers], None) for doc in docs]
@@ -160,9 +181,9 @@ class Annotate:
 
         values = {field.name: getattr(self, field.name) for field in fields(PipelineSettings)}
         loaded = load_once(PipelineSettings(**values))
-        if self.annotation not in loaded.checked:
-            loaded.checked.append(self.annotation)
-            _warn_of_missing(loaded.nlp, self.annotation)
+        if self.names not in loaded.checked:
+            loaded.checked.append(self.names)
+            _warn_of_missing(loaded.nlp, self.names)
         return loaded
 
 
@@ -188,17 +209,6 @@ def _absolute(path: Any) -> Any:
     return str(Path(path).resolve()) if Path(path).exists() else fspath(path)
 
 
-def _read_names(annotation: str | Sequence[str]) -> tuple[str, ...]:
-    """RETURNS (tuple[str, ...]): The names of fields, each once."""
-    given = annotation.split(",") if isinstance(annotation, str) else annotation or ()
-    names = tuple(dict.fromkeys(str(name).strip() for name in given))
-    unknown = [name for name in names if name not in FIELDS]
-    if unknown or not names:
-        shown = ", ".join(unknown) or "nothing"
-        raise Errors.B501(given=shown, allowed=", ".join(FIELDS))
-    return names
-
-
 def _reason(text: Any) -> str | None:
     """RETURNS (str | None): Why something cannot be annotated; None if it can."""
     if isinstance(text, str):
@@ -213,7 +223,9 @@ def _reason(text: Any) -> str | None:
 
 def _warn_of_missing(nlp: "Language", annotation: Sequence[str]) -> None:
     """Warn if all components declare what they set, and none sets what is wanted."""
-    assigned = [nlp.get_pipe_meta(pipe).assigns for pipe in nlp.pipe_names]
+    from .assigned import assigned_by_pipes
+
+    assigned = assigned_by_pipes(type(nlp), nlp.config).values()
     wanted = {name: FIELDS[name].assigned_by for name in annotation}
     known = {name for names in assigned for name in names}
     missing = [name for name, by in wanted.items() if by and not known & set(by)]

@@ -149,8 +149,8 @@ def _check(annotate: Annotate, engine: str, workers: int, format: str, shard_siz
     for setting, number in (("workers", workers), ("shard_size", shard_size)):
         if number < 1:
             raise Errors.B505(setting=setting, value=number, allowed="1 or more")
-    if format == "spacy" and annotate.annotation != (DOCBIN,):
-        raise Errors.B514(given=", ".join(annotate.annotation))
+    if format == "spacy" and annotate.names != (DOCBIN,):
+        raise Errors.B514(given=", ".join(annotate.names))
 
 
 def _read_schema(source: Path, target: Path, format: str, id_column: str | None) -> Any:
@@ -185,7 +185,7 @@ def _describe(
             for folder in folders
         ],
         "code": digest_files([code], code) if code is not None else None,
-        "annotation": list(annotate.annotation),
+        "annotation": list(annotate.names),
         "text column": annotate.text_column,
         "id column": id_column,
         "format": format,

@@ -144,7 +144,7 @@ FIELDS: dict[str, Field] = {
     "ents": Field(lambda doc: [read_span(e) for e in doc.ents], SPANS, ("doc.ents",)),
     "spans": Field(read_spans, lambda pa: pa.map_(pa.string(), SPANS(pa)), ("doc.spans",)),
     "cats": Field(lambda doc: dict(doc.cats), scores, ("doc.cats",)),
-    "pair_scores": Field(read_pair_scores, scores, ("doc.cats",)),
+    "pair_scores": Field(read_pair_scores, scores, ("doc._.pair_scores",)),
     "answers": Field(read_answers, structs("text", "start", "end", "score"), ("doc._.answers",)),
     "vector": Field(read_vector, lambda pa: pa.list_(pa.float64())),
     "docbin": Field(read_docbin, lambda pa: pa.binary()),

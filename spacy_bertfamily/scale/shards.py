@@ -83,13 +83,13 @@ def annotate_shard(job: Job, shard: Shard) -> AnnotatedShard:
     columns = annotate.annotate_texts([v.get(annotate.text_column) for v in readable])
     annotated = (dict(zip(columns, values)) for values in zip(*columns.values()))
     given: list[dict[str, Any]] = []
-    added: dict[str, list[Any]] = {name: [] for name in annotate.annotation}
+    added: dict[str, list[Any]] = {name: [] for name in annotate.names}
     numbers: list[int] = []
     reasons: dict[int, str] = {}
     for number, row in enumerate(shard.rows):
         values = {ERROR: row.problem} if row.problem is not None else next(annotated)
         kept = _kept(row.values, job.id_column)
-        reason = values[ERROR] or _clash(kept, annotate.annotation)
+        reason = values[ERROR] or _clash(kept, annotate.names)
         if reason is not None:
             reasons[number] = reason
             continue
@@ -113,7 +113,7 @@ def _check_columns(rows: Sequence[dict[str, Any]], job: Job) -> None:
     for name in (job.annotate.text_column, job.id_column):
         if name is not None and rows and name not in columns:
             raise Errors.B503(column=name, columns=", ".join(columns))
-    added = job.annotate.annotation
+    added = job.annotate.names
     if rows and all(_clash(_kept(values, job.id_column), added) for values in rows):
         raise Errors.B504(columns=", ".join(name for name in added if name in columns))
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import spacy
 from packaging.version import Version
+from spacy.language import Language
 from spacy.tokens import DocBin
 
 from spacy_bertfamily import Annotate
@@ -204,6 +205,27 @@ def test_missing_components_are_a_warning(capitals_folder):
         capitals(capitals_folder, "tags,answers,ents", batch_size=7, threads=3)(LINES)
 
 
+def test_by_default_all_is_added_that_components_set(capitals_folder, every_component, tmp_path):
+    assert capitals(capitals_folder, None).names == ("ents", "cats")
+    combined = Annotate("en_minilm_all").names
+    assert combined == ("tags", "pos", "morphs", "ents", "spans", "cats", "pair_scores", "answers")
+    folder, _ = every_component
+    names = Annotate(folder).names
+    assert {"tags", "answers", "cats"} <= set(names)
+    nlp = spacy.load(folder)
+    nlp.select_pipes(disable="span_qa")
+    nlp.to_disk(tmp_path / "disabled")
+    assert set(names) - set(Annotate(tmp_path / "disabled").names) == {"answers", "spans"}
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    assert Annotate(tmp_path / "blank").names == ("tokens",)
+
+
+def test_a_component_without_a_factory_is_an_error(capitals_folder, monkeypatch):
+    monkeypatch.setattr(Language, "has_factory", lambda name: name != "misbehave")
+    with pytest.raises(ValueError, match="B516.*'misbehave'.*--code, --annotation"):
+        Annotate(capitals_folder)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -213,7 +235,7 @@ def test_missing_components_are_a_warning(capitals_folder):
         ({"annotation": ""}, "B501"),
         ({"annotation": []}, "B501.*nothing"),
         ({"batch_size": 0}, "B505.*batch_size = 0"),
-        ({"annotation": None}, "B501.*nothing"),
+        ({"pipeline": "nothing", "annotation": None}, "B506.*nothing"),
         ({"batch_size": "8"}, "B505.*batch_size = '8'.*a whole number, 1 or more"),
         ({"threads": 0}, "B505.*threads = 0"),
         ({"threads": 1.5}, "B505.*threads = 1.5"),

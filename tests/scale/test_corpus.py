@@ -281,7 +281,7 @@ def test_the_command_reports(capitals_folder, source, tmp_path):
     ("args", "message"),
     [
         (["-a", "entities"], "B501"),
-        ([], "B501"),
+        (["-a", ""], "B501"),
         (["-a", "ents", "-t", "body"], "B503"),
         (["-a", "ents", "-f", "spacy"], "B514"),
     ],
