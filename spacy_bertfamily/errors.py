@@ -958,6 +958,20 @@ class Errors:
         "{file!r} holds no generator. Only pretraining with "
         "'spacy-bertfamily.PretrainReplacedTokens.v1' has one; a pipeline has none."
     )
+    B425 = Error(
+        "The teacher {teacher!r} has another vocabulary than the student {name!r}, so their pieces "
+        "are not the same. Use a student that was made from this teacher, for example by "
+        "python -m spacy bertfamily compress prune TEACHER FOLDER --layers N."
+    )
+    B426 = Error(
+        "The loss {loss!r} compares heads with heads, but the student has {heads} and the teacher "
+        "{teacher_heads}. Use a student with as many, or the losses 'attention' and "
+        "'value_relations', which split vectors into any number of parts."
+    )
+    B427 = Error(
+        "{name!r} is of the model type {model_type!r}, of which queries, keys and values are not "
+        "known. Use the losses 'hidden' and 'cosine', which need none."
+    )
 
     # Annotation of many texts
     B500 = Error(
@@ -1042,6 +1056,19 @@ class Errors:
     )
     B705 = Error(
         "No Doc in {path!r} has words. Give annotated Docs that the pipelines are to read."
+    )
+    B706 = Error(
+        "Layers of {name!r} cannot be left out: those of the model type {model_type!r} are not all "
+        "alike. Use a backbone of another type, or leave out feed-forward units or pieces."
+    )
+    B707 = Error(
+        "Feed-forward units of {name!r} cannot be left out: those of the model type {model_type!r} "
+        "are not known. Use a backbone of another type, or leave out layers or pieces."
+    )
+    B708 = Error(
+        "{source!r} is a pipeline, of which layers and feed-forward units cannot be left out: its "
+        "adapters and layer mixes were trained with all of them. Make its backbone {name!r} "
+        "smaller, and train on that again."
     )
 
     # GGUF files

@@ -34,7 +34,7 @@ def prune_command(
     ),
     folder: Path = typer.Argument(..., help="Folder to write", file_okay=False),
     text: list[Path] = typer.Option(
-        ...,
+        [],
         "--text",
         "-t",
         help="File of texts like those that are to be read, once for each: one text in each line, "
@@ -43,8 +43,12 @@ def prune_command(
         exists=True,
         dir_okay=False,
     ),
-    coverage: float = typer.Option(
-        0.99, "--coverage", "-c", help="Share of the texts' pieces to keep: the most frequent ones"
+    coverage: float | None = typer.Option(
+        None,
+        "--coverage",
+        "-c",
+        help="Share of the texts' pieces to keep: the most frequent ones; 0.99 if nothing else is "
+        "to be left out",
     ),
     size: int | None = typer.Option(
         None, "--size", "-n", help="Number of pieces to keep, instead of the coverage"
@@ -55,27 +59,37 @@ def prune_command(
         help="Whether to keep all pieces of one character. Without them, characters that the "
         "texts lack are unknown",
     ),
+    layers: str | None = typer.Option(
+        None,
+        "--layers",
+        "-l",
+        help="Of a backbone: how many of the lowest layers to keep, or their numbers with commas, "
+        "where 1 is the lowest",
+    ),
+    ffn: float | None = typer.Option(
+        None,
+        "--ffn",
+        help="Of a backbone: share of the feed-forward units to keep, those that matter most for "
+        "the texts",
+    ),
     force: bool = typer.Option(False, "--force", "-F", help="Replace a folder that is not empty"),
 ) -> None:
-    """Leave out the pieces of the vocabulary that hardly occur in some texts.
+    """Leave out pieces of the vocabulary that hardly occur in some texts; or layers and units.
 
     Of texts of the other pieces all stays the same. The backbone is stored with a pipeline then.
+    Without some layers or units a backbone computes something else: let it learn from the whole one
+    with configs/pretrain_distill.cfg.
 
     EXAMPLE: python -m spacy bertfamily compress prune en_minilm_pos_ner small --text news.jsonl
+
+    EXAMPLE: python -m spacy bertfamily compress prune my_bert student --layers 1,3,5
     """
-    from ..compress.prune import prune_vocabulary
+    from ..compress.prune import PruneSettings, prune
     from ..convert.raw_text import read_texts
 
     with exit_on_error(f"Cannot make {source} smaller"):
-        pruned = prune_vocabulary(
-            source,
-            folder,
-            read_texts(text),
-            coverage=coverage,
-            size=size,
-            keep_letters=keep_letters,
-            force=force,
-        )
+        settings = PruneSettings(coverage, size, keep_letters, read_layers(layers), ffn)
+        pruned = prune(source, folder, lambda: read_texts(text), settings, force=force)
     msg.good(f"Wrote {folder}")
     rows = [
         ("pieces", f"{pruned.pieces_before:,}", f"{pruned.pieces_after:,}"),
@@ -83,6 +97,14 @@ def prune_command(
         ("of the texts' pieces", "100 %", f"{pruned.coverage:.2%}".replace("%", " %")),
     ]
     msg.table(rows, header=("", "before", "now"), aligns=("l", "r", "r"))
+
+
+def read_layers(layers: str | None) -> int | list[int] | None:
+    """RETURNS (int | list[int] | None): How many layers, or which ones."""
+    if layers is None:
+        return None
+    numbers = [int(part) if part.strip().isdigit() else 0 for part in layers.split(",")]
+    return numbers if "," in layers else numbers[0]
 
 
 @compress_cli.command("report")

@@ -1,8 +1,9 @@
 """Prune a backbone, or the backbone of a pipeline, into a folder of its own."""
 
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from spacy.language import Language
@@ -14,6 +15,8 @@ from ..errors import Errors
 from ..files import check_folder, write_folder
 from ..scale.pipelines import load_pipeline
 from ..transformer.component import AdapterTransformer, find_transformers
+from .feed_forward import narrow_feed_forward
+from .layers import keep_layers
 from .vocabulary import PrunedVocabulary, VocabularySettings, choose_pieces
 
 
@@ -31,6 +34,68 @@ class Pruned:
     coverage: float
     numbers_before: int
     numbers_after: int
+
+
+@dataclass(frozen=True)
+class PruneSettings:
+    """What is left out; None for nothing of the kind. Without any, 1 % of the texts' pieces.
+
+    coverage (float | None), size (int | None), keep_letters (bool): See `prune_vocabulary`.
+    layers (int | Sequence[int] | None), ffn (float | None): See `prune_structure`.
+    """
+
+    coverage: float | None = None
+    size: int | None = None
+    keep_letters: bool = True
+    layers: int | Sequence[int] | None = None
+    ffn: float | None = None
+
+    @property
+    def of_structure(self) -> bool:
+        """RETURNS (bool): Whether layers or units are left out."""
+        return self.layers is not None or self.ffn is not None
+
+    @property
+    def of_vocabulary(self) -> bool:
+        """RETURNS (bool): Whether pieces are left out."""
+        return self.coverage is not None or self.size is not None or not self.of_structure
+
+
+def prune(
+    source: str | Path,
+    folder: str | Path,
+    read_texts: Callable[[], Iterable[str]],
+    settings: PruneSettings,
+    *,
+    force: bool = False,
+) -> Pruned:
+    """Leave out layers and units, and then pieces.
+
+    source (str | Path): A pipeline's folder, package or released name; or a backbone's name.
+    folder (str | Path): Gets the result. Made anew.
+    read_texts (Callable[[], Iterable[str]]): Reads texts like those that are to be read later.
+    settings (PruneSettings): What is left out.
+    force (bool): Whether to replace a folder that is not empty.
+    RETURNS (Pruned): What was left out.
+    RAISES (BertFamilyError): See `prune_vocabulary` and `prune_structure`.
+    """
+    vocabulary = partial(
+        prune_vocabulary,
+        coverage=0.99 if settings.coverage is None else settings.coverage,
+        size=settings.size,
+        keep_letters=settings.keep_letters,
+    )
+    structure = partial(prune_structure, layers=settings.layers, ffn=settings.ffn)
+    if not settings.of_structure:
+        return vocabulary(source, folder, read_texts(), force=force)
+    if not settings.of_vocabulary:
+        return structure(source, folder, read_texts(), force=force)
+    check_folder(Path(folder), force)
+    with tempfile.TemporaryDirectory() as temporary:
+        middle = Path(temporary) / "structure"
+        first = structure(source, middle, read_texts())
+        second = vocabulary(middle, folder, read_texts(), force=force)
+    return replace(second, numbers_before=first.numbers_before)
 
 
 def prune_vocabulary(
@@ -78,6 +143,52 @@ def prune_vocabulary(
             _move(transformer, Path(temporary) / "backbone", vocabulary)
         _write_pipeline(nlp, folder, transformers)
         return _describe(vocabulary, transformers[0].shim.encoder.shared)
+
+
+def prune_structure(
+    source: str | Path,
+    folder: str | Path,
+    texts: Iterable[str] = (),
+    *,
+    layers: int | Sequence[int] | None = None,
+    ffn: float | None = None,
+    force: bool = False,
+) -> Pruned:
+    """Leave out layers of a backbone, and feed-forward units of the others.
+
+    What is left computes something else than before: train on it, best after distillation from the
+    whole backbone (`spacy-bertfamily.PretrainDistillation.v1`).
+
+    source (str | Path): A backbone's name.
+    folder (str | Path): Gets the backbone. Made anew.
+    texts (Iterable[str]): With `ffn`, texts like those that are to be read later, which decide what
+        units matter.
+    layers (int | Sequence[int] | None): How many of the lowest layers are kept; or the numbers of
+        those to keep, where 1 is the lowest; None for all.
+    ffn (float | None): The share of the feed-forward units that each layer keeps, above 0 and below
+        1; None for all.
+    force (bool): Whether to replace a folder that is not empty.
+    RETURNS (Pruned): What was left out.
+    RAISES (BertFamilyError): If the source is a pipeline, the backbone has no such layers or is of
+        a type that cannot be pruned so, or the folder is not empty.
+    """
+    folder = Path(folder)
+    check_folder(folder, force)
+    if is_pipeline(source):
+        names = [pipe.shim.settings.name for pipe in find_transformers(load_pipeline(str(source)))]
+        raise Errors.B708(source=str(source), name=(names or ["?"])[0])
+    whole = load_backbone(str(source))
+    with tempfile.TemporaryDirectory() as temporary:
+        shared = whole
+        if layers is not None:
+            target = folder if ffn is None else Path(temporary) / "layers"
+            keep_layers(shared, target, layers)
+            shared = load_backbone(str(target))
+        if ffn is not None:
+            narrow_feed_forward(shared, folder, texts, ffn)
+    after = load_backbone(str(folder))
+    pieces = len(whole.tokenizer)
+    return Pruned(pieces, pieces, 1.0, _count_numbers(whole), _count_numbers(after))
 
 
 def is_pipeline(source: str | Path) -> bool:

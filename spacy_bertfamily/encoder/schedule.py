@@ -152,6 +152,21 @@ class EncoderSchedule:
                 members = [chunk[row] for row in batch.rows]
                 yield [key for key, _ in members], [window for _, window in members], batch
 
+    def run_together(
+        self, windows: Sequence[Window], layers: Sequence[int]
+    ) -> dict[int, torch.Tensor]:
+        """Run windows through the encoder as one batch in their order, for prediction.
+
+        windows (Sequence[Window]): The windows.
+        layers (Sequence[int]): The hidden states that are wanted.
+        RETURNS (dict[int, torch.Tensor]): Hidden states by layer, `(windows, pieces, width)`.
+        """
+        encoder = self.encoder
+        encoder.check_process()
+        encoder.check_layers(layers)
+        with encoder.lock.read():
+            return self._compute(list(windows), layers, with_grad=False)
+
     def _chunks(self, windows: Iterable[tuple[Key, Window]]) -> Iterator[list[tuple[Key, Window]]]:
         room = BUFFERED_BATCHES * self.encoder.settings.batch_pieces
         chunk: list[tuple[Key, Window]] = []

@@ -8,6 +8,7 @@ from spacy.util import registry
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from .distillation import Distillation
 from .evaluation import Evaluation
 from .masked_lm import MaskedLM
 from .maskers import Masker
@@ -88,6 +89,43 @@ def make_pretrain_replaced_tokens(
         weight,
         share_embeddings,
     )
+    return partial(_make_model, objective=objective, evaluation=evaluation)
+
+
+@registry.architectures("spacy-bertfamily.PretrainDistillation.v1")
+def make_pretrain_distillation(
+    teacher: Model[Any, Any] | str,
+    losses: dict[str, float] = {"hidden": 1.0, "attention_scores": 1.0},  # noqa: B006
+    teacher_layers: list[int] | None = None,
+    relation_heads: int | None = None,
+    evaluation: Evaluation | None = None,
+) -> MakeObjective:
+    """Build an objective for `spacy pretrain`: distillation of a teacher into a smaller student.
+
+    The student is the layer to pretrain, an `adapter_transformer` with any `trainable`; the teacher
+    stays as it is. Both have the same vocabulary. Losses, each with its weight:
+
+    - `hidden`: the squared difference of the hidden states of all layers, and `attention_scores`:
+      that of attention before softmax (TinyBERT, Jiao et al. 2020). The second needs as many heads
+      in both.
+    - `attention` and `value_relations`: the divergence of the last layers' attention, and of the
+      values' relations (MiniLM, Wang et al. 2020); `query_relations`, `key_relations` and
+      `value_relations` with `relation_heads` are MiniLMv2's (Wang et al. 2021).
+    - `cosine`: 1 - the cosine of the last hidden states (DistilBERT, Sanh et al. 2019).
+
+    teacher (Model | str): The name of a backbone, or a `spacy-bertfamily.AdapterTransformer.v1`
+        block.
+    losses (dict[str, float]): Weights by name.
+    teacher_layers (list[int] | None): For each layer of the student, 0 for the embeddings first,
+        the teacher's layer that it learns from; None for equal distances.
+    relation_heads (int | None): The parts into which vectors are split for relations and attention;
+        None for the teacher's number of heads.
+    evaluation (Evaluation | None): A `spacy-bertfamily.PretrainEvaluation.v1` block, or None. There
+        is no accuracy.
+    RETURNS (Callable[[Vocab, Model], Model]): The objective.
+    RAISES (BertFamilyError): On settings that are not allowed.
+    """
+    objective = Distillation(teacher, losses, teacher_layers, relation_heads)
     return partial(_make_model, objective=objective, evaluation=evaluation)
 
 

@@ -144,7 +144,7 @@ class Evaluation:
             self._words,
             f"{loss:.3f}",
             f"{outcome.loss:.3f}",
-            f"{100 * outcome.accuracy:.2f}",
+            "-" if outcome.accuracy is None else f"{100 * outcome.accuracy:.2f}",
             f"{learn_rate:.2e}",
             int(speed),
         )

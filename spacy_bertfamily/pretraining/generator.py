@@ -13,6 +13,7 @@ from ..encoder.module import Encoder, make_encoder
 from ..errors import Errors
 from ..transformer.shim import EncoderShim
 from .masked_lm import find_head
+from .second_encoder import check_windows, find_shim
 
 
 def find_generator(
@@ -30,42 +31,11 @@ def find_generator(
     """
     if configured is None:
         return new_generator(shim, size)
-    other = _shim_of(shim, configured)
-    if not other.loaded:
-        other.load()
+    other = find_shim(shim, configured, ["all"])
     if shim.tokenizer.strings != other.tokenizer.strings:
         raise Errors.B408(name=shim.settings.name, generator=other.settings.name)
-    _check_windows(shim, other)
+    check_windows(shim, other)
     return other.encoder, find_head(other, "auto")
-
-
-def _shim_of(shim: EncoderShim, configured: Model[Any, Any] | str) -> EncoderShim:
-    """RETURNS (EncoderShim): What loads the generator; all of it is trained if only named."""
-    if isinstance(configured, str):
-        settings = replace(
-            shim.settings, name=configured, trainable=("all",), adapter=None, cache_mb=0
-        )
-        return EncoderShim(settings)
-    found = next((other for other in configured.shims if isinstance(other, EncoderShim)), None)
-    if found is None:
-        raise Errors.B404(layer=configured.name)
-    return found
-
-
-def _check_windows(shim: EncoderShim, generator: EncoderShim) -> None:
-    """RAISES (BertFamilyError): If the generator has too few positions for the encoder's windows.
-
-    shim (EncoderShim): Holds the encoder.
-    generator (EncoderShim): Holds the generator.
-    """
-    own = shim.settings
-    settings = replace(
-        generator.settings,
-        max_pieces=own.max_pieces,
-        stride=own.stride,
-        batch_pieces=own.batch_pieces,
-    )
-    settings.check_backbone(generator.encoder.shared.config)
 
 
 def new_generator(shim: EncoderShim, size: float) -> tuple[Encoder, LMHead]:

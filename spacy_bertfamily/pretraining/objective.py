@@ -141,7 +141,7 @@ class _Trainer:
         """Load what the task needs. Its random numbers follow the training's seed."""
         self.rng = np.random.default_rng(np.random.randint(2**31))
         nlp = self._pipeline()
-        if nlp.config["pretraining"]:
+        if nlp.config.get("pretraining"):
             check_corpus(nlp.config)
         if not self.shim.loaded:
             self.shim.load()  # which failed before, see transformer/model.py

@@ -11,16 +11,20 @@ class Outcome:
     targets (int): The number of such pieces.
     correct (int): How many were right.
     parts (dict[str, float]): Other mean losses by name.
+    is_judged (bool): Whether pieces can be right or wrong.
     """
 
     loss: float = 0.0
     targets: int = 0
     correct: int = 0
     parts: dict[str, float] = field(default_factory=dict)
+    is_judged: bool = True
 
     @property
-    def accuracy(self) -> float:
-        """RETURNS (float): The share of pieces that were right."""
+    def accuracy(self) -> float | None:
+        """RETURNS (float | None): The share of pieces that were right, if they can be."""
+        if not self.is_judged:
+            return None
         return self.correct / self.targets if self.targets else 0.0
 
     def __add__(self, other: "Outcome") -> "Outcome":
@@ -33,4 +37,5 @@ class Outcome:
             mine, theirs = self.parts.get(name, 0.0), other.parts.get(name, 0.0)
             parts[name] = weights[0] * mine + weights[1] * theirs
         loss = weights[0] * self.loss + weights[1] * other.loss
-        return Outcome(loss, targets, self.correct + other.correct, parts)
+        correct = self.correct + other.correct
+        return Outcome(loss, targets, correct, parts, self.is_judged and other.is_judged)

@@ -1,7 +1,8 @@
 """One vector for each text, without Docs: the mean of a transformer's last hidden states."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from os import PathLike, fspath
 from typing import cast
 
 import numpy
@@ -25,7 +26,7 @@ SPLIT, KEPT = 1000, 2
 
 def encode(
     texts: Sequence[str],
-    source: str | Language = DEFAULT_BACKBONE,
+    source: str | PathLike[str] | Language = DEFAULT_BACKBONE,
     *,
     normalize: bool = False,
     precision: str = "float32",
@@ -36,7 +37,7 @@ def encode(
     windows that do not overlap. The last two backbones stay in memory.
 
     texts (Sequence[str]): The texts.
-    source (str | Language): A backbone as in the setting `name` of the transformer; or a pipeline,
+    source (str | PathLike | Language): A backbone as in the setting `name` of the transformer; or a pipeline,
         whose first `adapter_transformer` reads the texts in its own windows, with what it learned.
     normalize (bool): Whether to divide each vector by its length, so that dot products are cosines.
     precision (str): Of the backbone: `float32`, `bfloat16`, or `float16` (GPU).
@@ -50,7 +51,7 @@ def encode(
     depth, width = schedule.encoder.depth, schedule.encoder.width
     sums = torch.zeros((len(texts), width))
     counts = torch.zeros((len(texts), 1))
-    for owners, _, batch in schedule.run_stream(_cut(schedule, texts), [depth]):
+    for owners, _, batch in schedule.run_stream(cut_texts(schedule, texts), [depth]):
         for owner, length, states in zip(owners, batch.lengths, batch.states[depth]):
             sums[owner] += states[:length].sum(0).float().cpu()
             counts[owner] += length
@@ -60,17 +61,23 @@ def encode(
     return cast(Floats2d, numpy.asarray(vectors))
 
 
-def _find_schedule(source: str | Language, precision: str) -> EncoderSchedule:
-    if isinstance(source, str):
-        return _load(source, precision).schedule
+def _find_schedule(source: str | PathLike[str] | Language, precision: str) -> EncoderSchedule:
+    if not isinstance(source, Language):
+        return _load(fspath(source), precision).schedule
     for _, component in source.pipeline:
         if isinstance(component, AdapterTransformer):
             return component.shim.schedule
     raise Errors.B088(pipes=", ".join(source.pipe_names) or "none")
 
 
-@lru_cache(maxsize=KEPT)
-def _load(name: str, precision: str) -> EncoderShim:
+def load_bare(name: str, precision: str = "float32") -> EncoderShim:
+    """Load a backbone that reads single texts.
+
+    name (str): As in the setting `name` of the transformer.
+    precision (str): Its precision.
+    RETURNS (EncoderShim): Holds the encoder, in which nothing is trained.
+    RAISES (BertFamilyError): If it cannot be loaded.
+    """
     positions = max_positions(read_config(name)[1])
     settings = EncoderSettings(
         name=name,
@@ -87,8 +94,16 @@ def _load(name: str, precision: str) -> EncoderShim:
     return shim
 
 
-def _cut(schedule: EncoderSchedule, texts: Sequence[str]) -> Iterator[tuple[int, Window]]:
-    """YIELDS (tuple[int, Window]): The windows of all texts, each with the number of its text."""
+_load = lru_cache(maxsize=KEPT)(load_bare)
+
+
+def cut_texts(schedule: EncoderSchedule, texts: Iterable[str]) -> Iterator[tuple[int, Window]]:
+    """Cut texts into windows.
+
+    schedule (EncoderSchedule): The encoder and its tokenizer.
+    texts (Iterable[str]): The texts.
+    YIELDS (tuple[int, Window]): The windows of all texts, each with the number of its text.
+    """
     for part in minibatch(enumerate(texts), SPLIT):
         # no tokenizer can read lone surrogates
         readable = [text.encode("utf8", "replace").decode("utf8") for _, text in part]
