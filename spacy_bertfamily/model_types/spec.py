@@ -180,6 +180,7 @@ FEATURES = {
     "train": "training of any part of the backbone",
     "caching": "keeping of what layers beneath the trained ones compute",
     "mix": "layer mixes",
+    "openvino": "prediction with runtime = 'openvino'",
 }
 
 
