@@ -129,7 +129,8 @@ def _make_batch(encoder: Encoder, windows: int, pieces: int) -> PaddedWindows:
     config, rng = encoder.shared.config, np.random.default_rng(0)
     pieces = encoder.padded_length(pieces) or pieces
     shape = (1 if encoder.spec.unbatched else windows, pieces)
-    ids = rng.integers(3, config.vocab_size, shape)
+    tables = map(len, encoder.inputs.by_piece.values())
+    ids = rng.integers(3, min(config.vocab_size, len(encoder.shared.tokenizer), *tables), shape)
     mask, types, global_mask = np.ones_like(ids), np.zeros_like(ids), np.zeros_like(ids)
     mask[1:, pieces - pieces // 3 :] = 0
     types[:, pieces // 2 :] = 1
@@ -160,6 +161,8 @@ def _find_difference(model: Any, encoder: Encoder) -> str | None:
             found, expected = compiled(batch, layers), _run_torch(encoder, batch, layers)
             is_piece = torch.from_numpy(batch.mask).bool()
             for layer in layers:
+                if found[layer].shape != expected[layer].shape:
+                    return f"it gives states of another shape {_describe(batch)}"
                 right, ours = expected[layer][is_piece], found[layer][is_piece]
                 largest = float((right - ours).abs().max())
                 if not largest <= TOLERANCE * max(1.0, float(right.abs().max())):
