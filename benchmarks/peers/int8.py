@@ -69,8 +69,15 @@ def make_ctranslate2(threads: int) -> Compute:
 
     from spacy_bertfamily.backbone.locate import locate
 
+    class Converter(TransformersConverter):
+        """Names the dtype as transformers 4.53 does, too, for which ctranslate2 4.6 is too new."""
+
+        def load_model(self, model_class: Any, name: str, **settings: Any) -> Any:
+            settings["torch_dtype"] = settings.pop("dtype", None)
+            return model_class.from_pretrained(name, **settings)
+
     with tempfile.TemporaryDirectory() as folder:
-        TransformersConverter(str(locate(BACKBONE))).convert(folder, "int8", force=True)
+        Converter(str(locate(BACKBONE))).convert(folder, quantization="int8", force=True)
         encoder = ctranslate2.Encoder(folder, compute_type="int8", intra_threads=threads)
 
     def compute(padded: Any) -> Any:
