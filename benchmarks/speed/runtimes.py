@@ -49,14 +49,16 @@ def make_pipelines() -> dict[str, Any]:
     """RETURNS (dict[str, Language]): Ours by name; bfloat16 where the processor computes it."""
     from spacy_bertfamily.patching.processor import lacks_bfloat16
 
+    # pipelines on one backbone would share the states of its layers
+    make = partial(make_ours, cache_mb=0)
     makers = {
-        FLOAT32: make_ours,
-        OPENVINO: partial(make_ours, runtime="openvino"),
-        INT8: partial(make_ours, runtime="openvino", weights="int8"),
+        FLOAT32: make,
+        OPENVINO: partial(make, runtime="openvino"),
+        INT8: partial(make, runtime="openvino", weights="int8"),
     }
     if not lacks_bfloat16():
-        int8 = partial(make_ours, "bfloat16", runtime="openvino", weights="int8")
-        makers |= {BFLOAT16: partial(make_ours, "bfloat16"), INT8_BFLOAT16: int8}
+        int8 = partial(make, "bfloat16", runtime="openvino", weights="int8")
+        makers |= {BFLOAT16: partial(make, "bfloat16"), INT8_BFLOAT16: int8}
     return {name: make() for name, make in makers.items()}
 
 
@@ -165,7 +167,9 @@ def main() -> None:
         words[workload] = sum(text.count(" ") + 1 for text in texts)
     cosines = measure_cosines(pipelines, loops, short)
     missing = ", ".join(missing_peers()) or "none"
-    about = f"{processor_name()}, {args.threads} thread(s). Peers that are not installed: {missing}."
+    about = (
+        f"{processor_name()}, {args.threads} thread(s). Peers that are not installed: {missing}."
+    )
     publish("runtimes", "\n".join([about, "", *table(times, words, cosines)]), args.write)
 
 

@@ -13,7 +13,6 @@ from ..runtime.prediction import OpenVINORuntime
 from ..scale.pipelines import load_pipeline
 from ..transformer.component import EXPORT_FOLDER, AdapterTransformer, find_transformers
 
-
 ALLOWED = {"runtime": ("openvino", "auto"), "precision": ("float32", "bfloat16", None)}
 
 

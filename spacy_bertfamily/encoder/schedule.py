@@ -68,7 +68,7 @@ class EncoderSchedule:
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.runtime = runtime
-        self.reuse = StateReuse(encoder)
+        self.reuse = StateReuse(encoder, shares=runtime is None)
         self.unknown_pieces = UnknownPieces(name, encoder.settings.name)
 
     def lay_out(self, pieces: Pieces) -> LaidOutText:
@@ -227,8 +227,9 @@ class EncoderSchedule:
         padded = pad_windows(windows, self.tokenizer.pad_id, length)
         if compiled is not None:
             return compiled(padded, layers)
+        device = encoder.device
         ids, mask, types, global_mask = (
-            torch.from_numpy(array).to(encoder.device)
+            torch.from_numpy(array).to(device)
             for array in (padded.ids, padded.mask, padded.types, padded.global_attention_mask)
         )
         with encoder.in_training() if with_grad else torch.inference_mode():

@@ -13,9 +13,7 @@ from .prediction import OpenVINORuntime
 OPENVINO, NNCF = "openvino", "nncf"
 
 
-def make_runtime(
-    encoder: Encoder, name: str, stored: Path | None = None
-) -> OpenVINORuntime | None:
+def make_runtime(encoder: Encoder, name: str, stored: Path | None = None) -> OpenVINORuntime | None:
     """Make what computes an encoder in prediction.
 
     encoder (Encoder): The encoder.

@@ -3,9 +3,9 @@
 import os
 import threading
 import warnings
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import torch
@@ -18,8 +18,19 @@ from .fingerprint import function_fingerprint
 
 # Compiled encoders that each runtime keeps: of the last adapters and layers.
 KEPT = 4
-# By process, fingerprint, layers, threads and precision. Pipelines of one function share them.
-_Key = tuple[int, str, tuple[int, ...], int, str]
+
+
+class _Key(NamedTuple):
+    """What a compiled encoder is for."""
+
+    process: int
+    fingerprint: str
+    layers: tuple[int, ...]
+    threads: int
+    precision: str
+
+
+# Pipelines that compute the same share what is compiled.
 _SHARED: "WeakValueDictionary[_Key, CompiledEncoder]" = WeakValueDictionary()
 _LOCK = threading.RLock()
 
@@ -54,7 +65,8 @@ class OpenVINORuntime:
         self.reason = ""
         self._first_revision = encoder.revision
         self._fingerprint: tuple[tuple[int, int], str] | None = None
-        self._kept: OrderedDict[_Key, CompiledEncoder] = OrderedDict()
+        # the last one first; replaced as a whole, so that threads can read it at any time
+        self._kept: tuple[tuple[_Key, CompiledEncoder], ...] = ()
         self._has_warned = False
 
     @property
@@ -86,33 +98,40 @@ class OpenVINORuntime:
             self._warn_of_training()
         if is_train or self.reason:
             return None
-        wanted, fingerprint = {*layers}, self.fingerprint
-        for key, compiled in reversed(self._kept.copy().items()):
-            if key[:2] == (os.getpid(), fingerprint) and wanted <= {*key[2]}:
-                if key[3] == torch.get_num_threads():
-                    return compiled
-        with _LOCK:
-            return self._compile(tuple(sorted(wanted)), fingerprint)
+        key = self._make_key(layers)
+        compiled = self._find(key)
+        if compiled is None:
+            with _LOCK:
+                compiled = self._find(key) or self._compile(key)
+        return compiled
+
+    def _make_key(self, layers: Sequence[int]) -> _Key:
+        precision = self.encoder.settings.precision
+        wanted = tuple(sorted({*layers}))
+        return _Key(os.getpid(), self.fingerprint, wanted, torch.get_num_threads(), precision)
+
+    def _find(self, key: _Key) -> CompiledEncoder | None:
+        """RETURNS (CompiledEncoder | None): One that is kept and has at least the wanted layers."""
+        for known, compiled in self._kept:
+            if {*key.layers} <= {*known.layers} and known._replace(layers=key.layers) == key:
+                return compiled
+        return None
 
     def _warn_of_training(self) -> None:
         if not self._has_warned:
             self._has_warned = True
             warnings.warn(Warnings.W740.format(name=self.name), stacklevel=2)
 
-    def _compile(self, layers: tuple[int, ...], fingerprint: str) -> CompiledEncoder | None:
-        threads, precision = torch.get_num_threads(), self.encoder.settings.precision
-        key = (os.getpid(), fingerprint, layers, threads, precision)
-        compiled = self._kept.get(key) or _SHARED.get(key)
+    def _compile(self, key: _Key) -> CompiledEncoder | None:
+        compiled = _SHARED.get(key)
         if compiled is None:
-            export = self._export(fingerprint)
+            export = self._export(key.fingerprint)
             if export is None:
                 return None
             settings = self.encoder.settings
-            compiled = CompiledEncoder(export.model, layers, settings, threads)
+            compiled = CompiledEncoder(export.model, key.layers, settings, key.threads)
             _SHARED[key] = compiled
-        self._kept[key] = compiled
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        self._kept = ((key, compiled), *self._kept)[:KEPT]
         return compiled
 
     def _export(self, fingerprint: str) -> Export | None:

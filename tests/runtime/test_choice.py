@@ -1,6 +1,7 @@
 """What computes a transformer in prediction is decided by its settings and by the machine."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -86,6 +87,26 @@ def test_a_type_that_does_not_export_is_an_error(backbones, with_openvino, model
         choice.make_runtime(encoder, "transformer")
     encoder, _ = make_encoder(backbones(model_type), runtime="auto")
     assert choice.make_runtime(encoder, "transformer") is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "B770.*spacy-bertfamily"),
+        (["--weights", "int4"], "weights.*int4.*one of float, int8"),
+        (["--runtime", "torch"], "runtime.*torch.*openvino or auto"),
+        (["--precision", "float16"], "precision.*float16.*float32 or bfloat16"),
+    ],
+)
+def test_the_command_quantize_says_what_is_missing(
+    make_tagger, tmp_path, without_openvino, options, message
+):
+    make_tagger()[0].to_disk(tmp_path / "torch")
+    command = ["compress", "quantize", str(tmp_path / "torch"), str(tmp_path / "fast"), *options]
+    result = CliRunner().invoke(bertfamily_cli, command)
+    assert result.exit_code == 1
+    assert re.search(message, result.stdout, re.DOTALL)
+    assert not (tmp_path / "fast").exists()
 
 
 class Recorder:
