@@ -103,6 +103,18 @@ def test_int8_is_near_and_small(nlp, folder, cache):
             assert (product[norms > 0] / norms[norms > 0]).min() > 0.99
 
 
+@pytest.mark.parametrize("weights", ["float", "int8"])
+def test_bfloat16_is_exported_from_float32(nlp, folder, weights):
+    changes = {f"{BLOCK}.precision": "bfloat16", f"{BLOCK}.weights": weights}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # also where torch would be slow
+        fast = spacy.load(folder, config={**OPENVINO, **changes})
+        found = vectors(fast)
+    right = vectors(nlp)
+    norms = np.linalg.norm(found, axis=-1) * np.linalg.norm(right, axis=-1)
+    assert ((found * right).sum(-1) / norms).min() > 0.99
+
+
 def test_all_hidden_states_reach_a_mix(tiny, tmp_path):
     nlp = spacy.blank("en")
     add_transformer(nlp, tiny)
