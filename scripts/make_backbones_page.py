@@ -17,7 +17,18 @@ from spacy_bertfamily.model_types.table import SPECS
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "backbones.md"
 RUNS = ROOT / "benchmarks" / "results" / "backbones.jsonl"
-COLUMNS = ("houlsby", "pfeiffer", "parallel", "pal", "peft", "train", "caching", "mix", "prefix")
+COLUMNS = (
+    "houlsby",
+    "pfeiffer",
+    "parallel",
+    "pal",
+    "peft",
+    "train",
+    "caching",
+    "mix",
+    "prefix",
+    "openvino",
+)
 # what a model type's padding means, by the function that computes it
 PADDING = {
     "no_padding": "no padding: windows of one length go in a batch",

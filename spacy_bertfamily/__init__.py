@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .annotation.segments import join_segments, split_segments
     from .backbone.locate import locate
     from .compress.prune import prune_vocabulary
+    from .compress.quantize import quantize
     from .convert.squad import SquadReport, convert_squad
     from .embeddings.in_context.compare import WordComparison, compare_word
     from .embeddings.in_context.nearest import nearest_words
@@ -87,6 +88,7 @@ __all__ = [
     "nearest_words",
     "new_backbone",
     "prune_vocabulary",
+    "quantize",
     "register_model_type",
     "registry",
     "released",
@@ -136,6 +138,7 @@ _PUBLIC = {
     "nearest_words": "embeddings.in_context.nearest",
     "new_backbone": "pretraining.new_backbone",
     "prune_vocabulary": "compress.prune",
+    "quantize": "compress.quantize",
     "register_model_type": "model_types",
     "registry": "adapters.registry",
     "save_backbone": "pretraining.save_backbone",

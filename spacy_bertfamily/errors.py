@@ -1118,6 +1118,36 @@ class Errors:
         "the decoder to it."
     )
 
+    # Other runtimes
+    B770 = Error(
+        "The transformer {name!r} is to be computed by OpenVINO, for which {package!r} is not "
+        "installed. Install it (pip install 'spacy-bertfamily[openvino]'), or set runtime = "
+        "'auto', which takes torch where it is missing. To do so while loading: "
+        "config={{'components.{name}.model.runtime': 'auto'}}."
+    )
+    B771 = Error(
+        "weights = {weights!r} needs another runtime than torch, and runtime = 'torch' is set. Set "
+        "runtime = 'openvino' (or 'auto'), or weights = 'float'."
+    )
+    B772 = Error(
+        "The backbone of {name!r}, of type {model_type!r}, cannot be exported to OpenVINO: "
+        "{reason}. Set runtime = 'torch' and weights = 'float'."
+    )
+    B773 = Error(
+        "The transformer {name!r} is to be computed by OpenVINO, which uses the CPU here, but "
+        "torch's device is {device}. Set runtime = 'auto', which takes torch on a GPU, or do "
+        "without require_gpu()."
+    )
+    B774 = Error(
+        "{source!r} has no adapter_transformer, so there is nothing that OpenVINO could compute. "
+        "Its components: {pipes}."
+    )
+    B775 = Error(
+        "What was exported to OpenVINO cannot be written beside the pipeline, since it could not "
+        "be kept in {folder!r}. Make that folder writable, or name another in the environment "
+        "variable {variable}."
+    )
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
@@ -1283,6 +1313,31 @@ class Warnings:
     W500 = Message(
         "No component of the pipeline sets {names}, so there is nothing to be read. Its "
         "components: {known}."
+    )
+
+    # Other runtimes
+    W740 = Message(
+        "Training computes the transformer {name!r} with torch and its float weights, and so do "
+        "predictions once its own weights were trained. OpenVINO computes it when the pipeline was "
+        "saved and is loaded again."
+    )
+    W741 = Message(
+        "What was exported of the transformer {name!r} to {folder} cannot be used: {reason}. It is "
+        "exported anew. Beside a pipeline, write it again with 'bertfamily compress quantize'."
+    )
+    W742 = Message(
+        "What was exported of the transformer {name!r} could not be kept in {folder} ({reason}), "
+        "so each process will export it anew. Make that folder writable, or name another in the "
+        "environment variable {variable}."
+    )
+    W743 = Message(
+        "The transformer {name!r} is computed by torch, since runtime = 'auto' and OpenVINO cannot "
+        "compute it. {error}"
+    )
+    W744 = Message(
+        "The export in {folder} is not of the transformer {name!r} as it is now: its weights or "
+        "adapters have changed, or another version of this package wrote it. It is exported anew. "
+        "Write it again with 'bertfamily compress quantize'."
     )
 
     # Adapters and heads in files

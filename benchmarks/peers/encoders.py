@@ -17,6 +17,8 @@ STRIDED = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128
 # our default windows, in pieces
 WINDOW, STRIDE = 384, 128
 BATCH = 32
+# From a padded batch, by the tokenizer's names of the inputs, to last hidden states.
+Compute = Callable[[Any], Any]
 
 
 def make_blank() -> Any:
@@ -28,10 +30,11 @@ def make_blank() -> Any:
     return nlp
 
 
-def make_ours(precision: str = "float32") -> Any:
+def make_ours(precision: str = "float32", **settings: Any) -> Any:
     """RETURNS (Language): Our frozen transformer."""
     nlp = make_blank()
-    model = {"name": BACKBONE, "trainable": [], "adapter": None, "precision": precision}
+    frozen = {"name": BACKBONE, "trainable": [], "adapter": None}
+    model = {**frozen, "precision": precision, **settings}
     nlp.add_pipe("adapter_transformer", name="transformer", config={"model": model})
     nlp.initialize()
     return nlp
@@ -88,19 +91,38 @@ def make_curated_transformers() -> Any:
     return nlp
 
 
-def make_plain_loop() -> Callable[[list[str]], list[Any]]:
-    """RETURNS (Callable[[list[str]], list[torch.Tensor]]): From texts to last hidden states.
-
-    Windows are sorted by length and run in batches of 32.
-    """
+def make_torch_compute() -> Compute:
+    """RETURNS (Compute): Computes a padded batch with transformers' model."""
     import torch
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel
 
     from spacy_bertfamily.backbone.locate import locate
 
-    folder = locate(BACKBONE)
-    model = AutoModel.from_pretrained(folder).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModel.from_pretrained(locate(BACKBONE)).eval()
+
+    def compute(padded: Any) -> Any:
+        with torch.inference_mode():
+            return model(**padded).last_hidden_state
+
+    return compute
+
+
+def make_plain_loop(
+    make_compute: Callable[[], Compute] = make_torch_compute,
+) -> Callable[[list[str]], list[Any]]:
+    """Make a loop over batches, without spaCy.
+
+    Windows are sorted by length and run in batches of 32.
+
+    make_compute (Callable[[], Compute]): Makes what computes a batch.
+    RETURNS (Callable[[list[str]], list[Any]]): From texts to last hidden states.
+    """
+    from transformers import AutoTokenizer
+
+    from spacy_bertfamily.backbone.locate import locate
+
+    tokenizer = AutoTokenizer.from_pretrained(locate(BACKBONE))
+    compute = make_compute()
 
     def run(texts: list[str]) -> list[Any]:
         windows = tokenizer(
@@ -114,9 +136,7 @@ def make_plain_loop() -> Callable[[list[str]], list[Any]]:
                 {key: windows[key][i] for key in tokenizer.model_input_names}
                 for i in order[start : start + BATCH]
             ]
-            with torch.inference_mode():
-                padded = tokenizer.pad(batch, return_tensors="pt")
-                outputs.append(model(**padded).last_hidden_state)
+            outputs.append(compute(tokenizer.pad(batch, return_tensors="pt")))
         return outputs
 
     return run

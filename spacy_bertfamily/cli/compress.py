@@ -1,4 +1,4 @@
-"""The commands `compress prune` and `compress report`: smaller pipelines, and what they lose."""
+"""The commands `compress prune`, `quantize` and `report`: smaller pipelines, and what they lose."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,6 +105,48 @@ def read_layers(layers: str | None) -> int | list[int] | None:
         return None
     numbers = [int(part) if part.strip().isdigit() else 0 for part in layers.split(",")]
     return numbers if "," in layers else numbers[0]
+
+
+@compress_cli.command("quantize")
+def quantize_command(
+    source: str = typer.Argument(..., help="Folder, package or released name of a pipeline"),
+    folder: Path = typer.Argument(..., help="Folder to write", file_okay=False),
+    weights: str = typer.Option(
+        "int8", "--weights", "-w", help="Kind of weights that are computed with: int8 or float"
+    ),
+    precision: str | None = typer.Option(
+        None,
+        "--precision",
+        "-p",
+        help="What is computed in: float32, or bfloat16 where the processor can; the pipeline's if "
+        "not given",
+    ),
+    runtime: str = typer.Option(
+        "openvino",
+        "--runtime",
+        "-r",
+        help="openvino, or auto to use torch on machines without OpenVINO",
+    ),
+    force: bool = typer.Option(False, "--force", "-F", help="Replace a folder that is not empty"),
+) -> None:
+    """Let OpenVINO compute a pipeline's transformers, with weights in int8.
+
+    What it computes from is exported beside the pipeline. It needs the extra openvino.
+
+    EXAMPLE: python -m spacy bertfamily compress quantize en_minilm_pos_ner fast
+    """
+    from ..compress.quantize import quantize
+
+    with exit_on_error(f"Cannot quantize {source}"):
+        sizes = quantize(
+            source, folder, weights=weights, precision=precision, runtime=runtime, force=force
+        )
+    msg.good(f"Wrote {folder}")
+    rows = []
+    for size in sizes:
+        before, after = size.bytes_before / 1e6, size.bytes_after / 1e6
+        rows.append((size.name, f"{before:.1f} MB", f"{after:.1f} MB", f"{after / before:.0%}"))
+    msg.table(rows, header=("", "float32", weights, "share"), aligns=("l", "r", "r", "r"))
 
 
 @compress_cli.command("report")

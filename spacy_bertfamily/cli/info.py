@@ -50,6 +50,7 @@ def collect_info(transformer: "AdapterTransformer") -> dict[str, Any]:
         "trainable": list(transformer.shim.settings.trainable),
         "adapters": transformer.adapters,
         "active_adapter": transformer.active_adapter,
+        "runtime": describe_runtime(transformer),
         "float32_products": describe_products(transformer.shim.encoder),
         "stored_bytes": len(transformer.shim.delta_bytes()),
         "trained": summary.trained,
@@ -64,6 +65,17 @@ def describe_products(encoder: "Encoder") -> str:
 
     is_onednn = any(isinstance(module, OneDNNLinear) for module in encoder.modules())
     return "oneDNN" if is_onednn else "torch"
+
+
+def describe_runtime(transformer: "AdapterTransformer") -> str:
+    """RETURNS (str): What computes a transformer in prediction on this machine."""
+    from ..runtime.choice import describe_runtime
+    from ..runtime.prediction import OpenVINORuntime
+
+    schedule = transformer.shim.schedule
+    runtime = schedule.runtime
+    own = runtime if isinstance(runtime, OpenVINORuntime) else None
+    return describe_runtime(transformer.shim.settings, own, schedule.encoder)
 
 
 def print_tables(name: str, info: dict[str, Any]) -> None:
@@ -81,6 +93,7 @@ def print_tables(name: str, info: dict[str, Any]) -> None:
     shown = {key: info[key] for key in keys if info[key]}
     shown["trainable"] = ", ".join(info["trainable"]) or "nothing"
     shown["adapters"] = ", ".join(adapters) or "none"
+    shown["runtime"] = info["runtime"]
     shown["products"] = info["float32_products"]
     shown["stored"] = f"{info['stored_bytes'] / 1e6:.1f} MB"
     msg.table(shown)

@@ -170,9 +170,8 @@ def _allocate(
     if not windows:
         return {}
     shape = (len(windows), max(map(len, windows)), encoder.width)
-    return {
-        layer: torch.zeros(shape, dtype=torch.float32, device=encoder.device) for layer in layers
-    }
+    device = encoder.device
+    return {layer: torch.zeros(shape, dtype=torch.float32, device=device) for layer in layers}
 
 
 def _write(

@@ -77,6 +77,8 @@ class Encoder(NamedAdapters):
         self.is_complete = settings.adapter is None
         # what a pretraining learns beside the encoder, such as a head
         self.pretraining: PretrainingModules | None = None
+        # incremented by every change of weights by training
+        self.updates = 0
         self._thawed = [backbone.get_submodule(path) for path in thawed]
         # makes the context of the running forward pass, for layers that are computed again
         self._contexts = contexts
@@ -264,6 +266,11 @@ class Encoder(NamedAdapters):
             self.spec.check("mix", self.shared.config.model_type)
 
     # What is trained
+
+    @property
+    def revision(self) -> tuple[int, int]:
+        """RETURNS (tuple[int, int]): Differs once anything has changed what is computed."""
+        return self.version, self.updates
 
     @property
     def trains(self) -> bool:

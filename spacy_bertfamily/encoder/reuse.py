@@ -140,15 +140,18 @@ class StateReuse:
     Whatever changes the encoder's function raises its version; then everything here is dropped.
 
     encoder (Encoder): The encoder.
+    shares (bool): Whether it shares states with other encoders from the start on. Otherwise it does
+        once torch computes it.
     """
 
-    def __init__(self, encoder: Encoder):
+    def __init__(self, encoder: Encoder, shares: bool = True):
         self.encoder = encoder
         self.cache = StateCache(encoder.settings.cache_mb * 2**20)
         self.shared = SharedPrefixCache.of(encoder.shared)
         self._layers: dict[str, FrozenLayers] = {}
         self._version = encoder.version
-        self.shared.register(self)
+        if shares:
+            self.shared.register(self)
 
     @property
     def frozen(self) -> FrozenLayers:

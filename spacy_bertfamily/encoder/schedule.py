@@ -1,8 +1,9 @@
 """The one path from windows to hidden states, for Docs, for questions, and for training."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -17,6 +18,7 @@ from ..windows.padding import pad_windows
 from ..windows.pieces import Pieces, PieceTokenizer
 from .module import Encoder
 from .reuse import NO_CACHE, CachePlan, StateReuse
+from .runtime import Compiled, Runtime
 from .seen import SeenPieces
 from .unknown import UnknownPieces
 
@@ -25,6 +27,8 @@ from .unknown import UnknownPieces
 BUFFERED_BATCHES = 16
 
 Key = TypeVar("Key")
+# From the windows of a batch and the layers that are wanted to the states by layer.
+Compute = Callable[[list[Window], Sequence[int]], dict[int, torch.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -46,17 +50,26 @@ class EncoderSchedule:
     """Packs windows into batches and runs them through an encoder.
 
     Everything that is done with windows is done between `Window` and `EncodedBatch`: a window may
-    have other piece ids than its text (masked pieces), and what computes a batch may be exchanged.
+    have other piece ids than its text (masked pieces), and another runtime than torch may compute
+    the batches in prediction.
 
     encoder (Encoder): The backbone and what is trained on it.
     tokenizer (PieceTokenizer): Its tokenizer.
     name (str): The name of the transformer, for warnings.
+    runtime (Runtime | None): Computes in prediction; None for torch.
     """
 
-    def __init__(self, encoder: Encoder, tokenizer: PieceTokenizer, name: str = "transformer"):
+    def __init__(
+        self,
+        encoder: Encoder,
+        tokenizer: PieceTokenizer,
+        name: str = "transformer",
+        runtime: Runtime | None = None,
+    ):
         self.encoder = encoder
         self.tokenizer = tokenizer
-        self.reuse = StateReuse(encoder)
+        self.runtime = runtime
+        self.reuse = StateReuse(encoder, shares=runtime is None)
         self.unknown_pieces = UnknownPieces(name, encoder.settings.name)
 
     def lay_out(self, pieces: Pieces) -> LaidOutText:
@@ -103,37 +116,47 @@ class EncoderSchedule:
         encoder.check_layers(layers)
         with_grad = is_train and encoder.trains
         lengths = [len(window) for window in windows]
-        with self._planned(layers, is_train, cache) as plan:
+        with self._planned(layers, is_train, cache) as (plan, compiled):
+            compute = partial(self._compute, with_grad=with_grad, compiled=compiled)
             # packed without regard to what is known, so that dropout draws the same numbers
             for rows in pack(lengths, encoder.batch_pieces, encoder.padded_length):
                 batch = [windows[row] for row in rows]
-                states = self._run_batch(batch, layers, plan, with_grad)
+                states = self._run_batch(batch, layers, plan, compute)
                 yield EncodedBatch(rows, [lengths[row] for row in rows], states)
         if not is_train:
             give_back_freed_memory()
 
     @contextmanager
-    def _planned(self, layers: Sequence[int], is_train: bool, cache: bool) -> Iterator[CachePlan]:
-        """Plan what is looked up, and keep the encoder as it is meanwhile.
+    def _planned(
+        self, layers: Sequence[int], is_train: bool, cache: bool
+    ) -> Iterator[tuple[CachePlan, Compiled | None]]:
+        """Plan what is looked up and what computes, and keep the encoder as it is meanwhile.
 
         layers (Sequence[int]): The hidden states that are wanted.
         is_train (bool): Whether the encoder is being trained. If anything is trainable, each batch
             takes the lock for itself.
         cache (bool): Whether states may be looked up and kept.
-        YIELDS (CachePlan): The plan.
+        YIELDS (tuple[CachePlan, Compiled | None]): The plan; and what computes in place of torch,
+            without a cache, since its states are not exactly those of torch.
         """
         encoder = self.encoder
         if is_train and encoder.trains:
-            yield self.reuse.plan(layers, is_train) if cache else NO_CACHE
+            compiled = self._compile(layers, is_train)
+            yield self.reuse.plan(layers, is_train) if cache else NO_CACHE, compiled
             return
         while True:
-            version = encoder.version
+            revision = encoder.revision
             # made before the lock is taken, since probing layers has to write
-            plan = self.reuse.plan(layers, is_train) if cache else NO_CACHE
+            compiled = self._compile(layers, is_train)
+            is_cached = cache and compiled is None
+            plan = self.reuse.plan(layers, is_train) if is_cached else NO_CACHE
             with encoder.lock.read():
-                if version == encoder.version:
-                    yield plan
+                if revision == encoder.revision:
+                    yield plan, compiled
                     return
+
+    def _compile(self, layers: Sequence[int], is_train: bool) -> Compiled | None:
+        return None if self.runtime is None else self.runtime.prepare(layers, is_train)
 
     def run_stream(
         self, windows: Iterable[tuple[Key, Window]], layers: Sequence[int]
@@ -165,7 +188,7 @@ class EncoderSchedule:
         encoder.check_process()
         encoder.check_layers(layers)
         with encoder.lock.read():
-            return self._compute(list(windows), layers, with_grad=False)
+            return self._compute(list(windows), layers, with_grad=False, compiled=None)
 
     def _chunks(self, windows: Iterable[tuple[Key, Window]]) -> Iterator[list[tuple[Key, Window]]]:
         room = BUFFERED_BATCHES * self.encoder.settings.batch_pieces
@@ -181,19 +204,19 @@ class EncoderSchedule:
             yield chunk
 
     def _run_batch(
-        self, windows: list[Window], layers: Sequence[int], plan: CachePlan, with_grad: bool
+        self, windows: list[Window], layers: Sequence[int], plan: CachePlan, compute: Compute
     ) -> dict[int, torch.Tensor]:
         """Give the wanted states of one batch, looked up as far as the plan allows.
 
         windows (list[Window]): The windows of the batch.
         layers (Sequence[int]): The hidden states that are wanted.
         plan (CachePlan): Where states are looked up and kept.
-        with_grad (bool): Whether gradients will come back.
+        compute (Compute): Computes the others.
         RETURNS (dict[int, torch.Tensor]): The states by layer, `(windows, pieces, width)`.
         """
         known = plan.look_up(windows) if plan.number else None
         if known is None:
-            states = self._compute(windows, sorted({*layers, *plan.kept}), with_grad)
+            states = compute(windows, sorted({*layers, *plan.kept}))
             for row, window in enumerate(windows if plan.kept else ()):
                 plan.keep(window, {j: states[j][row, : len(window)] for j in plan.kept})
             return {layer: states[layer] for layer in layers}
@@ -204,17 +227,25 @@ class EncoderSchedule:
         above = [layer for layer in layers if layer > plan.number]
         if above:
             with plan.layers.skip(states[plan.number], plan.number):
-                states.update(self._compute(windows, above, with_grad))
+                states.update(compute(windows, above))
         return {layer: states[layer] for layer in layers}
 
     def _compute(
-        self, windows: list[Window], layers: Sequence[int], with_grad: bool
+        self,
+        windows: list[Window],
+        layers: Sequence[int],
+        *,
+        with_grad: bool,
+        compiled: Compiled | None,
     ) -> dict[int, torch.Tensor]:
         encoder = self.encoder
         length = encoder.padded_length(max(map(len, windows)))
         padded = pad_windows(windows, self.tokenizer.pad_id, length)
+        if compiled is not None and padded.visible is None:  # which only torch computes
+            return compiled(padded, layers)
+        device = encoder.device
         ids, mask, types, global_mask = (
-            torch.from_numpy(array).to(encoder.device)
+            torch.from_numpy(array).to(device)
             for array in (padded.ids, padded.mask, padded.types, padded.global_attention_mask)
         )
         seen = None

@@ -13,6 +13,9 @@ from ..errors import Errors, Warnings
 from ..model_types.table import spec_for
 from ..patching.processor import lacks_bfloat16
 
+# What computes in prediction. `auto`: OpenVINO where it is installed and can, torch otherwise.
+RUNTIMES = ("torch", "openvino", "auto")
+WEIGHTS = ("float", "int8")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 TRAINABLE = re.compile(r"all|embeddings|top:[1-9]\d*|layer_norm|bias|adapter")
 # The most special pieces that a template adds (RoBERTa's pair).
@@ -33,6 +36,8 @@ class EncoderSettings:
     adapter: Adapter | None
     cache_mb: int = 1024
     gradient_checkpointing: bool = False
+    runtime: str = "torch"
+    weights: str = "float"
 
     def __post_init__(self) -> None:
         for entry in self.trainable:
@@ -41,6 +46,10 @@ class EncoderSettings:
         if "adapter" in self.trainable and self.adapter is None:
             raise Errors.B002()
         self._check("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+        self._check("runtime", self.runtime in RUNTIMES, f"one of {', '.join(RUNTIMES)}")
+        self._check("weights", self.weights in WEIGHTS, f"one of {', '.join(WEIGHTS)}")
+        if self.weights != "float" and self.runtime == "torch":
+            raise Errors.B771(weights=self.weights)
         is_word = self.separator is None or bool(self.separator.strip())
         self._check("separator", is_word, "a word, or null for none")
         allowed = f"more than {SPECIAL_PIECES}, since special pieces need room too"
@@ -79,7 +88,8 @@ class EncoderSettings:
         """
         if self.precision == "float16" and get_torch_default_device().type == "cpu":
             raise Errors.B010()
-        if self.precision == "bfloat16" and get_torch_default_device().type == "cpu":
+        is_on_cpu = get_torch_default_device().type == "cpu"
+        if self.precision == "bfloat16" and self.runtime == "torch" and is_on_cpu:
             _warn_if_slow()
         positions = max_positions(config)
         if positions is not None and self.max_pieces > positions:

@@ -195,6 +195,7 @@ FEATURES = {
     "caching": "keeping of what layers beneath the trained ones compute",
     "mix": "layer mixes",
     "prefix": "prefix-LMs",
+    "openvino": "prediction with runtime = 'openvino'",
 }
 
 

@@ -29,6 +29,8 @@ from .padding import (
 )
 from .spec import ModelTypeSpec, Site
 
+# Why OpenVINO does not compute a type.
+_UNTRACED_MASKS = "torch cannot trace how transformers makes its causal masks"
 _BERT_FFN = Site(branch="output.dropout", norm="output.LayerNorm", input="intermediate")
 _BERT_ATTENTION = Site(
     branch="attention.output.dropout", norm="attention.output.LayerNorm", input="attention"
@@ -74,6 +76,7 @@ _FUNNEL = ModelTypeSpec(
     unsupported={
         "mix": "its inner hidden states are shorter than the text",
         "caching": "its inner hidden states are shorter than the text",
+        "openvino": "its poolings are traced for windows of one length only",
         "pal": "its inner hidden states are shorter than the text, while PALs need to know which "
         "pieces are padding",
     },
@@ -94,6 +97,7 @@ _LLAMA = ModelTypeSpec(
     post_layers=("norm",),
     embeddings=("embed_tokens",),
     causal=True,
+    unsupported={"openvino": _UNTRACED_MASKS},
 )
 _MEGATRON = ModelTypeSpec(
     "encoder.layer",
@@ -169,6 +173,7 @@ _REFORMER = ModelTypeSpec(
     unsupported={
         **dict.fromkeys(("houlsby", "parallel", "pfeiffer", "pal", "peft", "train"), _REVERSIBLE),
         "mix": "its last hidden state is twice as wide as the others",
+        "openvino": "torch cannot trace its random hashes",
     },
 )
 _SQUEEZEBERT = ModelTypeSpec(
@@ -215,7 +220,12 @@ SPECS: dict[str, ModelTypeSpec] = {
     "albert": _ALBERT,
     "bart": _BART,
     "bert": _PLAIN,
-    "big_bird": replace(_BERT, pad_to=big_bird_blocks, forward_context=big_bird_attention),
+    "big_bird": replace(
+        _BERT,
+        pad_to=big_bird_blocks,
+        forward_context=big_bird_attention,
+        unsupported={"openvino": "its attention is other code for long windows than for short"},
+    ),
     "camembert": _PLAIN_ROBERTA,
     "convbert": replace(_BERT, pad_to=no_padding),  # its convolutions reach into the padding
     "data2vec-text": _PLAIN_ROBERTA,
@@ -232,7 +242,12 @@ SPECS: dict[str, ModelTypeSpec] = {
         unsupported={"peft": "its linear layers are of a class of their own, unknown to peft"},
     ),
     "llama": _LLAMA,
-    "longformer": replace(_ROBERTA, global_attention=True, pad_to=longformer_windows),
+    "longformer": replace(
+        _ROBERTA,
+        global_attention=True,
+        pad_to=longformer_windows,
+        unsupported={"openvino": "OpenVINO lacks operators of its attention in windows"},
+    ),
     "luke": _ROBERTA,
     "megatron-bert": _MEGATRON,
     "mistral": _LLAMA,

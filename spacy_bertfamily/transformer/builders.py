@@ -24,6 +24,8 @@ def make_adapter_transformer_model(
     adapter: Adapter | None,
     cache_mb: int = 1024,
     gradient_checkpointing: bool = False,
+    runtime: str = "torch",
+    weights: str = "float",
 ) -> Model[list[Doc], FullTransformerBatch]:
     """Build a transformer of which only a named part is trained.
 
@@ -46,6 +48,11 @@ def make_adapter_transformer_model(
         sharing of them with other transformers on the same backbone.
     gradient_checkpointing (bool): Keep only the input of each layer in training and compute the
         layer again on the way back: less memory for one more forward pass, the same gradients.
+    runtime (str): What computes in prediction: `torch`; `openvino`, which is faster on CPUs; or
+        `auto`, which is OpenVINO where it is installed and can compute the backbone. Training
+        always uses torch.
+    weights (str): How OpenVINO holds the weights of dense layers and embeddings: `float`, or `int8`
+        in a quarter of the memory.
     RETURNS (Model[list[Doc], FullTransformerBatch]): The model.
     RAISES (BertFamilyError): On settings that are not allowed or do not fit together, before
         anything is loaded.
@@ -61,6 +68,8 @@ def make_adapter_transformer_model(
         adapter=adapter,
         cache_mb=cache_mb,
         gradient_checkpointing=gradient_checkpointing,
+        runtime=runtime,
+        weights=weights,
     )
     return build_transformer_model(settings)
 

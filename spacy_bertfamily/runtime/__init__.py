@@ -1,0 +1,1 @@
+"""Other runtimes than torch, which compute the encoder in prediction: OpenVINO."""
