@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .adapters.registry import registry
     from .adapters.sublayer import Sublayer
     from .annotation.answers import Answer, ContextAnswer, set_answers
+    from .annotation.render import render_answers
     from .annotation.segments import join_segments, split_segments
     from .backbone.locate import locate
     from .compress.prune import prune_vocabulary
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .released.load import load
     from .scale.annotate import Annotate
     from .tasks.pairs.component import PairClassifier
+    from .tasks.pairs.few_shot import fit_few
     from .tasks.qa.calibrate import Calibration
     from .tasks.qa.component import SpanQA
     from .transformer.combine import combine
@@ -75,6 +77,7 @@ __all__ = [
     "convert_squad",
     "encode",
     "fill_mask",
+    "fit_few",
     "join_segments",
     "layer_weights",
     "load",
@@ -86,6 +89,7 @@ __all__ = [
     "register_model_type",
     "registry",
     "released",
+    "render_answers",
     "save_backbone",
     "set_answers",
     "split_segments",
@@ -121,6 +125,7 @@ _PUBLIC = {
     "convert_squad": "convert.squad",
     "encode": "transformer.text_vectors",
     "fill_mask": "pretraining.fill_mask",
+    "fit_few": "tasks.pairs.few_shot",
     "join_segments": "annotation.segments",
     "layer_weights": "layer_mix.weights",
     "load": "released.load",
@@ -131,6 +136,7 @@ _PUBLIC = {
     "prune_vocabulary": "compress.prune",
     "register_model_type": "model_types",
     "registry": "adapters.registry",
+    "render_answers": "annotation.render",
     "save_backbone": "pretraining.save_backbone",
     "set_answers": "annotation.answers",
     "split_segments": "annotation.segments",

@@ -1039,6 +1039,22 @@ class Errors:
         "No Doc in {path!r} has words. Give annotated Docs that the pipelines are to read."
     )
 
+    # Answers shown, and few examples
+    B790 = Error(
+        "There are no answers to show: {given} is no Doc with doc.spans['answers']. Run a pipeline "
+        "with a 'span_qa' on 'question [SEP] context', or pass what its method ask() returned as "
+        "'answers'."
+    )
+    B792 = Error("'{what}' must be a list of strings, but it is {given} or holds something else.")
+    B793 = Error(
+        "There are {texts} texts, but {labels} labels. Give as many labels as texts, in the same "
+        "order."
+    )
+    B794 = Error(
+        "To learn from pairs of texts there must be at least two labels, with two texts each. "
+        "Labels: {labels}; with one text only: {rare}. Add texts, or leave out the rare labels."
+    )
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."

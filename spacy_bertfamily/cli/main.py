@@ -8,6 +8,7 @@ from .adapters import adapters_cli
 from .annotate import annotate_command
 from .ask import ask_command
 from .compare import compare_command
+from .completion import completion_command
 from .compress import compress_cli
 from .convert import convert_command
 from .evaluate import evaluate_command
@@ -63,5 +64,6 @@ bertfamily_cli.command("new-elmo")(new_elmo_command)
 bertfamily_cli.command("new-vectors")(new_vectors_command)
 bertfamily_cli.command("save-backbone")(save_backbone_command)
 bertfamily_cli.command("fill-mask")(fill_mask_command)
+bertfamily_cli.command("completion")(completion_command)
 bertfamily_cli.add_typer(adapters_cli)
 bertfamily_cli.add_typer(compress_cli)
