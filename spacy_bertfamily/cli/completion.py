@@ -50,7 +50,7 @@ class Shell(str, Enum):
 
 
 def completion_command(
-    shell: Shell = typer.Argument(..., help="The shell"),
+    context: typer.Context, shell: Shell = typer.Argument(..., help="The shell")
 ) -> None:
     """Print a script that completes these commands, their options and released names in a shell.
 
@@ -58,12 +58,10 @@ def completion_command(
 
     EXAMPLE: eval "$(python -m spacy bertfamily completion bash)"
     """
-    from typer.main import get_command
-
     from .. import released
-    from .main import bertfamily_cli
 
-    print(make_script(shell, get_command(bertfamily_cli), [*released.NAMES]), end="")
+    assert context.parent is not None  # the group that this command belongs to
+    print(make_script(shell, context.parent.command, [*released.NAMES]), end="")
 
 
 def make_script(shell: Shell, group: "click.Command", names: list[str]) -> str:
