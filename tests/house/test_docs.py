@@ -48,7 +48,13 @@ def programs() -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("code", programs().values(), ids=programs().keys())
 def test_python_runs(code, tmp_path):
-    """Run a block of a page alone; a comment below a `print` is its expected output."""
+    """Run a block of a page alone; a comment below a `print` is its expected output.
+
+    A block that begins with `# pip install NAME` is run where that is installed.
+    """
+    needed = re.match(r"# pip install ([\w-]+)\n", code)
+    if needed:
+        pytest.importorskip(needed[1].replace("-", "_"))
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
