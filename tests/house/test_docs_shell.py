@@ -29,7 +29,7 @@ SPACY = {name: line for name, line in LINES.items() if "-m spacy " in line}
 
 def split(line):
     """RETURNS (list[str]): The words after `-m spacy`."""
-    words = shlex.split(line, comments=True)
+    words = shlex.split(re.sub(r'^eval "\$\((.*)\)"$', r"\1", line), comments=True)
     return words[words.index("spacy") + 1 :]
 
 
