@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
-
-if TYPE_CHECKING:
-    import click
 
 # spaCy's own completion takes its name, 'python -m spacy', for that of a shell function, and would
 # start spaCy for each key; so this one is a list of words.
@@ -64,11 +61,11 @@ def completion_command(
     print(make_script(shell, context.parent.command, [*released.NAMES]), end="")
 
 
-def make_script(shell: Shell, group: "click.Command", names: list[str]) -> str:
+def make_script(shell: Shell, group: Any, names: list[str]) -> str:
     """Make the script.
 
     shell (Shell): The shell.
-    group (click.Command): The group of commands.
+    group (Command): The group of commands.
     names (list[str]): Words that complete arguments.
     RETURNS (str): The script.
     """

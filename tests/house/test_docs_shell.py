@@ -24,6 +24,7 @@ LINES = {
     for n, block in enumerate(blocks(page, "bash"))
     for m, line in enumerate(block.splitlines())
 }
+COMMANDS = get_command(app)
 SPACY = {name: line for name, line in LINES.items() if "-m spacy " in line}
 
 
@@ -35,7 +36,7 @@ def split(line):
 
 @pytest.mark.parametrize("line", SPACY.values(), ids=SPACY.keys())
 def test_commands_and_options_exist(line):
-    command, words = get_command(app), split(line)
+    command, words = COMMANDS, split(line)
     while hasattr(command, "commands"):
         assert words[0] in command.commands, line
         command, words = command.commands[words[0]], words[1:]

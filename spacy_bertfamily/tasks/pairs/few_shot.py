@@ -59,17 +59,7 @@ def fit_few(
     _check_settings(steps, learn_rate)
     names = _check_data(texts, labels)
     fix_random_seed(seed)
-    nlp = spacy.blank(lang)
-    transformer = cast(
-        AdapterTransformer,
-        nlp.add_pipe(
-            "adapter_transformer",
-            name="transformer",
-            config={"model": {"name": backbone, "trainable": list(TRAINED)}},
-        ),
-    )
-    config = {"model": {"pooling": POOLING}}
-    classifier = cast(PairClassifier, nlp.add_pipe("pair_classifier", config=config))
+    nlp, transformer, classifier = _make_pipeline(backbone, lang)
     examples = _make_examples(nlp, texts, labels, names)
     nlp.initialize(lambda: examples)
     numbers = [names.index(label) for label in labels]
@@ -106,6 +96,15 @@ def _check_data(texts: Sequence[str], labels: Sequence[str]) -> list[str]:
     if len(names) < 2 or rare:
         raise Errors.B794(labels=", ".join(names) or "none", rare=", ".join(rare) or "none")
     return names
+
+
+def _make_pipeline(backbone: str, lang: str) -> tuple[Language, AdapterTransformer, PairClassifier]:
+    """RETURNS (tuple[Language, AdapterTransformer, PairClassifier]): Not initialized yet."""
+    nlp = spacy.blank(lang)
+    config: dict[str, Any] = {"model": {"name": backbone, "trainable": list(TRAINED)}}
+    transformer = nlp.add_pipe("adapter_transformer", name="transformer", config=config)
+    classifier = nlp.add_pipe("pair_classifier", config={"model": {"pooling": POOLING}})
+    return nlp, cast(AdapterTransformer, transformer), cast(PairClassifier, classifier)
 
 
 def _make_examples(
