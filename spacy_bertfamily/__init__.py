@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .adapters.sublayer import Sublayer
     from .annotation.answers import Answer, ContextAnswer, set_answers
     from .annotation.generated import Generated, set_generated
+    from .annotation.render import render_answers
     from .annotation.segments import join_segments, split_segments
     from .backbone.locate import locate
     from .compress.prune import prune_vocabulary
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .scale.annotate import Annotate
     from .tasks.generation.component import TextGenerator
     from .tasks.pairs.component import PairClassifier
+    from .tasks.pairs.few_shot import fit_few
     from .tasks.qa.calibrate import Calibration
     from .tasks.qa.component import SpanQA
     from .transformer.combine import combine
@@ -80,6 +82,7 @@ __all__ = [
     "convert_squad",
     "encode",
     "fill_mask",
+    "fit_few",
     "join_segments",
     "layer_weights",
     "load",
@@ -92,6 +95,7 @@ __all__ = [
     "register_model_type",
     "registry",
     "released",
+    "render_answers",
     "save_backbone",
     "set_answers",
     "set_generated",
@@ -130,6 +134,7 @@ _PUBLIC = {
     "convert_squad": "convert.squad",
     "encode": "transformer.text_vectors",
     "fill_mask": "pretraining.fill_mask",
+    "fit_few": "tasks.pairs.few_shot",
     "join_segments": "annotation.segments",
     "layer_weights": "layer_mix.weights",
     "load": "released.load",
@@ -141,6 +146,7 @@ _PUBLIC = {
     "quantize": "compress.quantize",
     "register_model_type": "model_types",
     "registry": "adapters.registry",
+    "render_answers": "annotation.render",
     "save_backbone": "pretraining.save_backbone",
     "set_answers": "annotation.answers",
     "set_generated": "annotation.generated",

@@ -1148,6 +1148,33 @@ class Errors:
         "variable {variable}."
     )
 
+    # Answers shown, few examples, the page to try a pipeline in
+    B790 = Error(
+        "There are no answers to show: {given} is no Doc with doc.spans['answers']. Run a pipeline "
+        "with a 'span_qa' on 'question [SEP] context', or pass what its method ask() returned as "
+        "'answers'."
+    )
+    B792 = Error("'{what}' must be a list of strings, but it is {given} or holds something else.")
+    B793 = Error(
+        "There are {texts} texts, but {labels} labels. Give as many labels as texts, in the same "
+        "order."
+    )
+    B794 = Error(
+        "To learn from pairs of texts there must be at least two labels, with two texts each. "
+        "Labels: {labels}; with one text only: {rare}. Add texts, or leave out the rare labels."
+    )
+
+    B795 = Error(
+        "The page needs streamlit, which is not installed: pip install 'spacy-bertfamily[demo]'."
+    )
+    B796 = Error(
+        "There is nothing to try: the page shows 'span_qa', 'pair_classifier' and "
+        "'adapter_transformer', and the components of this pipeline are: {components}."
+    )
+    B797 = Error(
+        "No page can be served at {host}:{port} ({reason}). Give another --port or --host."
+    )
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from spacy.cli._util import setup_gpu
-from wasabi import color, msg
+from wasabi import msg
 
 from .shared import exit_on_error, load_pipeline
 
 if TYPE_CHECKING:  # every spaCy command imports this file, so it must not import torch
     from ..annotation.answers import ContextAnswer
-
-# Characters that are shown before and after an answer
-CONTEXT_CHARS = 120
 
 
 def ask_command(
@@ -137,6 +134,8 @@ def _to_json(question: str, answers: list["ContextAnswer"], names: list[str]) ->
 
 
 def _print_answers(question: str, answers: list["ContextAnswer"], texts: dict[str, str]) -> None:
+    from ..annotation.render import highlight
+
     names = list(texts)
     msg.divider(question)
     if not answers:
@@ -147,22 +146,3 @@ def _print_answers(question: str, answers: list["ContextAnswer"], texts: dict[st
         shown = highlight(texts[name], answer.start_char, answer.end_char)
         source = f"{name}: " if len(texts) > 1 else ""
         print(f"{answer.score:6.1%}  {source}{shown}\n")
-
-
-def highlight(text: str, start: int, end: int) -> str:
-    """Highlight a part of a text, and show it with its context on one line.
-
-    text (str): The text.
-    start (int): The first character of the part.
-    end (int): The character after the part.
-    RETURNS (str): The line.
-    """
-    context_start, context_end = start - CONTEXT_CHARS, end + CONTEXT_CHARS
-    before = text[max(0, context_start) : start].replace("\n", " ")
-    shown = text[start:end].replace("\n", " ")
-    after = text[end:context_end].replace("\n", " ")
-    if context_start > 0:
-        before = f"...{before}"
-    if context_end < len(text):
-        after = f"{after}..."
-    return f"{before}{color(f'[{shown}]', fg='green', bold=True)}{after}"

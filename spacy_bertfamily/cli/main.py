@@ -8,8 +8,10 @@ from .adapters import adapters_cli
 from .annotate import annotate_command
 from .ask import ask_command
 from .compare import compare_command
+from .completion import completion_command
 from .compress import compress_cli
 from .convert import convert_command
+from .demo import demo_command
 from .evaluate import evaluate_command
 from .fill_mask import fill_mask_command
 from .info import info_command
@@ -63,5 +65,7 @@ bertfamily_cli.command("new-elmo")(new_elmo_command)
 bertfamily_cli.command("new-vectors")(new_vectors_command)
 bertfamily_cli.command("save-backbone")(save_backbone_command)
 bertfamily_cli.command("fill-mask")(fill_mask_command)
+bertfamily_cli.command("demo")(demo_command)
+bertfamily_cli.command("completion")(completion_command)
 bertfamily_cli.add_typer(adapters_cli)
 bertfamily_cli.add_typer(compress_cli)

@@ -37,8 +37,9 @@ def encode(
     windows that do not overlap. The last two backbones stay in memory.
 
     texts (Sequence[str]): The texts.
-    source (str | PathLike | Language): A backbone as in the setting `name` of the transformer; or a pipeline,
-        whose first `adapter_transformer` reads the texts in its own windows, with what it learned.
+    source (str | PathLike | Language): A backbone as in the setting `name` of the transformer; or a
+        pipeline, whose first `adapter_transformer` reads the texts in its own windows, with what it
+        learned.
     normalize (bool): Whether to divide each vector by its length, so that dot products are cosines.
     precision (str): Of the backbone: `float32`, `bfloat16`, or `float16` (GPU).
     RETURNS (Floats2d): The vectors, `(texts, width)`, float32.

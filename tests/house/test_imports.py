@@ -32,7 +32,7 @@ ORDER = [
     {"convert", "init_config"},
     {"experiments"},
     {"scale"},
-    {"compress"},
+    {"compress", "demo"},
     {"cli"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
