@@ -51,9 +51,10 @@ def completion_command(
 ) -> None:
     """Print a script that completes these commands, their options and released names in a shell.
 
-    Add the line of the example to `~/.bashrc`, or write the output to a file that it reads.
+    Put the output into a file that the shell reads, or add this line to `~/.bashrc`:
+    `eval "$(python -m spacy bertfamily completion bash)"`.
 
-    EXAMPLE: eval "$(python -m spacy bertfamily completion bash)"
+    EXAMPLE: python -m spacy bertfamily completion bash
     """
     from .. import released
 

@@ -75,5 +75,6 @@ def relation_loss(student: Pair, teacher: Pair, is_piece: torch.Tensor, heads: i
 
 def _scores(queries: torch.Tensor, keys: torch.Tensor, heads: int) -> torch.Tensor:
     """RETURNS (torch.Tensor): Scaled dot products, `(windows, heads, pieces, pieces)`, float32."""
-    split = [x.float().unflatten(-1, (heads, -1)).transpose(1, 2) for x in (queries, keys)]
-    return split[0] @ split[1].transpose(-1, -2) / split[0].shape[-1] ** 0.5
+    query, key = (x.float().unflatten(-1, (heads, -1)).transpose(1, 2) for x in (queries, keys))
+    scores: torch.Tensor = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
+    return scores

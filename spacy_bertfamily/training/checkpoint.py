@@ -6,8 +6,10 @@ the order of the examples in each epoch.
 """
 
 import hashlib
+import inspect
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 from spacy.language import Language
+from spacy.util import registry
 from thinc.api import Optimizer, to_numpy
 
 from ..errors import BertFamilyError, Errors
@@ -240,10 +243,33 @@ def comparable(nlp: Language, section: str, text: str | None) -> Any:
         if not nlp.has_factory(factory):
             continue
         defaults = json.loads(json.dumps(nlp.get_factory_meta(factory).default_config, default=str))
-        for name, default in defaults.items():
-            if name in block and block[name] == default:
-                del block[name]
+        _drop(block, defaults)
+        drop_default_arguments(block)
     return content
+
+
+def drop_default_arguments(block: Any) -> None:
+    """Leave the arguments out of a block of a config that are what registered functions default to.
+
+    block (Any): The block, or a value, which stays; changed in place, with the blocks in it.
+    """
+    if isinstance(block, list):
+        for item in block:
+            drop_default_arguments(item)
+    if not isinstance(block, dict):
+        return
+    for item in block.values():
+        drop_default_arguments(item)
+    for key, name in list(block.items()):
+        if key.startswith("@") and registry.has(key[1:], name):
+            parameters = inspect.signature(registry.get(key[1:], name)).parameters.values()
+            _drop(block, {p.name: p.default for p in parameters if p.default is not p.empty})
+
+
+def _drop(block: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    for name, default in defaults.items():
+        if name in block and block[name] == default:
+            del block[name]
 
 
 def config_sections(nlp: Language) -> dict[str, str]:

@@ -14,7 +14,14 @@ from spacy_bertfamily.tasks.generation.search import SearchRules, write_rows
 from spacy_bertfamily.tasks.generation.settings import GenerationSettings
 
 from ...util.backbones import make_backbone
-from ...util.generation import LISTENER, PAIRS, make_examples, make_writer, parts_of, read_sources
+from ...util.generation import (
+    LISTENER,
+    PAIRS,
+    make_writer,
+    make_writing_examples,
+    parts_of,
+    read_sources,
+)
 
 TRANSFORMER = "spacy-bertfamily.TransformerDecoder.v1"
 FROZEN = {"trainable": []}
@@ -42,13 +49,13 @@ def decoder_model(**settings):
 def make_pipeline(backbone, transformer=FROZEN, pairs=PAIRS, config=(), **settings):
     model = decoder_model(**settings)
     nlp = make_writer(backbone, transformer, model, **dict(config))
-    examples = make_examples(nlp, pairs)
+    examples = make_writing_examples(nlp, pairs)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     return nlp, examples, optimizer
 
 
-def train(nlp, examples, optimizer, steps=60):
+def train_writer(nlp, examples, optimizer, steps=60):
     losses = {}
     for _ in range(steps):
         losses = nlp.update(examples, sgd=optimizer, losses={})
@@ -60,7 +67,7 @@ def learned(tiny):
     """A pipeline that knows the pairs by heart. It must not be changed."""
     spacy.util.fix_random_seed(0)
     nlp, examples, optimizer = make_pipeline(tiny)
-    train(nlp, examples, optimizer)
+    train_writer(nlp, examples, optimizer)
     return nlp
 
 
@@ -98,7 +105,7 @@ def scores_of(nlp, texts, ids):
 )
 def test_pairs_are_learned_by_heart(tiny, transformer, settings):
     nlp, examples, optimizer = make_pipeline(tiny, transformer, **settings)
-    train(nlp, examples, optimizer)
+    train_writer(nlp, examples, optimizer)
     for source, gold in PAIRS:
         assert nlp(source)._.generated[0].text == gold
 
@@ -182,7 +189,7 @@ def test_a_frozen_encoder_stays_and_only_the_decoder_is_stored(tiny, tmp_path):
     nlp, examples, optimizer = make_pipeline(tiny)
     _, modules, shim = parts_of(nlp)
     before = {name: tensor.clone() for name, tensor in shim.encoder.state_dict().items()}
-    train(nlp, examples, optimizer, steps=3)
+    train_writer(nlp, examples, optimizer, steps=3)
     for name, tensor in shim.encoder.state_dict().items():
         assert torch.equal(tensor, before[name]), name
     own = nlp.get_pipe("text_generator").writer_shim.own_parameters()
@@ -231,7 +238,7 @@ def test_known_states_change_nothing(tiny):
     for cache_mb in (0, 64):
         spacy.util.fix_random_seed(0)
         nlp, examples, optimizer = make_pipeline(tiny, {**FROZEN, "cache_mb": cache_mb})
-        losses.append([train(nlp, examples, optimizer, steps=1) for _ in range(4)])
+        losses.append([train_writer(nlp, examples, optimizer, steps=1) for _ in range(4)])
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
@@ -271,7 +278,7 @@ def test_a_name_that_is_never_a_target_is_copied(tiny):
     for copy in (False, True):
         spacy.util.fix_random_seed(0)
         nlp, examples, optimizer = make_pipeline(tiny, pairs=pairs, copy_source=copy)
-        train(nlp, examples, optimizer, steps=80)
+        train_writer(nlp, examples, optimizer, steps=80)
         texts = [(f"{first} {name}", name) for first in words for name in ("wrote", "ann", "who")]
         right[copy] = sum(nlp(text)._.generated[0].text == name for text, name in texts)
     assert right[False] == 0
@@ -328,8 +335,8 @@ def test_strange_sources_come_through(learned, text):
 @pytest.mark.parametrize("model_type", ["albert", "electra", "gpt2", "t5", "xlnet"])
 def test_encoders_of_other_types_are_read(backbones, model_type):
     nlp, examples, optimizer = make_pipeline(backbones(model_type))
-    first = train(nlp, examples, optimizer, steps=1)
-    last = train(nlp, examples, optimizer, steps=25)
+    first = train_writer(nlp, examples, optimizer, steps=1)
+    last = train_writer(nlp, examples, optimizer, steps=25)
     assert last < 0.7 * first
     again = spacy.blank("en").from_config(nlp.config)
     again.from_bytes(nlp.to_bytes())
