@@ -55,7 +55,7 @@ def test_options_of_our_commands_exist(line):
 
 def test_workflows_train_known_tasks():
     tasks = [re.search(r"--task (\S+)", line)[1] for line in LINES if "init-config" in line]
-    assert len(tasks) == 7
+    assert len(tasks) == 8
     assert set(tasks) <= set(TASKS)
 
 
