@@ -85,15 +85,14 @@ def _checked_reader() -> type[Any]:
     """RETURNS (type[GGUFReader]): The library's reader, for which a file's end is an error."""
     from gguf import GGUFReader
 
-    class CheckedReader(GGUFReader):  # type: ignore[misc]
-        def _get(self, offset: int, dtype: Any, count: int = 1, *args: Any, **kwargs: Any) -> Any:
-            values = super()._get(offset, dtype, count, *args, **kwargs)
-            if len(values) < int(count):
-                size = f"{len(self.data):,} bytes"
-                raise ValueError(f"it ends after {size}, but says that there is more")
-            return values
+    def get(reader: Any, offset: int, dtype: Any, count: int = 1, *args: Any, **kwargs: Any) -> Any:
+        values = GGUFReader._get(reader, offset, dtype, count, *args, **kwargs)
+        if len(values) < int(count):
+            size = f"{len(reader.data):,} bytes"
+            raise ValueError(f"it ends after {size}, but says that there is more")
+        return values
 
-    return CheckedReader
+    return type("CheckedReader", (GGUFReader,), {"_get": get})
 
 
 def _describe(reader: Any) -> GGUFHeader:

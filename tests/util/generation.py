@@ -36,7 +36,7 @@ def make_writer(backbone, transformer=None, model=None, **config):
     return nlp
 
 
-def make_writing_examples(nlp, pairs=PAIRS):
+def make_gold_examples(nlp, pairs=PAIRS):
     """RETURNS (list[Example]): Examples of sources and their gold texts; None for none."""
     examples = []
     for source, gold in pairs:

@@ -13,7 +13,7 @@ from .search import SearchRules, Sequences, write_rows
 from .settings import GenerationSettings
 from .writer import Source, Writer
 
-# Steps of decoding read two pieces of each row, so more rows than in a forward pass of windows
+# Steps of decoding read two pieces of each row, so more rows than in a pass over whole windows
 # are efficient; what limits them is the memory of keys and values.
 MORE_PIECES = 2
 MOST_ROWS = 256

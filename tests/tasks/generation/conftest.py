@@ -1,6 +1,6 @@
 import pytest
 
-from ...util.generation import make_writer, make_writing_examples
+from ...util.generation import make_gold_examples, make_writer
 
 
 @pytest.fixture
@@ -9,7 +9,7 @@ def make(tiny):
 
     def make_pipeline(backbone=tiny, transformer=None, model=None, **config):
         nlp = make_writer(backbone, transformer, model, **config)
-        examples = make_writing_examples(nlp)
+        examples = make_gold_examples(nlp)
         nlp.initialize(lambda: examples)
         return nlp
 
@@ -23,7 +23,7 @@ def trained(tiny):
 
     spacy.util.fix_random_seed(0)
     nlp = make_writer(tiny)
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     for _ in range(60):

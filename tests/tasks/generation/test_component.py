@@ -13,7 +13,7 @@ from spacy.training import Corpus, Example
 from spacy_bertfamily.annotation.generated import Generated, get_generated, set_generated
 from spacy_bertfamily.tasks.generation.scorer import make_text_generator_scorer
 
-from ...util.generation import LONG, PAIRS, make_writer, make_writing_examples, parts_of
+from ...util.generation import LONG, PAIRS, make_gold_examples, make_writer, parts_of
 from ...util.pipelines import TAGGER, tagged_examples
 
 TEXTS = [source for source, _ in PAIRS]
@@ -101,7 +101,7 @@ def test_stored_pipelines_write_the_same(trained, tmp_path):
 
 def test_only_what_is_trained_is_stored(tiny):
     nlp = make_writer(tiny, {"trainable": ["adapter"], "adapter": SMALL})
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     encoder = nlp.get_pipe("transformer").shim.encoder
@@ -127,7 +127,7 @@ SMALL = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 8}
 def test_a_frozen_transformer_stays_as_it_is(tiny, which):
     trainable = [] if which == "frozen" else ["all"]
     nlp = make_writer(tiny, {"trainable": trainable})
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     shim = nlp.get_pipe("transformer").shim
@@ -144,7 +144,7 @@ def test_a_frozen_transformer_stays_as_it_is(tiny, which):
 
 def test_the_transformer_does_not_run_in_training_if_only_writers_listen(tiny, monkeypatch):
     nlp = make_writer(tiny)
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
 
     def never(*args):
@@ -159,7 +159,7 @@ def test_the_transformer_does_not_run_in_training_if_only_writers_listen(tiny, m
 
 def test_the_loss_is_a_mean_over_the_pieces_of_the_batch(tiny):
     nlp = make_writer(tiny, {"trainable": ["top:1"]})
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     nlp.initialize(lambda: examples)
     encoder = nlp.get_pipe("transformer").shim.encoder
     encoder._thawed = []  # no dropout
@@ -213,7 +213,7 @@ def test_replaced_listeners_write_the_same_and_learn(trained, tmp_path):
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
     assert texts_of(loaded.pipe(TEXTS)) == [[gold] for gold in GOLDS]
-    examples = make_writing_examples(loaded, [("Eat blue ham", "green dog")])
+    examples = make_gold_examples(loaded, [("Eat blue ham", "green dog")])
     optimizer = loaded.resume_training()
     optimizer.learn_rate = 0.005
     losses = [loaded.update(examples, sgd=optimizer)["text_generator"] for _ in range(10)]
@@ -222,7 +222,7 @@ def test_replaced_listeners_write_the_same_and_learn(trained, tmp_path):
 
 def test_pieces_that_are_not_in_gold_texts_are_not_written(tiny):
     nlp = make_writer(tiny, model={"pieces": "seen"})
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     losses = [nlp.update(examples, sgd=optimizer)["text_generator"] for _ in range(20)]
@@ -244,7 +244,7 @@ def test_pieces_that_are_not_in_gold_texts_are_not_written(tiny):
 def test_gold_texts_survive_a_corpus_on_disk(tiny, tmp_path):
     nlp = make_writer(tiny)
     golds = ["eggs", ["one text", "another text"], None]
-    examples = make_writing_examples(nlp, [(text, gold) for text, gold in zip(TEXTS, golds)])
+    examples = make_gold_examples(nlp, [(text, gold) for text, gold in zip(TEXTS, golds)])
     docs = [example.reference for example in examples]
     DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "train.spacy")
     found = list(Corpus(tmp_path / "train.spacy")(nlp))
@@ -276,7 +276,7 @@ def test_texts_of_a_doc_survive_bytes_pickles_and_docbins():
 def test_several_gold_texts_are_learned_in_turn_or_the_first_alone(tiny):
     for train_on, expected in (("random", {"ham", "eggs"}), ("first", {"ham"})):
         nlp = make_writer(tiny, train_on=train_on)
-        examples = make_writing_examples(nlp, [("Eat blue ham", ["ham", "eggs"])])
+        examples = make_gold_examples(nlp, [("Eat blue ham", ["ham", "eggs"])])
         nlp.initialize(lambda examples=examples: examples)
         writer, _, shim = parts_of(nlp)
         seen = set()
@@ -298,10 +298,10 @@ def test_scores_are_those_of_the_libraries(trained):
     nlp = spacy.blank("en")
     written = ["The cat sat on the mat", "a dog", "nothing"]
     golds = [["the cat sat on a mat", "The cat is on the mat"], ["a dog"], ["other words"]]
-    examples = make_writing_examples(nlp, list(zip(TEXTS, golds)))
+    examples = make_gold_examples(nlp, list(zip(TEXTS, golds)))
     for example, text in zip(examples, written):
         set_generated(example.predicted, [Generated(text, -1.0), Generated("worse", -2.0)])
-    examples += make_writing_examples(nlp, [("not annotated", None)])
+    examples += make_gold_examples(nlp, [("not annotated", None)])
     scores = make_text_generator_scorer()(examples)
     lower = [text.lower() for text in written]
     streams = [[g[0] for g in golds], [g[1].lower() if len(g) > 1 else None for g in golds]]

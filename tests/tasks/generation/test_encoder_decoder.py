@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import spacy
 import torch
+import transformers
 from transformers import AutoModel, EncoderDecoderModel
 
 from spacy_bertfamily.errors import BertFamilyError
@@ -18,7 +19,7 @@ from ...util.generation import (
     LISTENER,
     PAIRS,
     make_writer,
-    make_writing_examples,
+    make_gold_examples,
     parts_of,
     read_sources,
 )
@@ -29,6 +30,7 @@ ADAPTER = {
     "trainable": ["adapter"],
     "adapter": {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 4},
 }
+is_old = transformers.__version__.startswith("4.4")
 TEXTS = ["I like green eggs", "ham", "The small dog likes blue ham and eats"]
 
 
@@ -49,7 +51,7 @@ def decoder_model(**settings):
 def make_pipeline(backbone, transformer=FROZEN, pairs=PAIRS, config=(), **settings):
     model = decoder_model(**settings)
     nlp = make_writer(backbone, transformer, model, **dict(config))
-    examples = make_writing_examples(nlp, pairs)
+    examples = make_gold_examples(nlp, pairs)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     return nlp, examples, optimizer
@@ -138,7 +140,9 @@ def test_pieces_are_those_of_transformers(tiny, learned, num_beams, length_penal
         )  # fmt: skip
         expected = [[p for p in one if p != 0] for one in found[:, 1:].tolist()]
         expected = [one[: one.index(end)] if end in one else one for one in expected]
-        assert [one.ids for one in written[row]] == expected
+        # transformers before 4.50 searches on for texts behind the best one
+        n = 1 if is_old else num_beams
+        assert [one.ids for one in written[row][:n]] == expected[:n]
     lengths = {len(one.ids) for of_source in written for one in of_source}
     assert len(lengths) > 1, "all texts are of one length: the test shows too little"
 

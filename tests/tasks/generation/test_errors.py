@@ -12,7 +12,7 @@ from spacy_bertfamily.tasks.generation.scorer import make_text_generator_scorer
 from spacy_bertfamily.tasks.generation.settings import GenerationSettings
 from spacy_bertfamily.transformer.listener import LayerListener
 
-from ...util.generation import LONG, PAIRS, make_writer, make_writing_examples
+from ...util.generation import LONG, PAIRS, make_gold_examples, make_writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*W403", "ignore:.*W720")
 STRANGE = [
@@ -81,7 +81,7 @@ def test_a_missing_library_of_scores_is_named(monkeypatch):
 
     monkeypatch.setattr("spacy_bertfamily.tasks.generation.scorer.import_module", missing)
     nlp = spacy.blank("en")
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     with pytest.raises(BertFamilyError, match=r"B733.*'bleu'.*spacy-bertfamily\[generation\]"):
         make_text_generator_scorer(["bleu"])(examples)
     assert make_text_generator_scorer(["exact"])(examples) == {"generated_exact": 0.0}
@@ -103,9 +103,9 @@ def test_a_missing_library_of_scores_is_named(monkeypatch):
 )
 def test_training_data_that_cannot_be_used_are_an_error_before_training(tiny, pairs, code, text):
     nlp = make_writer(tiny)
-    examples = make_writing_examples(nlp, [*pairs])
+    examples = make_gold_examples(nlp, [*pairs])
     if pairs and code != "B730":
-        examples = make_writing_examples(nlp, [PAIRS[0], *pairs])
+        examples = make_gold_examples(nlp, [PAIRS[0], *pairs])
     nlp.get_pipe("transformer").initialize(lambda: examples, nlp=nlp)
     with pytest.raises(BertFamilyError, match=rf"{code}.*{text}"):
         nlp.get_pipe("text_generator").initialize(lambda: examples, nlp=nlp)
@@ -113,7 +113,7 @@ def test_training_data_that_cannot_be_used_are_an_error_before_training(tiny, pa
 
 def test_examples_without_gold_texts_are_left_out(tiny):
     nlp = make_writer(tiny)
-    examples = make_writing_examples(nlp, [PAIRS[0], ("not annotated", None)])
+    examples = make_gold_examples(nlp, [PAIRS[0], ("not annotated", None)])
     optimizer = nlp.initialize(lambda: examples)
     losses = nlp.update(examples, sgd=optimizer, losses={})
     assert losses["text_generator"] > 0
@@ -123,7 +123,7 @@ def test_examples_without_gold_texts_are_left_out(tiny):
 
 def test_too_long_texts_are_cut_with_a_warning_once(tiny):
     nlp = make_writer(tiny)
-    examples = make_writing_examples(nlp, [("a dog", LONG)])
+    examples = make_gold_examples(nlp, [("a dog", LONG)])
     optimizer = nlp.initialize(lambda: examples)
     with pytest.warns(UserWarning, match="W721.*max_length = 16"):
         nlp.update(examples, sgd=optimizer)
@@ -134,7 +134,7 @@ def test_too_long_texts_are_cut_with_a_warning_once(tiny):
 
 def test_a_window_without_room_for_a_source_is_an_error(tiny):
     nlp = make_writer(tiny, {"max_pieces": 20, "stride": 4}, max_length=17)
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     with pytest.raises(BertFamilyError, match="B726.*max_length = 17.*at most 16"):
         nlp.initialize(lambda: examples)
     nlp = make_writer(tiny, {"max_pieces": 20, "stride": 4}, max_length=16)
@@ -148,14 +148,14 @@ def test_a_window_without_room_for_a_source_is_an_error(tiny):
 )
 def test_model_types_that_cannot_write_say_so(backbones, model_type, code):
     nlp = make_writer(backbones(model_type), {"max_pieces": 56})
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     with pytest.raises(BertFamilyError, match=code):
         nlp.initialize(lambda: examples)
 
 
 def test_backbones_without_a_mask_or_with_relative_positions_say_so(backbones, tiny_copy):
     nlp = make_writer(backbones("bert", position_embedding_type="relative_key"))
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     with pytest.raises(BertFamilyError, match=r"B720.*positions are relative"):
         nlp.initialize(lambda: examples)
     nlp = make_writer(backbones("bert"))
@@ -175,7 +175,7 @@ def test_float16_is_refused(tiny, monkeypatch):
     nlp.get_pipe("transformer").shim.load()
     shim = nlp.get_pipe("transformer").shim
     object.__setattr__(shim.settings, "precision", "float16")
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     with pytest.raises(BertFamilyError, match=r"B725.*'float16'"):
         nlp.get_pipe("text_generator").initialize(lambda: examples, nlp=nlp)
 
@@ -245,7 +245,7 @@ def test_weights_of_another_backbone_are_refused(trained, backbones):
 
 def test_a_loss_that_is_not_finite_is_an_error(tiny):
     nlp = make_writer(tiny)
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     nlp.initialize(lambda: examples)
     parameters = nlp.get_pipe("text_generator").writer_shim.own_parameters()
     next(iter(parameters.values())).data.fill_(float("nan"))

@@ -14,8 +14,8 @@ from ...util.adapters import KINDS, needs_peft
 from ...util.backbones import MODEL_TYPES
 from ...util.generation import (
     PAIRS,
+    make_gold_examples,
     make_writer,
-    make_writing_examples,
     parts_of,
     read_sources,
     uncached_logits,
@@ -36,7 +36,7 @@ def states_of(nlp, window):
 
 def initialized(backbone, **transformer):
     nlp = make_writer(backbone, transformer)
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     nlp.initialize(lambda: examples)
     return nlp
 
@@ -104,7 +104,7 @@ def test_rows_can_be_dropped_copied_and_reordered(make):
 def test_adapters_keep_to_the_mask_or_are_refused(tiny, kind):
     block, _ = KINDS[kind]
     nlp = make_writer(tiny, {"trainable": ["adapter"], "adapter": block, "max_pieces": 56})
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     shim = nlp.get_pipe("transformer").shim
     if not shim.settings.adapter.reads_single_pieces:
         with pytest.raises(BertFamilyError, match="B723.*reads other pieces by itself"):

@@ -20,7 +20,7 @@ from ...util.generation import (
     LISTENER,
     PAIRS,
     make_writer,
-    make_writing_examples,
+    make_gold_examples,
     parts_of,
     read_sources,
 )
@@ -56,7 +56,7 @@ def make_pipeline(encoder, decoder, adapter=BOTTLENECK, reads="states", **config
         "decoder": block,
     }
     nlp = make_writer(encoder, FROZEN, model, **config)
-    examples = make_writing_examples(nlp)
+    examples = make_gold_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     return nlp, examples, optimizer

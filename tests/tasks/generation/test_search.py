@@ -8,6 +8,7 @@ from transformers import (
     BertConfig,
     EncoderDecoderConfig,
     EncoderDecoderModel,
+    GenerationMixin,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -147,6 +148,10 @@ def test_greedy_texts_are_those_of_transformers(kind, rules):
         assert [texts[0].ids for texts in found] == expected
 
 
+@pytest.mark.skipif(
+    not hasattr(GenerationMixin, "_get_top_k_continuations"),
+    reason="older versions of transformers search on after a step in which the best text has ended",
+)
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("penalty", [0.0, 1.0, 2.0])
 def test_beams_and_scores_are_those_of_transformers(kind, penalty):
