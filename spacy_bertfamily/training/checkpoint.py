@@ -9,12 +9,14 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 from spacy.language import Language
+from spacy.util import registry
 from thinc.api import Optimizer, to_numpy
 
 from ..errors import BertFamilyError, Errors
@@ -240,10 +242,24 @@ def comparable(nlp: Language, section: str, text: str | None) -> Any:
         if not nlp.has_factory(factory):
             continue
         defaults = json.loads(json.dumps(nlp.get_factory_meta(factory).default_config, default=str))
+        _drop_defaults(defaults)
+        _drop_defaults(block)
         for name, default in defaults.items():
             if name in block and block[name] == default:
                 del block[name]
     return content
+
+
+def _drop_defaults(block: dict[str, Any]) -> None:
+    """Delete arguments of registered functions that have their default, in nested blocks too."""
+    for value in block.values():
+        if isinstance(value, dict):
+            _drop_defaults(value)
+    for kind, name in list(block.items()):
+        if kind.startswith("@") and registry.has(kind[1:], name):
+            for argument in signature(registry.get(kind[1:], name)).parameters.values():
+                if argument.name in block and block[argument.name] == argument.default:
+                    del block[argument.name]
 
 
 def config_sections(nlp: Language) -> dict[str, str]:
