@@ -91,9 +91,10 @@ def attach_prefix(config: Any, model: nn.Module) -> PrefixModules:
         _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         mask = kwargs["attention_mask"]
-        of_prefix = mask.new_ones(len(mask), config.num_virtual_tokens)
+        windows = mask.shape[0]  # not len(), which would be a constant where the model is traced
+        of_prefix = mask.new_ones(windows, config.num_virtual_tokens)
         extended = torch.cat([of_prefix, mask], dim=1)
-        past = modules.past_key_values(len(mask), next(model.parameters()).dtype)
+        past = modules.past_key_values(windows, next(model.parameters()).dtype)
         return args, {**kwargs, "attention_mask": extended, argument: _as_cache(past)}
 
     modules.hook(lambda: model.register_forward_pre_hook(add_prefix, with_kwargs=True))

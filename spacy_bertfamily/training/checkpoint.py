@@ -6,11 +6,10 @@ the order of the examples in each epoch.
 """
 
 import hashlib
-import inspect
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -243,33 +242,24 @@ def comparable(nlp: Language, section: str, text: str | None) -> Any:
         if not nlp.has_factory(factory):
             continue
         defaults = json.loads(json.dumps(nlp.get_factory_meta(factory).default_config, default=str))
-        _drop(block, defaults)
-        drop_default_arguments(block)
+        _drop_defaults(defaults)
+        _drop_defaults(block)
+        for name, default in defaults.items():
+            if name in block and block[name] == default:
+                del block[name]
     return content
 
 
-def drop_default_arguments(block: Any) -> None:
-    """Leave the arguments out of a block of a config that are what registered functions default to.
-
-    block (Any): The block, or a value, which stays; changed in place, with the blocks in it.
-    """
-    if isinstance(block, list):
-        for item in block:
-            drop_default_arguments(item)
-    if not isinstance(block, dict):
-        return
-    for item in block.values():
-        drop_default_arguments(item)
-    for key, name in list(block.items()):
-        if key.startswith("@") and registry.has(key[1:], name):
-            parameters = inspect.signature(registry.get(key[1:], name)).parameters.values()
-            _drop(block, {p.name: p.default for p in parameters if p.default is not p.empty})
-
-
-def _drop(block: dict[str, Any], defaults: Mapping[str, Any]) -> None:
-    for name, default in defaults.items():
-        if name in block and block[name] == default:
-            del block[name]
+def _drop_defaults(block: dict[str, Any]) -> None:
+    """Delete arguments of registered functions that have their default, in nested blocks too."""
+    for value in block.values():
+        if isinstance(value, dict):
+            _drop_defaults(value)
+    for kind, name in list(block.items()):
+        if kind.startswith("@") and registry.has(kind[1:], name):
+            for argument in signature(registry.get(kind[1:], name)).parameters.values():
+                if argument.name in block and block[argument.name] == argument.default:
+                    del block[argument.name]
 
 
 def config_sections(nlp: Language) -> dict[str, str]:

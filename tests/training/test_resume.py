@@ -27,7 +27,7 @@ from spacy_bertfamily.training.data_digests import digest_examples
 from spacy_bertfamily.training.loop import train
 
 from ..util.damage import spoil_file
-from ..util.pipelines import TAGGED
+from ..util.pipelines import TAGGED, add_transformer
 
 STEPS = 9
 
@@ -152,6 +152,20 @@ def test_a_setting_that_is_newer_than_the_checkpoint_has_its_default():
     )
     assert current == old != other
     assert comparable(nlp, "corpora", None) is None
+
+
+def test_so_has_an_argument_of_a_nested_function(tiny):
+    nlp = spacy.blank("en")
+    add_transformer(nlp, tiny)
+    text = config_sections(nlp)["components"]
+    older, changed = json.loads(text), json.loads(text)
+    del older["transformer"]["model"]["runtime"]
+    changed["transformer"]["model"]["runtime"] = "auto"
+    today, before, other = (
+        comparable(nlp, "components", json.dumps(content))
+        for content in (json.loads(text), older, changed)
+    )
+    assert today == before != other
 
 
 def test_training_that_cannot_be_resumed_is_an_error(config, tmp_path):
