@@ -42,6 +42,7 @@ def demo_command(
         "server.address": host,
         "server.headless": "true",
         "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
     }
     options = [f"--{name}={value}" for name, value in settings.items()]
     command = [sys.executable, "-m", "streamlit", "run", str(page), *options, "--", pipeline]

@@ -11,6 +11,7 @@ from spacy.cli._util import app, parse_config_overrides
 from spacy.util import load_config
 from typer.main import get_command
 
+import spacy_bertfamily.cli  # noqa: F401 (adds our commands to spaCy's)
 from spacy_bertfamily.init_config.make import make_config
 
 from ..util.docs import PAGES, blocks
