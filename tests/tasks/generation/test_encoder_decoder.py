@@ -18,8 +18,8 @@ from ...util.backbones import make_backbone
 from ...util.generation import (
     LISTENER,
     PAIRS,
-    make_writer,
     make_gold_examples,
+    make_writer,
     parts_of,
     read_sources,
 )
