@@ -15,7 +15,14 @@ from spacy_bertfamily.tasks.generation.search import SearchRules, write_rows
 from spacy_bertfamily.tasks.generation.settings import GenerationSettings
 
 from ...util.backbones import make_backbone
-from ...util.generation import LISTENER, PAIRS, make_examples, make_writer, parts_of, read_sources
+from ...util.generation import (
+    LISTENER,
+    PAIRS,
+    make_gold_examples,
+    make_writer,
+    parts_of,
+    read_sources,
+)
 
 TRANSFORMER = "spacy-bertfamily.TransformerDecoder.v1"
 FROZEN = {"trainable": []}
@@ -44,7 +51,7 @@ def decoder_model(**settings):
 def make_pipeline(backbone, transformer=FROZEN, pairs=PAIRS, config=(), **settings):
     model = decoder_model(**settings)
     nlp = make_writer(backbone, transformer, model, **dict(config))
-    examples = make_examples(nlp, pairs)
+    examples = make_gold_examples(nlp, pairs)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     return nlp, examples, optimizer

@@ -16,7 +16,14 @@ from spacy_bertfamily.tasks.generation.search import SearchRules, write_rows
 from spacy_bertfamily.tasks.generation.settings import GenerationSettings
 
 from ...util.backbones import make_causal_lm
-from ...util.generation import LISTENER, PAIRS, make_examples, make_writer, parts_of, read_sources
+from ...util.generation import (
+    LISTENER,
+    PAIRS,
+    make_gold_examples,
+    make_writer,
+    parts_of,
+    read_sources,
+)
 
 PRETRAINED = "spacy-bertfamily.PretrainedDecoder.v1"
 BOTTLENECK = {"@adapters": "spacy-bertfamily.Bottleneck.v1", "size": 8}
@@ -49,7 +56,7 @@ def make_pipeline(encoder, decoder, adapter=BOTTLENECK, reads="states", **config
         "decoder": block,
     }
     nlp = make_writer(encoder, FROZEN, model, **config)
-    examples = make_examples(nlp)
+    examples = make_gold_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     return nlp, examples, optimizer
