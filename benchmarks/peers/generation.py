@@ -36,7 +36,8 @@ class EndsAt(LogitsProcessor):
 
 def make_decoder(backbone: Backbone) -> BertLMHeadModel:
     """RETURNS (BertLMHeadModel): A decoder of the same size, with the backbone's weights."""
-    config = BertConfig.from_dict({**backbone.config.to_dict(), "is_decoder": True})
+    decoder = {"is_decoder": True, "use_cache": True}
+    config = BertConfig.from_dict({**backbone.config.to_dict(), **decoder})
     model = BertLMHeadModel(config)
     model.bert.load_state_dict(backbone.model.state_dict(), strict=False)
     model.tie_weights()

@@ -21,7 +21,7 @@ from .prefix_head import PrefixHead, sorted_pieces
 from .prefix_state import PrefixState
 from .prefix_windows import PrefixPieces
 from .spacing import Spacing, keeps_no_spaces
-from .writer import Source, Writer, WritingState
+from .writer import Source, Writer, WritingState, never_written
 
 PREDICT = ("sampled", "all")
 PIECES = ("all", "seen")
@@ -126,10 +126,7 @@ class PrefixLM(Writer):
 
     def forbidden_ids(self, shim: EncoderShim) -> list[int]:
         """RETURNS (list[int]): Special pieces, and numbers that are no pieces."""
-        plain, strings = shim.tokenizer.tokenizer, shim.tokenizer.strings
-        rows = len(shim.encoder.embeddings)  # there may be more rows than pieces
-        unused = {i for i in range(rows) if i >= len(strings) or not strings[i]}
-        return sorted({*plain.all_special_ids, *unused} - {self.end_id(shim)})
+        return never_written(shim.tokenizer, len(shim.encoder.embeddings), self.end_id(shim))
 
     def read(self, shim: EncoderShim, docs: Sequence[Doc], max_length: int) -> list[Source | None]:
         """Read sources: their first window, as far as the target leaves room for it."""

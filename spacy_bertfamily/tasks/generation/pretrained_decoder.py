@@ -7,6 +7,7 @@ reads the text of the source in its own pieces. The model itself is frozen; an a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -25,10 +26,12 @@ from ...transformer.shim import EncoderShim
 from ...windows.pieces import PieceTokenizer
 from .decoder import Decoder, DecoderModules, run_with_cache
 from .encoded_sources import EncodedSources, SourceWindows
-from .writer import Source
+from .writer import Source, never_written
 
 READS = ("states", "text", "both")
 OUTPUT = "lm_head.weight"
+# How the models that are loaded split texts; to make this takes a while for large vocabularies.
+_TOKENIZERS: "WeakKeyDictionary[Backbone, PieceTokenizer]" = WeakKeyDictionary()
 
 
 class PretrainedModules(DecoderModules):
@@ -211,7 +214,9 @@ class PretrainedDecoder(Decoder):
     # The vocabulary is the model's own
 
     def _tokenizer(self, backbone: Backbone) -> PieceTokenizer:
-        return PieceTokenizer(backbone.tokenizer, causal=True)
+        if backbone not in _TOKENIZERS:
+            _TOKENIZERS[backbone] = PieceTokenizer(backbone.tokenizer, causal=True)
+        return _TOKENIZERS[backbone]
 
     def encode_targets(self, shim: EncoderShim, texts: Sequence[str]) -> list[np.ndarray]:
         """RETURNS (list[np.ndarray]): Texts in the model's pieces."""
@@ -239,15 +244,14 @@ class PretrainedDecoder(Decoder):
         return int(end)
 
     def forbidden_ids(self, shim: EncoderShim) -> list[int]:
-        """RETURNS (list[int]): Special pieces, and numbers that no piece has."""
+        """RETURNS (list[int]): Special pieces, and numbers that are no pieces."""
         backbone = self.load(shim)
-        tokenizer = backbone.tokenizer
-        added = tokenizer.added_tokens_decoder.items()
-        special = {piece for piece, token in added if token.special} | {*tokenizer.all_special_ids}
         model: Any = backbone.model
         rows = len(model.get_input_embeddings().weight)
-        unused = set(range(len(tokenizer), rows))
-        return sorted((special | unused) - {self.end_id(shim)})
+        never = never_written(self._tokenizer(backbone), rows, self.end_id(shim))
+        added = backbone.tokenizer.added_tokens_decoder.items()
+        special = {piece for piece, token in added if token.special}
+        return sorted({*never, *special} - {self.end_id(shim)})
 
 
 def _cut(source: Source, own_ids: np.ndarray, room: int | None, reads_states: bool) -> Source:

@@ -22,7 +22,7 @@ from .encoded_sources import EncodedSources
 from .prefix_head import columns_of, sorted_pieces
 from .prefix_lm import PIECES
 from .spacing import Spacing, keeps_no_spaces
-from .writer import Source
+from .writer import Source, never_written
 
 EMBEDDINGS = ("shared", "copied", "new")
 # One attention head for each so many numbers of the width.
@@ -238,6 +238,7 @@ class TransformerDecoder(Decoder):
         return int(plain.eos_token_id)
 
     def forbidden_ids(self, shim: EncoderShim) -> list[int]:
-        """RETURNS (list[int]): Special pieces."""
-        special = shim.tokenizer.tokenizer.all_special_ids
-        return sorted({*special, self.start_id(shim)} - {self.end_id(shim)})
+        """RETURNS (list[int]): Special pieces, and numbers that are no pieces."""
+        end_id, rows = self.end_id(shim), len(shim.encoder.embeddings)
+        never = {*never_written(shim.tokenizer, rows, end_id), self.start_id(shim)}
+        return sorted(never - {end_id})

@@ -15,6 +15,7 @@ from spacy.tokens import Doc
 from torch import nn
 
 from ...transformer.shim import EncoderShim
+from ...windows.pieces import PieceTokenizer
 
 
 @dataclass(frozen=True)
@@ -192,3 +193,16 @@ class Writer(ABC):
         max_length (int): The most pieces of a target.
         RETURNS (WritingState): One row for each source.
         """
+
+
+def never_written(tokenizer: PieceTokenizer, rows: int, end_id: int) -> list[int]:
+    """Find what is never written: special pieces, and numbers that are no pieces.
+
+    tokenizer (PieceTokenizer): The tokenizer of what is written.
+    rows (int): The number of embeddings; there may be more than pieces.
+    end_id (int): The piece that closes a target.
+    RETURNS (list[int]): The numbers, sorted, without the closing piece.
+    """
+    strings = tokenizer.strings
+    unused = {i for i in range(rows) if i >= len(strings) or not strings[i]}
+    return sorted({*tokenizer.tokenizer.all_special_ids, *unused} - {end_id})

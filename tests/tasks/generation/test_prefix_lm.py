@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import spacy
 import torch
 from transformers import BertModel
 
@@ -184,3 +185,20 @@ def test_a_share_of_the_target_is_masked_the_closing_piece_too(make):
         ends += is_mask[-1]
     assert np.mean(counts) == pytest.approx(0.7, abs=0.03)
     assert ends / 400 == pytest.approx(0.7, abs=0.07)
+
+
+def test_layers_that_are_computed_again_see_the_same(tiny):
+    found = []
+    for checkpointing in (False, True):
+        spacy.util.fix_random_seed(0)
+        nlp = make_writer(tiny, {"trainable": ["top:2"], "gradient_checkpointing": checkpointing})
+        examples = make_gold_examples(nlp)
+        nlp.initialize(lambda examples=examples: examples)
+        encoder = nlp.get_pipe("transformer").shim.encoder
+        encoder._thawed = []  # no dropout
+        nlp.update(examples, sgd=False)
+        gradients = {n: p.grad for n, p in encoder.named_parameters() if p.grad is not None}
+        found.append(gradients)
+    assert found[0].keys() == found[1].keys() != set()
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, rtol=1e-4, atol=1e-6)
