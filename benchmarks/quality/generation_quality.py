@@ -213,15 +213,16 @@ def run(args: argparse.Namespace, name: str, way: Way, seed: int) -> dict[str, A
     seconds = time.process_time() - start
     writer.set_annotations([example.predicted for example in examples], written)
     words = sum(len(of_text[0].text.split()) for of_text in written)
-    summary = nlp.get_pipe("transformer").trainable_summary()
+    transformer = nlp.get_pipe("transformer")
+    stored = len(writer.writer_shim.to_bytes()) + len(transformer.shim.delta_bytes())
     return {
         "minutes": args.minutes,
         "beams": args.beams,
         "texts": len(texts),
         "score": writer.score(examples)[f"generated_{corpus.score}"],
         "speed": words / seconds,
-        "trained": summary.trained,
-        "bytes": len(writer.to_bytes()) + len(nlp.get_pipe("transformer").shim.delta_bytes()),
+        "trained": transformer.trainable_summary().trained,
+        "bytes": stored,
         "precision": args.precision,
         "shown": [[text.source, of[0].text] for text, of in zip(texts[:3], written)],
         **trained,
