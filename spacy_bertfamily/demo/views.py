@@ -154,7 +154,7 @@ def _states(nlp: Language, name: str, text: str) -> np.ndarray:
 
 def show_effect(tokens: Sequence[str], effect: Floats2d) -> str:
     """RETURNS (str): A heat map of `adapter_effect`, as HTML: the last hidden state on top."""
-    highest = max(float(np.max(effect, initial=0.0)), 1e-6)
+    highest = max(float(np.max(np.asarray(effect), initial=0.0)), 1e-6)
     rows = []
     for layer in reversed(range(len(effect))):
         cells = [
