@@ -94,17 +94,13 @@ def _to_html(
     labels = [_show_score(score) or f"answer {i + 1}" for i, (_, _, score) in enumerate(shown)]
     spans = [
         {"start": begin, "end": end, "label": label}
-        for (begin, end, _), label in zip(shown, labels)
+        for (begin, end, _), label in sorted(zip(shown, labels))
     ]
-    colors = {label: BEST if i == 0 else OTHER for i, label in reversed([*enumerate(labels)])}
+    colors = dict.fromkeys(labels[1:], OTHER) | dict.fromkeys(labels[:1], BEST)
     title = question or ""
     if not shown:
         title = f"{title} ({NO_ANSWER})" if title else NO_ANSWER
-    data = {
-        "text": text,
-        "ents": sorted(spans, key=lambda span: int(str(span["start"]))),
-        "title": escape_html(title) or None,
-    }
+    data = {"text": text, "ents": spans, "title": escape_html(title) or None}
     html: str | None = displacy.render(
         data, style="ent", manual=True, page=page, jupyter=jupyter, options={"colors": colors}
     )
