@@ -16,6 +16,7 @@ from spacy.tokens import Doc
 from spacy_bertfamily import quantize
 from spacy_bertfamily.adapters import Bottleneck
 from spacy_bertfamily.errors import BertFamilyError
+from spacy_bertfamily.patching.openvino_tools import private_and_quiet
 from spacy_bertfamily.runtime import exports
 from spacy_bertfamily.runtime.exports import ABOUT, MODEL, WEIGHTS, cache_folder
 
@@ -24,8 +25,9 @@ from ..util.every_component import PAIR, annotations, make_every_component
 from ..util.extras import require
 from ..util.pipelines import MIXED, TAGGER, TEXT, add_transformer, tagged_examples, train, vectors
 
-require("openvino")
-require("nncf")
+with private_and_quiet():  # importing them is reported, too
+    require("openvino")
+    require("nncf")
 BLOCK = "components.transformer.model"
 OPENVINO = {f"{BLOCK}.runtime": "openvino"}
 INT8 = {**OPENVINO, f"{BLOCK}.weights": "int8"}

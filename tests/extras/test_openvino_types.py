@@ -8,6 +8,7 @@ from spacy_bertfamily.adapters import Bottleneck
 from spacy_bertfamily.encoder.schedule import EncoderSchedule
 from spacy_bertfamily.errors import BertFamilyError
 from spacy_bertfamily.model_types.table import SPECS
+from spacy_bertfamily.patching.openvino_tools import private_and_quiet
 from spacy_bertfamily.runtime.export import export_encoder, exported_layers
 from spacy_bertfamily.runtime.prediction import OpenVINORuntime
 
@@ -15,8 +16,9 @@ from ..util.backbones import MODEL_TYPES
 from ..util.encoders import TEXTS, make_encoder
 from ..util.extras import require
 
-require("openvino")
-require("nncf")
+with private_and_quiet():  # importing them is reported, too
+    require("openvino")
+    require("nncf")
 BLANK = spacy.blank("en")
 CAN = [model_type for model_type in MODEL_TYPES if SPECS[model_type].why_not("openvino") is None]
 CANNOT = [model_type for model_type in MODEL_TYPES if model_type not in CAN]
