@@ -40,6 +40,7 @@ WRITTEN = {
     "pretrain_mlm",
     "pretrain_ernie",
     "pretrain_electra",
+    "pretrain_distill",
     "en_minilm_qa",
     "en_minilm_nli",
     "en_minilm_similarity",

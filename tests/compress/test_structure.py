@@ -20,6 +20,7 @@ from spacy_bertfamily.transformer.text_vectors import cut_texts, load_bare
 from ..util.pipelines import TEXT
 
 TYPES = ["bert", "roberta", "electra", "mpnet", "distilbert", "albert", "bart", "xlnet", "llama"]
+OTHER = "Numbers: 1,234 zebras quizzed some foxes, jumping"
 TEXTS = [TEXT, "I like green eggs", "who wrote it in 1920?"]
 
 
@@ -60,7 +61,7 @@ def test_chosen_layers_stand_in_their_order(tmp_path, masked_bert):
 @pytest.fixture(scope="module")
 def masked_bert(tmp_path_factory):
     folder = tmp_path_factory.mktemp("masked") / "bert"
-    return str(new_backbone(folder, [TEXT] * 3, layers=3, width=32, heads=2, vocab_size=130))
+    return str(new_backbone(folder, [*TEXTS, OTHER], layers=3, width=32, heads=2, vocab_size=130))
 
 
 @pytest.mark.parametrize("model_type", ["bert", "mpnet", "distilbert", "albert", "bart", "llama"])

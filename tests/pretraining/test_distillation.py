@@ -1,10 +1,12 @@
 """Distillation: losses beside those of transformers' own outputs, what is learned, what is kept."""
 
+import json
+
 import numpy as np
 import pytest
 import spacy
 import torch
-from spacy.util import registry
+from spacy.util import load_config, registry
 from torch.nn import functional
 from transformers import AutoModel
 
@@ -12,6 +14,7 @@ from spacy_bertfamily import save_backbone
 from spacy_bertfamily.pretraining.distillation import Distillation
 from spacy_bertfamily.pretraining.distillation_losses import relation_loss, score_loss
 
+from ..util.files import ROOT
 from ..util.pretraining import (
     NO_DROPOUT,
     TEXTS,
@@ -180,6 +183,28 @@ def test_a_narrower_student_learns_a_projection_that_is_not_kept(pair, tmp_path)
     assert names == [name for name, _ in first.named_parameters()]
     change = saved.embeddings.word_embeddings.weight - first.embeddings.word_embeddings.weight
     assert change.abs().max() > 1e-3
+
+
+def test_the_config_of_the_repository_distills(pair, tmp_path):
+    texts = str(write_texts(tmp_path / "raw.jsonl"))
+    overrides = {
+        "paths.raw_text": texts,
+        "paths.raw_dev": texts,
+        "paths.backbone": str(pair[0]),
+        "paths.teacher": str(pair[1]),
+        "pretraining.max_epochs": 2,
+        "pretraining.objective.evaluation.frequency": 1,
+        "pretraining.objective.evaluation.output_file": str(tmp_path / "log.jsonl"),
+        "components.transformer.model.max_pieces": 48,
+    }
+    config = load_config(ROOT / "configs" / "pretrain_distill.cfg", overrides, interpolate=True)
+    folder = run_pretraining(config, tmp_path / "out", silent=True)
+    first, last = (json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines())
+    assert last["dev_loss"] < first["dev_loss"]
+    assert last["dev_accuracy"] is None
+    assert {"hidden_loss", "attention_scores_loss"} <= last.keys()
+    save_backbone(folder / "model-last.bin", tmp_path / "saved")
+    assert AutoModel.from_pretrained(tmp_path / "saved").config.num_hidden_layers == 2
 
 
 @pytest.mark.parametrize(
