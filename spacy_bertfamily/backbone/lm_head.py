@@ -1,6 +1,6 @@
 """Heads that predict pieces: those of a backbone's own files, or new ones."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -165,7 +165,23 @@ def load_lm_head(name: str, folder: Path, config: PretrainedConfig) -> tuple[LMH
     if misfits:
         raise Errors.B401(name=name, misfits=misfits)
     missing = [key for key in info["missing_keys"] if not key.startswith(prefix)]
+    _set_vectors(model, missing)
     return LMHead(model), not missing
+
+
+def _set_vectors(model: PreTrainedModel, names: Sequence[str]) -> None:
+    """Give missing biases and norms what a new model has: for some types they are left undefined.
+
+    model (PreTrainedModel): A model that was loaded without some of its tensors.
+    names (Sequence[str]): The names of these.
+    """
+    tensors = model.state_dict()
+    vectors = [name for name in names if name in tensors and tensors[name].dim() == 1]
+    if vectors:
+        with LOADING_LOCK, torch.random.fork_rng():
+            new = type(model)(model.config).state_dict()
+        for name in vectors:
+            tensors[name].copy_(new[name])
 
 
 def new_lm_head(config: PretrainedConfig) -> LMHead:
