@@ -226,4 +226,5 @@ def test_the_peak_of_loading_is_little_more_than_the_weights(files):
     cells = result.stdout.splitlines()[-1].split("|")
     weights, ratio = float(cells[4].split()[0]), float(cells[6])
     assert 90 < weights < 110
-    assert 1.0 <= ratio <= 1.2
+    # below 1, some of the weights lie in memory that the process had freed before
+    assert 0.8 <= ratio <= 1.2
