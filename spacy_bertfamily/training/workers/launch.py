@@ -16,6 +16,7 @@ import torch.multiprocessing as mp
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from ...errors import BertFamilyError, Errors
+from ...patching.forked_threads import use_one_thread_if_forked
 from .group import open_group
 from .signals import PATIENCE, exit_on_sigterm, exit_with_parent, interrupt, interrupt_on_signals
 
@@ -45,7 +46,7 @@ def launch(
     arguments (tuple[Any, ...]): Its other arguments.
     workers (int): How many processes.
     gpu_id (int): The GPU of worker 0; the others take those after it. -1 for the CPU.
-    start_method (str): `spawn`, or `fork` where nothing uses threads.
+    start_method (str): `spawn`; or `fork`, and each worker computes with one thread.
     RETURNS (Any): What the function returned on worker 0, as JSON holds it.
     RAISES (BertFamilyError): If a worker failed or was killed: the first one, and why.
     """
@@ -88,6 +89,7 @@ def _run_worker(
     exit_with_parent(PATIENCE)
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, _count_cores() // workers))
+    use_one_thread_if_forked()
     place = f"file://{folder / 'rendezvous'}"
     gpu = gpu_id + rank if gpu_id >= 0 else -1
     try:

@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 import spacy
+import torch
 from spacy.tokens import DocBin
 
 from spacy_bertfamily.training.checkpoint import FILE
@@ -97,3 +98,15 @@ def record_warnings(group, text, folder):
         warnings.simplefilter("always")
         work(group, text, folder, False)
     return [str(warning.message) for warning in caught]
+
+
+def multiply(group):
+    """Compute what torch shares among its threads, and add it up."""
+    product = torch.ones(1000, 1000) @ torch.ones(1000, 1000)
+    group.add(product)
+    return float(product[0, 0])
+
+
+@pytest.mark.usefixtures("threads_in_use")
+def test_forked_workers_do_not_wait_for_threads_of_the_first_process():
+    assert launch(multiply, (), 2, start_method="fork") == 2000
