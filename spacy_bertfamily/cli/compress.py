@@ -178,7 +178,7 @@ def report_command(
         if plot is not None:
             from .plots import draw_reports
 
-            draw_reports(reports, plot)
+            draw_reports(reports, f"scores on {corpus.name}", plot)
     msg.table(
         list(map(_row, reports)),
         header=REPORT_HEADER,

@@ -40,7 +40,7 @@ def layers_command(
         from .plots import draw_layers
 
         with exit_on_error("Cannot draw"):
-            draw_layers(mixes, plot)
+            draw_layers(mixes, f"weights of the layers in {pipeline}", plot)
         if not as_json:
             msg.good(f"Drew the weights into {plot}")
 

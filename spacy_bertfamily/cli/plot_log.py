@@ -17,6 +17,9 @@ def plot_log_command(
     logs: list[Path] = typer.Argument(
         ..., help="Files that spaCy's console logger has written", exists=True
     ),
+    title: str = typer.Option(
+        "", "--title", "-t", help="Title of the picture; by default the names of the logs"
+    ),
 ) -> None:
     """Draw the scores and losses of training runs.
 
@@ -24,12 +27,13 @@ def plot_log_command(
     config's logger is spacy.ConsoleLogger.v3.
 
     EXAMPLE: python -m spacy bertfamily plot-log curves.png training/adapter.jsonl
-    training/full.jsonl
+    training/full.jsonl --title "Messages by topic"
     """
     from .plots import draw_log
 
     with exit_on_error("Cannot draw"):
-        draw_log({log.stem: read_log(log) for log in logs}, picture)
+        found = {log.stem: read_log(log) for log in logs}
+        draw_log(found, title or ", ".join(found), picture)
     msg.good(f"Drew {', '.join(log.name for log in logs)} into {picture}")
 
 

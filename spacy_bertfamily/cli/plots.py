@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ from ..errors import Errors
 from ..experiments.curve import FULL, Point
 from ..layer_mix.weights import MixWeights
 
-BLUE, GREY, ORANGE = "#09a3d5", "#777777", "#e07a1f"
-# The line styles of the components' losses
-STYLES = ("-", "--", ":", "-.")
+BLUE, GREY, ORANGE, GREEN = "#09a3d5", "#777777", "#e07a1f", "#3a923a"
+# The colours of runs, one after the other
+COLORS = (BLUE, ORANGE, GREEN, GREY)
 # The lines of the curve: the prefix of the modes, the line's label and colour.
 LINES = (("adapter:", "adapters and layer norms", BLUE), ("top:", "top layers", ORANGE))
 
@@ -33,19 +32,35 @@ def new_figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def draw_layers(mixes: Sequence[MixWeights], path: Path) -> None:
+def set_style(axis: Any, title: str = "", x: str = "", y: str = "") -> None:
+    """Give a plot the style that all have: a grid behind, no frame, the title on the left.
+
+    axis (Axes): The plot.
+    title (str): Its title.
+    x (str): The label of its horizontal axis.
+    y (str): The label of its vertical axis.
+    """
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(alpha=0.25, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.set_title(title, loc="left", fontsize=10)
+    axis.set_xlabel(x)
+    axis.set_ylabel(y)
+
+
+def draw_layers(mixes: Sequence[MixWeights], title: str, path: Path) -> None:
     """Draw a bar chart for each mix: the weight of each hidden state.
 
     mixes (Sequence[MixWeights]): The mixes, at least one.
+    title (str): The pipeline, or what it was trained on.
     path (Path): The picture; its suffix decides the format.
     """
     figure = new_figure(6.4, 1.2 + 1.8 * len(mixes))
     axes = figure.subplots(len(mixes), sharex=True, squeeze=False)[:, 0]
     for axis, mix in zip(axes, mixes):
         axis.bar(mix.layers, mix.weights, color=BLUE)
-        title = f"{mix.component} ({mix.kind}), gamma {mix.gamma:.2f}"
-        axis.set_title(title, loc="left", fontsize=10)
-        axis.set_ylabel("weight")
+        set_style(axis, f"{mix.component} ({mix.kind}), gamma {mix.gamma:.2f}", y="weight")
+    figure.suptitle(title, fontsize=10)
     axes[-1].set_xlabel("hidden state (0: embeddings)")
     axes[-1].set_xticks(sorted({layer for mix in mixes for layer in mix.layers}))
     figure.savefig(path, dpi=150)
@@ -76,9 +91,7 @@ def draw_curve(points: Sequence[Point], title: str, path: Path) -> None:
         for point in line:
             _annotate(axis, point, point.mode.removeprefix(prefix))
     axis.set_xscale("log")
-    axis.set_xlabel("trained parameters of the transformer")
-    axis.set_ylabel("points beside full fine-tuning")
-    axis.set_title(title, loc="left", fontsize=10)
+    set_style(axis, title, "trained parameters of the transformer", "points beside full fine-tuning")
     axis.legend(loc="lower right", fontsize=8)
     figure.savefig(path, dpi=150)
 
@@ -96,39 +109,38 @@ def _annotate(axis: Any, point: Point, text: str) -> None:
     axis.annotate(text, at, offset, textcoords="offset points", ha="center", fontsize=8)
 
 
-def draw_log(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """Draw the scores and the losses of training runs.
+def draw_log(logs: dict[str, list[dict[str, Any]]], title: str, path: Path) -> None:
+    """Draw the scores of training runs, and below them the losses of each component.
 
-    Each run has a line for its scores, and one for the losses of each component.
+    Losses of different components are of different sizes: each component has a plot of its own.
 
     logs (dict[str, list[dict[str, Any]]]): By the run's name, the rows that spaCy's console logger
         writes: `step`, `score`, `losses`.
+    title (str): What was trained on what.
     path (Path): The picture.
     """
-    figure = new_figure(6.4, 5.6)
-    upper, lower = figure.subplots(2, sharex=True)
-    for name, rows in logs.items():
+    components = list(dict.fromkeys(name for rows in logs.values() for name in rows[0]["losses"]))
+    figure = new_figure(6.4, 1.2 + 2.0 * (1 + len(components)))
+    axes = figure.subplots(1 + len(components), sharex=True, squeeze=False)[:, 0]
+    for i, (name, rows) in enumerate(logs.items()):
         steps = [row["step"] for row in rows]
-        (line,) = upper.plot(steps, [row["score"] for row in rows], label=name, marker=".")
-        components = rows[0]["losses"] if rows else ()
-        for component, style in zip(components, cycle(STYLES)):
-            losses = [row["losses"].get(component, math.nan) for row in rows]
-            label, color = f"{name}: {component}", line.get_color()
-            lower.plot(steps, losses, label=label, marker=".", color=color, linestyle=style)
-    upper.set_ylabel("score on dev")
-    upper.legend(loc="lower right", fontsize=8)
-    lower.set_ylabel("loss since the row before")
-    if lower.lines:
-        lower.legend(fontsize=8)
-    lower.set_yscale("log", nonpositive="mask")  # the components' losses are of different sizes
-    lower.set_xlabel("step")
+        look = {"label": name, "marker": ".", "color": COLORS[i % len(COLORS)]}
+        axes[0].plot(steps, [row["score"] for row in rows], **look)
+        for axis, component in zip(axes[1:], components):
+            axis.plot(steps, [row["losses"].get(component, math.nan) for row in rows], **look)
+    set_style(axes[0], title, y="score on dev")
+    axes[0].legend(loc="lower right", fontsize=8)
+    for axis, component in zip(axes[1:], components):
+        set_style(axis, f"loss of {component} since the row before", y="loss")
+    axes[-1].set_xlabel("step")
     figure.savefig(path, dpi=150)
 
 
-def draw_reports(reports: Sequence[PipelineReport], path: Path) -> None:
+def draw_reports(reports: Sequence[PipelineReport], title: str, path: Path) -> None:
     """Draw the scores of pipelines against their size and their speed.
 
     reports (Sequence[PipelineReport]): The pipelines, timed; those without a score are left out.
+    title (str): The data that the scores are of.
     path (Path): The picture.
     """
     figure = new_figure(8.0, 3.6)
@@ -142,7 +154,6 @@ def draw_reports(reports: Sequence[PipelineReport], path: Path) -> None:
             at, offset = (x, report.score), (0, 6)
             name = Path(report.name).name
             axis.annotate(name, at, offset, textcoords="offset points", ha="center", fontsize=8)
-    by_size.set_xlabel("megabytes with the backbone")
-    by_speed.set_xlabel("words per CPU second")
-    by_size.set_ylabel("score")
+    set_style(by_size, title, "megabytes with the backbone", "score")
+    set_style(by_speed, x="words per CPU second")
     figure.savefig(path, dpi=150)

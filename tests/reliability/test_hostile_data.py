@@ -148,7 +148,7 @@ def test_damaged_training_logs_are_read_or_refused(tmp_path):
 
     def read():
         log = read_log(path)
-        draw_log({"log": log}, tmp_path / "log.png") if rng.random() < 0.1 else None
+        draw_log({"log": log}, "", tmp_path / "log.png") if rng.random() < 0.1 else None
         return f"{len(log)} rows"
 
     rng = random.Random(1)
