@@ -1,4 +1,4 @@
-"""What mkdocs does beside its own steps: links that lead out of docs/ go to the repository."""
+"""What mkdocs does beside its own steps: links out of docs/ go to the repository, and dialogs have names."""
 
 import posixpath
 import re
@@ -25,3 +25,12 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
         return match[0] if inside else f"]({config.extra['source']}/{path})"
 
     return LINK.sub(replace, markdown)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Name the dialog of the search for readers that do not see it; the theme does not.
+
+    output (str): The HTML of a page.
+    RETURNS (str): The HTML.
+    """
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"')
