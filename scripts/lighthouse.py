@@ -1,4 +1,4 @@
-"""Let Lighthouse judge pages of the built site, as a browser shows them: accessibility and best practices.
+"""Let Lighthouse judge pages of the built site: accessibility and best practices.
 
 python scripts/lighthouse.py [--site site] [--least 95]
 

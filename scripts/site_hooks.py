@@ -1,4 +1,4 @@
-"""What mkdocs does beside its own steps: links out of docs/ go to the repository, and dialogs have names."""
+"""What mkdocs does beside its own steps: links to the repository, names for dialogs."""
 
 import posixpath
 import re

@@ -1252,6 +1252,11 @@ class Errors:
         "{file!r} has {lines} lines, another number than {other!r}. Parallel files have a text in "
         "each line, in the same order."
     )
+    B870 = Error(
+        "The column {column!r} is not in {file!r}. Its columns are: {columns}. A table of entities "
+        "has the columns text, entity and label, with a row for each entity of a text; in a text "
+        "without entities the entity is empty."
+    )
 
 
 class Warnings:

@@ -91,7 +91,9 @@ def compare_command(
         found = compute_points(
             comparison, adapter_sizes, top_layers, output, jobs, seeds, show=not as_json
         )
-    files = write_files(found, f"{task} on {(test or dev).name}, {seeds} seed(s), {steps} steps", output)
+    files = write_files(
+        found, f"{task} on {(test or dev).name}, {seeds} seed(s), {steps} steps", output
+    )
     if as_json:
         typer.echo(json.dumps([asdict(point) for point in found], indent=2))
         return

@@ -60,8 +60,8 @@ def convert_command(
         None,
         "--format",
         "-f",
-        help="tsv, csv, jsonl, squad, conllu, bio or text2text; by default what suffix and first "
-        "line say",
+        help="tsv, csv, jsonl, squad, conllu, bio, entities or text2text; by default what suffix and "
+        "first line say",
     ),
     targets: list[Path] = typer.Option(
         [],
@@ -109,7 +109,8 @@ def convert_command(
 ) -> None:
     """Convert tables, questions with answers, tagged words, or texts to be written.
 
-    Tables hold pairs of texts, or single texts, with labels or scores; words have tags or entities.
+    Tables hold pairs of texts, or single texts, with labels or scores; or a text, an entity in it
+    and its label in each row (entities). Words have tags or entities.
     Columns with usual names, such as text and label, or premise, hypothesis and label, need not be
     named. The command reports what is skipped or repaired, and why.
 
@@ -123,6 +124,8 @@ def convert_command(
     --label stars
 
     EXAMPLE: python -m spacy bertfamily convert en_ewt-ud-train.conllu train.spacy
+
+    EXAMPLE: python -m spacy bertfamily convert names.csv train.spacy --format entities
 
     EXAMPLE: python -m spacy bertfamily convert train.en train.spacy --format text2text --targets
     train.de
@@ -149,6 +152,8 @@ def convert_command(
             )
         elif format in ("bio", "conllu"):
             docs, report = open_words(source, nlp, format, xpos)
+        elif format == "entities":
+            docs, report = open_entities(source, nlp)
         else:
             docs, report = open_pairs(source, nlp, format, given, settings, separator)
         # disable = None: the bar is shown on a terminal only
@@ -219,6 +224,14 @@ def open_words(
     if format == "bio":
         return convert_bio(source, nlp.vocab, report), report
     return convert_conllu(source, nlp.vocab, report, xpos), report
+
+
+def open_entities(source: Path, nlp: "Language") -> tuple[Iterable["Doc"], "ConversionReport"]:
+    """RETURNS (tuple[Iterable[Doc], ConversionReport]): The Docs, and the report they fill in."""
+    from ..convert.entities import EntityReport, convert_entities
+
+    report = EntityReport()
+    return convert_entities(source, nlp, report), report
 
 
 def open_pairs(

@@ -91,7 +91,9 @@ def draw_curve(points: Sequence[Point], title: str, path: Path) -> None:
         for point in line:
             _annotate(axis, point, point.mode.removeprefix(prefix))
     axis.set_xscale("log")
-    set_style(axis, title, "trained parameters of the transformer", "points beside full fine-tuning")
+    set_style(
+        axis, title, "trained parameters of the transformer", "points beside full fine-tuning"
+    )
     axis.legend(loc="lower right", fontsize=8)
     figure.savefig(path, dpi=150)
 

@@ -12,10 +12,9 @@ from spacy.tokens import Doc
 from ..annotation.segments import DEFAULT_SEPARATOR, escape_separator
 from ..errors import Errors
 from .files import is_encodable, printable
-from .report import ConversionReport, ReportLine, separators_line
+from .report import ConversionReport, ReportLine, separators_line, skipped_lines
 from .tables import Row
 
-SHOWN_LINES = 20
 # The texts of a row, and the values of the labels that hold.
 LabelledTexts = tuple[tuple[str, ...], dict[str, float]]
 
@@ -77,12 +76,7 @@ class PairReport(ConversionReport):
             found.append(ReportLine(f"label {label}: {count}"))
         if self.separators:
             found.append(separators_line(self.separators))
-        for reason, numbers in self.skipped.items():
-            shown = ", ".join(map(str, numbers[:SHOWN_LINES]))
-            if len(numbers) > SHOWN_LINES:
-                shown += f" and {len(numbers) - SHOWN_LINES} more"
-            text = f"{len(numbers)} row(s) skipped, {reason}: line {shown}"
-            found.append(ReportLine(text, is_warning=True))
+        found += skipped_lines(self.skipped)
         return found
 
 

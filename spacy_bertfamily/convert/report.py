@@ -1,7 +1,10 @@
 """What the converters report: a summary, and a line for each thing that was changed or left out."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+SHOWN_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,19 @@ class ConversionReport(ABC):
 def separators_line(count: int) -> ReportLine:
     """RETURNS (ReportLine): How many separators inside the texts were escaped."""
     return ReportLine(f"{count} separator(s) inside the texts spelled apart")
+
+
+def skipped_lines(skipped: Mapping[str, Sequence[int]]) -> list[ReportLine]:
+    """Say which rows were left out, and why.
+
+    skipped (Mapping[str, Sequence[int]]): The lines of the rows, by reason.
+    RETURNS (list[ReportLine]): One for each reason, with the first line numbers.
+    """
+    found = []
+    for reason, numbers in skipped.items():
+        shown = ", ".join(map(str, numbers[:SHOWN_LINES]))
+        if len(numbers) > SHOWN_LINES:
+            shown += f" and {len(numbers) - SHOWN_LINES} more"
+        text = f"{len(numbers)} row(s) skipped, {reason}: line {shown}"
+        found.append(ReportLine(text, is_warning=True))
+    return found

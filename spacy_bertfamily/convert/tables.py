@@ -80,6 +80,12 @@ FORMATS: dict[str, Callable[[TextIO], Iterator[Row]]] = {
 }
 
 
+def table_format(path: Path) -> str:
+    """RETURNS (str): The format that a file's suffix names; `jsonl` for other suffixes."""
+    suffixes = [suffix[1:].lower() for suffix in path.suffixes if suffix != ".gz"]
+    return suffixes[-1] if suffixes and suffixes[-1] in FORMATS else "jsonl"
+
+
 def read_rows(path: Path, format: str | None = None) -> Iterator[Row]:
     """Read a file, gzipped or not, as UTF-8.
 

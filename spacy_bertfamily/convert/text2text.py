@@ -15,10 +15,9 @@ from ..annotation.segments import DEFAULT_SEPARATOR, escape_separator
 from ..errors import Errors
 from .detect import HEAD
 from .files import is_encodable, open_text, printable
-from .report import ConversionReport, ReportLine, separators_line
-from .tables import FORMATS, Row, read_rows
+from .report import ConversionReport, ReportLine, separators_line, skipped_lines
+from .tables import Row, read_rows, table_format
 
-SHOWN_LINES = 20
 # The names of source and target in public data.
 COLUMNS = (
     ("source", "target"),
@@ -59,12 +58,7 @@ class Text2TextReport(ConversionReport):
         found = [ReportLine(self.recognized)] if self.recognized else []
         if self.separators:
             found.append(separators_line(self.separators))
-        for reason, numbers in self.skipped.items():
-            shown = ", ".join(map(str, numbers[:SHOWN_LINES]))
-            if len(numbers) > SHOWN_LINES:
-                shown += f" and {len(numbers) - SHOWN_LINES} more"
-            text = f"{len(numbers)} row(s) skipped, {reason}: line {shown}"
-            found.append(ReportLine(text, is_warning=True))
+        found += skipped_lines(self.skipped)
         return found
 
 
@@ -80,7 +74,7 @@ def read_table(
     RETURNS (Iterator[Row]): Rows with the columns `source` and `target`.
     RAISES (BertFamilyError): If a column does not occur, or the file cannot be read.
     """
-    rows = read_rows(path, _table_format(path))
+    rows = read_rows(path, table_format(path))
     head = list(islice(rows, HEAD))
     names = {name for row in head for name in row.values}
     pairs = [
@@ -100,11 +94,6 @@ def read_table(
         row._replace(values={SOURCE: row.values.get(first), TARGET: row.values.get(second)})
         for row in chain(head, rows)
     )
-
-
-def _table_format(path: Path) -> str:
-    suffixes = [suffix[1:].lower() for suffix in path.suffixes if suffix != ".gz"]
-    return suffixes[-1] if suffixes and suffixes[-1] in FORMATS else "jsonl"
 
 
 def read_parallel(path: Path, targets: Sequence[Path]) -> Iterator[Row]:
