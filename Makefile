@@ -21,7 +21,7 @@ EXTRAS_TESTS ?= tests/extras
 # 1: measure the coverage of `make test`, and print it by room.
 COVERAGE ?=
 
-.PHONY: demo docs lighthouse test test-lowest test-newest test-extras lint clean
+.PHONY: demo docs lighthouse newcomer test test-lowest test-newest test-extras lint clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +56,9 @@ $(VENV)/docs: $(VENV)/installed
 docs: $(VENV)/docs  ## build the site of docs/ in site/, without warnings, and check it
 	BERTFAMILY_EXTRAS=1 $(BIN)/python -m pytest tests/house/test_site.py
 	$(BIN)/mkdocs build --strict --quiet
+
+newcomer:  ## do what a newcomer does in the first hour, in new environments, with a watch
+	$(PYTHON) scripts/newcomer.py --torch "$(TORCH)"
 
 lighthouse: docs  ## let Lighthouse judge pages of the site: accessibility and best practices; it needs npm and chromium
 	$(BIN)/python scripts/lighthouse.py

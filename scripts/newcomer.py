@@ -2,10 +2,10 @@
 
 python scripts/newcomer.py [--torch torch==2.13.0]
 
-In new virtual environments: install, ask a first question, train entities from a table of 200 lines,
-combine two pipelines, build a wheel, install it elsewhere, and evaluate in both places. It fails if
-the first answer takes longer than FIRST_ANSWER seconds, the training longer than TRAINING, or if the
-scores differ.
+In new virtual environments: install, ask a first question, train entities from a table of 200
+lines, combine two pipelines, build a wheel, install it elsewhere, and evaluate in both places. It
+fails if the first answer takes longer than FIRST_ANSWER seconds, the training longer than TRAINING,
+or if the scores differ.
 """
 
 import csv
@@ -35,7 +35,7 @@ SENTENCES = (
 )
 ANSWER = """
 import spacy_bertfamily
-text = "The lighthouse was finished in 1874. Its builder, Elspeth Muir, had to bring every stone by boat."
+text = "The lighthouse was finished in 1874. Its builder was Elspeth Muir."
 nlp = spacy_bertfamily.load("en_minilm_qa")
 (answer,) = nlp.get_pipe("span_qa").ask(text, "Who built the lighthouse?")
 assert answer.text == "Elspeth Muir", answer
@@ -45,7 +45,8 @@ import spacy, spacy_bertfamily
 names, questions = spacy.load("training/model-best"), spacy_bertfamily.load("en_minilm_qa")
 nlp = spacy_bertfamily.combine({"names": names, "qa": questions})
 text = "Carla Ruiz from Graz returned the tent."
-assert [a.text for a in nlp.get_pipe("span_qa").ask(text, "Who returned the tent?")] == ["Carla Ruiz"]
+(answer,) = nlp.get_pipe("span_qa").ask(text, "Who returned the tent?")
+assert answer.text == "Carla Ruiz", answer
 nlp.to_disk("both")
 """
 

@@ -60,8 +60,8 @@ def convert_command(
         None,
         "--format",
         "-f",
-        help="tsv, csv, jsonl, squad, conllu, bio, entities or text2text; by default what suffix and "
-        "first line say",
+        help="tsv, csv, jsonl, squad, conllu, bio, entities or text2text; by default what suffix "
+        "and first line say",
     ),
     targets: list[Path] = typer.Option(
         [],

@@ -1,4 +1,4 @@
-"""Convert a table of texts with the entities in them, such as a spreadsheet holds, to Docs for `ner`."""
+"""Convert a table of texts with the entities in them to Docs, as a spreadsheet holds them."""
 
 import re
 from collections import defaultdict
