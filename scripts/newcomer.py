@@ -8,6 +8,7 @@ fails if the first answer takes longer than FIRST_ANSWER seconds, the training l
 or if the scores differ.
 """
 
+import argparse
 import csv
 import itertools
 import json
@@ -18,8 +19,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-import typer
 
 ROOT = Path(__file__).parents[1]
 FIRST_ANSWER, TRAINING = 60, 300
@@ -145,8 +144,11 @@ def timed(label: str, function, *arguments, limit: float = float("inf")):  # typ
     return result
 
 
-def main(torch: str = typer.Option("torch", help="What pip installs first")) -> None:
-    """Go through the first hour, and print how long each step takes."""
+def main(torch: str) -> None:
+    """Go through the first hour, and print how long each step takes.
+
+    torch (str): What pip installs first.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         here = Newcomer(Path(temporary), "here")
         timed("install torch", here.install, torch)
@@ -172,4 +174,6 @@ def install_there(newcomer: Newcomer, torch: str, wheel: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    parser = argparse.ArgumentParser(description="Do what a newcomer does, with a watch.")
+    parser.add_argument("--torch", default="torch", help="what pip installs first")
+    main(parser.parse_args().torch)
