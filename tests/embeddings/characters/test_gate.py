@@ -8,6 +8,7 @@ import pytest
 import spacy
 import torch
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 from thinc.api import Model
 
 from spacy_bertfamily import BertFamilyError
@@ -65,6 +66,13 @@ def test_vectors_do_not_depend_on_the_batch(tagger):
     for doc, vectors in zip(docs, together):
         assert vectors.shape == (len(doc), 32)
         np.testing.assert_allclose(embed_words(tagger, doc)[0], vectors, atol=1e-5)
+
+
+def test_docs_of_different_vocabularies_can_be_in_a_batch(tagger):
+    docs = [list(words) for words in (TEXT, UNSEEN, "a河")]
+    together = embedding_of(tagger).predict([Doc(Vocab(), words=words) for words in docs])
+    for vectors, expected in zip(together, embed_words(tagger, *docs)):
+        np.testing.assert_array_equal(vectors, expected)
 
 
 def test_stored_pipelines_predict_the_same(embed_block, tagger, tmp_path):
