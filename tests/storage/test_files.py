@@ -20,6 +20,12 @@ def write(folder, content):
         (temporary / "file").write_text(content)
 
 
+def write_and_interrupt(folder):
+    with write_folder(folder) as temporary:
+        (temporary / "file").write_text("new")
+        raise KeyboardInterrupt
+
+
 def test_a_folder_is_replaced_and_nothing_is_left_beside_it(folder):
     write(folder, "new")
     assert (folder / "file").read_text() == "new"
@@ -44,9 +50,8 @@ def test_an_interruption_of_a_rename_leaves_the_old_folder(folder, monkeypatch, 
 
 
 def test_an_interruption_of_writing_leaves_the_old_folder(folder):
-    with pytest.raises(KeyboardInterrupt), write_folder(folder) as temporary:
-        (temporary / "file").write_text("new")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        write_and_interrupt(folder)
     assert (folder / "file").read_text() == "old"
     assert os.listdir(folder.parent) == ["folder"]
 

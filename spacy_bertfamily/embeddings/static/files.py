@@ -106,7 +106,7 @@ def _check_words(nlp: Language, path: Path) -> None:
 
     RAISES (BertFamilyError): If a word is followed by numbers. (Words with spaces are allowed.)
     """
-    for key in nlp.vocab.vectors.keys():
+    for key in nlp.vocab.vectors.key2row:
         word, *rest = nlp.vocab.strings[key].split(" ")
         if rest and all(_is_number(part) for part in rest):
             width = nlp.vocab.vectors.shape[1]
