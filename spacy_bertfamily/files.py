@@ -45,21 +45,28 @@ def check_folder(folder: Path, force: bool) -> None:
 
 @contextmanager
 def write_folder(folder: Path) -> Iterator[Path]:
-    """Write a folder so that a killed process leaves the old one or the new one.
+    """Write a folder so that an interruption leaves the old one or the new one, complete.
+
+    If the process is killed between the two renames, the old one is beside its place under the
+    hidden name that `temporary_path` makes.
 
     folder (Path): Made anew; an older one is replaced once the new one is complete.
     YIELDS (Path): The folder to write to.
     """
-    temporary = temporary_path(folder)
+    folder = folder.resolve()  # where it is a link, what it leads to is replaced
+    temporary, old = temporary_path(folder), temporary_path(folder)
     try:
         temporary.mkdir()
         yield temporary
         if folder.exists():
-            shutil.rmtree(folder)
+            os.replace(folder, old)
         os.replace(temporary, folder)
     except BaseException:
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def digest_content(digest: Any, path: Path) -> None:

@@ -28,7 +28,9 @@ def new_elmo_command(
         [], "--dev", "-d", help=f"File to measure on, {TEXT_HELP}", exists=True, dir_okay=False
     ),
     lang: str = typer.Option("en", "--lang", "-g", help="Language of the tokenizer"),
-    width: int = typer.Option(256, "--width", "-w", help="Width of a token's vector", min=2),
+    width: int = typer.Option(
+        256, "--width", "-w", help="Width of a token's vector, an even number", min=2
+    ),
     cell_dim: int = typer.Option(512, "--cell", "-c", help="Width of an LSTM's cell", min=1),
     layers: int = typer.Option(2, "--layers", "-l", help="LSTM layers each way", min=1),
     vocab_size: int = typer.Option(
@@ -74,6 +76,8 @@ def _read_words(paths: Iterable[Path], lang: str) -> list[list[str]]:
     tokenize = spacy.blank(lang).tokenizer
     sentences = []
     for text in read_texts(paths):
+        if not text.strip():
+            continue
         words = [token.text for token in tokenize(text)]
         parts = range(0, len(words), PIECE_WORDS)
         sentences += [words[start : start + PIECE_WORDS] for start in parts]

@@ -1,7 +1,8 @@
 """From the states of pieces to vectors of tokens, also of tokens that have no pieces.
 
 Newlines, zero-width characters and the like have none. spacy-transformers passes them to the
-pooling as sequences without rows, which only means and sums accept.
+pooling as sequences without rows, which only means and sums accept; and it fails on batches of no
+Docs but empty ones.
 """
 
 from collections.abc import Callable
@@ -46,10 +47,18 @@ def forward(
     model: ToVectors, data: list[TransformerData], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[TransformerData]]]:
     """Make one vector of each token."""
+    if not any(_has_rows(of_doc) for of_doc in data):
+        return [model.ops.alloc2f(0, 0) for _ in data], lambda d_vectors: []
     pooling = _PoolingOfAll(model.layers[0])
     layer: Any = _Layer([pooling], model.attrs, model.ops)
     result = trfs2arrays_forward(layer, data, is_train)
     return cast(tuple[list[Floats2d], Callable[[list[Floats2d]], list[TransformerData]]], result)
+
+
+def _has_rows(data: TransformerData) -> bool:
+    """RETURNS (bool): Whether there are states of a Doc: an empty one has none, or no rows."""
+    states = data.model_output.get("last_hidden_state")
+    return states is not None and bool(states.size)
 
 
 class _PoolingOfAll:

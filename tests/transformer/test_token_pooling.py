@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import spacy
 from spacy.training import Example
+from spacy_transformers.data_classes import TransformerData
 from spacy_transformers.layers import trfs2arrays
 from thinc.api import Adam, reduce_first, reduce_last, reduce_max, reduce_mean, reduce_sum
 from thinc.types import Ragged
@@ -62,6 +63,15 @@ def test_means_are_those_of_spacy_transformers_to_the_bit():
     (found,), (expected,) = backprop([gradient]), backprop_theirs([gradient.copy()])
     states = [data.model_output.last_hidden_state for data in (found, expected)]
     assert np.array_equal(*states)
+
+
+@pytest.mark.parametrize("n_docs", [0, 1, 3])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_batches_of_empty_docs_have_no_vectors(pooling, n_docs):
+    layer = pool_tokens(POOLINGS[pooling](), 1.0)
+    vectors, backprop = layer([TransformerData.empty()] * n_docs, is_train=True)
+    assert [of_doc.shape for of_doc in vectors] == [(0, 0)] * n_docs
+    assert backprop(vectors) == []
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["listener", "replaced"])

@@ -101,12 +101,14 @@ class _Characters(NamedTuple):
 def _read_characters(model: PoolLayer, docs: list[Doc]) -> _Characters:
     is_known = model.attrs["find_known"](model.layers[0])
     orths = np.concatenate([np.zeros(0, dtype="uint64"), *(doc.to_array(ORTH) for doc in docs)])
-    different, tokens = np.unique(orths, return_inverse=True)
+    different, first, tokens = np.unique(orths, return_index=True, return_inverse=True)
+    # Docs may have different vocabularies: a token's text is in that of its own
+    owners = np.searchsorted(np.cumsum([len(doc) for doc in docs]), first, side="right")
     numbers: dict[str, int] = {}
     rows: list[int] = []
     lengths = []
-    for orth in different.tolist():
-        known = [c for c in docs[0].vocab.strings[orth] if is_known(c)]
+    for orth, owner in zip(different.tolist(), owners.tolist()):
+        known = [c for c in docs[owner].vocab.strings[orth] if is_known(c)]
         rows += [numbers.setdefault(character, len(numbers)) for character in known]
         lengths.append(len(known))
     codes = np.asarray([ord(character) for character in numbers], dtype="int64")

@@ -45,7 +45,7 @@ def forward(
     for doc, part in zip(docs, parts):
         found = [torch2xp(next(states), ops=model.ops) for _ in part]
         layers = list(model.ops.xp.concatenate(found, axis=1)) if found else []
-        outputs.append(make_data(doc, layers) if layers else TransformerData.empty())
+        outputs.append(make_data(doc, layers) if len(doc) else TransformerData.empty())
 
     def backprop(d_outputs: list[TransformerData]) -> list[Doc]:
         return []
@@ -59,7 +59,8 @@ def split_doc(doc: Doc, max_words: int, whole: bool) -> Iterator[list[str]]:
     doc (Doc): The Doc.
     max_words (int): The length of the longest part.
     whole (bool): Whether the Doc is one part, however long.
-    YIELDS (list[str]): The words of a part; none for a Doc without tokens.
+    YIELDS (list[str]): The words of a part. A Doc without tokens has no parts, or if it is read as
+        a whole one without words.
     """
     words = [token.text for token in doc]
     if whole:

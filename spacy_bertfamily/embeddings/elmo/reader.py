@@ -50,6 +50,8 @@ class ElmoReader:
         sentences (Sequence[Sequence[str]]): Words.
         RETURNS (list[torch.Tensor]): `(layers + 1, words, width)` for each.
         """
+        if not sentences:
+            return []
         rows = sorted(range(len(sentences)), key=lambda row: -len(sentences[row]))
         index = torch.tensor(rows, dtype=torch.long)
         state = None if self._state is None else select_rows(self._state, index)

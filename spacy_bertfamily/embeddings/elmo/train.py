@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ...errors import Errors
 from ...files import write_atomically
 from .language_model import BidirectionalLM
-from .options import ElmoOptions
+from .options import MOST, ElmoOptions
 from .reader import BEGIN, END, ids_of, split_batches
 from .weights import import_h5py, write_network
 
@@ -48,6 +48,20 @@ class ElmoTraining:
     dropout: float = 0.1
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """RAISES (BertFamilyError): On a number that is not allowed."""
+        least = {"epochs": 1, "vocab_size": 4, "n_samples": 1}
+        for setting, minimum in least.items():
+            value = getattr(self, setting)
+            if value < minimum:
+                raise Errors.B004(setting=setting, value=value, allowed=f"{minimum} or more")
+        if self.minutes is not None and not self.minutes > 0:
+            raise Errors.B004(setting="minutes", value=self.minutes, allowed="more than 0")
+        if not self.learn_rate > 0:
+            raise Errors.B004(setting="learn_rate", value=self.learn_rate, allowed="more than 0")
+        if not 0 <= self.dropout < 1:
+            raise Errors.B004(setting="dropout", value=self.dropout, allowed="from 0 to below 1")
+
 
 def new_elmo(
     folder: str | Path,
@@ -66,31 +80,24 @@ def new_elmo(
 
     folder (str | Path): Is made if it does not exist.
     sentences (Sequence[Sequence[str]]): Words.
-    width (int): The width of a token's vector, half of it by each direction.
+    width (int): The width of a token's vector, half of it by each direction; an even number.
     cell_dim (int): The width of an LSTM's cell.
     layers (int): The number of LSTM layers of each direction.
     training (ElmoTraining): How long and how it is trained.
     held_out (Sequence[Sequence[str]]): Sentences to measure the perplexity of.
+    force (bool): Whether to replace an ELMo that is in the folder.
     RETURNS (dict[str, float]): `loss`, the mean of the last 100 batches, in nats for each word;
         `words` that were read; `perplexity` of the sentences that are held out, unknown words being
         one.
-    force (bool): Whether to replace an ELMo that is in the folder.
-    RAISES (BertFamilyError): If there is no text, h5py is not installed, or the folder has an ELMo.
+    RAISES (BertFamilyError): If a size is not allowed, there is no text, h5py is not installed, or
+        the folder has an ELMo.
     """
     import_h5py()
+    options = _make_options(width, cell_dim, layers)
     folder = Path(folder)
     if not force and (folder / OPTIONS).exists():
         raise Errors.B414(folder=str(folder))
     vocabulary = make_vocabulary(sentences, training.vocab_size)
-    options = ElmoOptions(
-        character_dim=CHARACTER_DIM,
-        filters=FILTERS,
-        activation="relu",
-        n_highway=N_HIGHWAY,
-        projection_dim=width // 2,
-        cell_dim=cell_dim,
-        n_layers=layers,
-    )
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
@@ -99,6 +106,25 @@ def new_elmo(
     if held_out:
         result["perplexity"] = perplexity(model, held_out, vocabulary)
     return result
+
+
+def _make_options(width: int, cell_dim: int, layers: int) -> ElmoOptions:
+    """RETURNS (ElmoOptions): The sizes. RAISES (BertFamilyError): If one is not allowed."""
+    if not 2 <= width <= 2 * MOST or width % 2:
+        allowed = f"an even number from 2 to {2 * MOST}: each direction has half of it"
+        raise Errors.B004(setting="width", value=width, allowed=allowed)
+    for setting, value in (("cell_dim", cell_dim), ("layers", layers)):
+        if not 1 <= value <= MOST:
+            raise Errors.B004(setting=setting, value=value, allowed=f"from 1 to {MOST}")
+    return ElmoOptions(
+        character_dim=CHARACTER_DIM,
+        filters=FILTERS,
+        activation="relu",
+        n_highway=N_HIGHWAY,
+        projection_dim=width // 2,
+        cell_dim=cell_dim,
+        n_layers=layers,
+    )
 
 
 def make_vocabulary(sentences: Iterable[Sequence[str]], size: int) -> dict[str, int]:

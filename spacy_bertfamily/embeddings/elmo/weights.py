@@ -132,18 +132,20 @@ def _read_place(
 ) -> dict[str, torch.Tensor]:
     shapes = [tuple(expected[name].shape) for name in place.names]
     shape = (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
-    array = _from_file_order(place, _read_array(file, place.key, path))
-    if array.shape != shape:
-        raise Errors.B603(file=str(path), key=place.key, found=array.shape, expected=shape)
-    tensor = torch.from_numpy(np.ascontiguousarray(array, dtype="float32"))
+    array = _find_array(file, place.key, path)
+    found = _network_shape(place, array.shape)
+    if found != shape:  # before it is read: a small file may declare an array of any size
+        raise Errors.B603(file=str(path), key=place.key, found=found, expected=shape)
+    ordered = _from_file_order(place, array[...])
+    tensor = torch.from_numpy(np.ascontiguousarray(ordered, dtype="float32"))
     if not torch.isfinite(tensor).all():
         raise Errors.B601(file=str(path), reason=f"{place.key!r} has numbers that are not finite")
     parts = tensor.split([shape[-1] for shape in shapes], dim=-1) if len(shapes) > 1 else [tensor]
     return {name: part.contiguous() for name, part in zip(place.names, parts)}
 
 
-def _read_array(file: Any, key: str, path: Path) -> Any:
-    """Read an array of numbers that the file itself holds: links could lead to any other file."""
+def _find_array(file: Any, key: str, path: Path) -> Any:
+    """Find an array of numbers that the file itself holds: links could lead to any other file."""
     h5py = import_h5py()
     group = file
     for name in key.split("/"):
@@ -152,20 +154,32 @@ def _read_array(file: Any, key: str, path: Path) -> Any:
             raise Errors.B601(file=str(path), reason=f"it holds no array {key!r}")
         group = group[name]
     is_array = isinstance(group, h5py.Dataset) and group.dtype.kind == "f"
-    if not is_array or group.is_virtual or group.external:
+    if not is_array or group.shape is None or group.is_virtual or group.external:
         raise Errors.B601(file=str(path), reason=f"{key!r} is no array of numbers in the file")
     return group
 
 
-def _from_file_order(place: Place, dataset: Any) -> Any:
-    """RETURNS (Any): An array as the network has it; the original shape if the axes do not fit."""
-    if len(dataset.shape) != len(place.axes):
-        return np.empty(dataset.shape, dtype="float32")
-    array = dataset[...].transpose(place.axes)
+def _network_shape(place: Place, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """RETURNS (tuple[int, ...]): The shape that `_from_file_order` gives to an array of the file.
+
+    It is the file's own if it has other axes.
+    """
+    if len(shape) != len(place.axes):
+        return shape
+    found = [shape[axis] for axis in place.axes]
+    if place.key == "char_embed":
+        found[0] += 1
+    if len(found) == 4 and found[3] == 1:
+        found = found[:3]
+    return tuple(found)
+
+
+def _from_file_order(place: Place, array: Any) -> Any:
+    array = array.transpose(place.axes)
     if place.key == "char_embed":  # the row for padding of words is not in the file
         array = np.concatenate([np.zeros_like(array[:1]), array])
     if array.ndim == 4:  # a convolution over pictures of height 1
-        array = array.reshape(array.shape[:3]) if array.shape[3] == 1 else array
+        array = array[..., 0]
     return array
 
 

@@ -51,6 +51,8 @@ def load_vectors(
         raise Errors.B632(file=str(path), reason="its vectors have no numbers")
     if not np.isfinite(data).all():
         raise Errors.B632(file=str(path), reason="some numbers are NaN or infinite")
+    if mode == Mode.default:
+        _check_words(nlp, path)
     words: int = max(0, nlp.vocab.vectors.n_keys)
     if lowercase and mode == Mode.default:
         add_cases(nlp)
@@ -97,3 +99,24 @@ def _check_length(path: Path, method: str, truncate: int) -> int:
         reason = f"it announces {header[0]} vectors, but has {count}"
         raise Errors.B632(file=str(path), reason=reason)
     return count
+
+
+def _check_words(nlp: Language, path: Path) -> None:
+    """Check that no line has more numbers than the width: spaCy makes them a part of the word.
+
+    RAISES (BertFamilyError): If a word is followed by numbers. (Words with spaces are allowed.)
+    """
+    for key in nlp.vocab.vectors.key2row:
+        word, *rest = nlp.vocab.strings[key].split(" ")
+        if rest and all(_is_number(part) for part in rest):
+            width = nlp.vocab.vectors.shape[1]
+            reason = f"the line of {word!r} has {width + len(rest)} numbers instead of {width}"
+            raise Errors.B632(file=str(path), reason=reason)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

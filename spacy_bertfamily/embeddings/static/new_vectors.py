@@ -69,9 +69,12 @@ def new_vectors(
     """
     if method not in METHODS:
         raise Errors.B004(setting="method", value=method, allowed=f"one of {', '.join(METHODS)}")
-    if (texts is None) == (file is None) or (texts is not None and method not in TRAINERS):
-        given = f"method {method!r} with" if texts is not None else "neither was"
-        raise Errors.B633(given=given)
+    if texts is None and file is None:
+        raise Errors.B633(given="neither was")
+    if texts is not None and file is not None:
+        raise Errors.B633(given="both were")
+    if texts is not None and method not in TRAINERS:
+        raise Errors.B633(given=f"texts were, with method = {method!r},")
     folder = Path(folder)
     check_folder(folder, force)
     nlp = spacy.blank(lang)

@@ -8,6 +8,12 @@ from typing import Any
 from ...errors import Errors
 
 TRAIN_ON = ("first", "random")
+# Beyond these, numbers that are computed with them overflow: scores divided by the temperature,
+# and lengths of up to a million pieces to the power of the penalty.
+LEAST_TEMPERATURE = 1e-30
+LARGEST_PENALTY = 50.0
+# What torch's generators take.
+LARGEST_SEED = 2**64 - 1
 DEFAULT_CONFIG = """
 [text_generator]
 max_length = 64
@@ -66,7 +72,7 @@ class GenerationSettings:
         for setting in ("min_length", "no_repeat_ngram", "top_k"):
             self._check_count(setting, 0)
         if self.seed is not None:
-            self._check_count("seed", 0)
+            self._check_seed()
         self._check_numbers()
         self._check_together()
 
@@ -74,11 +80,16 @@ class GenerationSettings:
         if not _is_number(getattr(self, setting), Integral, least):
             self._refuse(setting, f"a whole number, {least} or more")
 
+    def _check_seed(self) -> None:
+        if not _is_number(self.seed, Integral, 0) or int(self.seed or 0) > LARGEST_SEED:
+            self._refuse("seed", f"null, or a whole number from 0 to {LARGEST_SEED}")
+
     def _check_numbers(self) -> None:
-        if not _is_number(self.length_penalty, Real):
-            self._refuse("length_penalty", "a number")
-        if not _is_number(self.temperature, Real, 0) or self.temperature == 0:
-            self._refuse("temperature", "a number above 0")
+        if not _is_number(self.length_penalty, Real) or abs(self.length_penalty) > LARGEST_PENALTY:
+            allowed = f"a number from {-LARGEST_PENALTY} to {LARGEST_PENALTY}"
+            self._refuse("length_penalty", allowed)
+        if not _is_number(self.temperature, Real, LEAST_TEMPERATURE):
+            self._refuse("temperature", f"a number above 0, {LEAST_TEMPERATURE} or more")
         if not _is_number(self.top_p, Real, 0) or not 0 < self.top_p <= 1:
             self._refuse("top_p", "more than 0 and at most 1")
         if not isinstance(self.sample, bool):

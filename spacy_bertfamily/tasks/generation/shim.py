@@ -1,6 +1,7 @@
 """The thinc shim of what a `text_generator` trains beside the encoder."""
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ class WriterShim(Shim):
         self._stored: bytes | None = None
         # the encoder that the modules are tied to
         self._encoder: Encoder | None = None
+        self._lock = threading.RLock()
 
     @property
     def is_ready(self) -> bool:
@@ -61,19 +63,20 @@ class WriterShim(Shim):
         RETURNS (nn.Module): The modules.
         RAISES (BertFamilyError): If there are no weights, or they do not fit the encoder.
         """
-        if self._stored is not None:
-            tensors = load(self._stored)
-            with torch.random.fork_rng():  # what is drawn is overwritten
-                modules = self.writer.empty_modules(shim, tensors)
-            self._model = modules
-            self._connect(shim)
-            self._put_stored(tensors)
-            self._stored = None
-        if self._model is None:
-            raise Errors.B721(name=self.component)
-        if self._encoder is not shim.encoder:
-            self._connect(shim)
-        return self._model
+        with self._lock:  # another thread must not get modules before their weights are read
+            if self._stored is not None:
+                tensors = load(self._stored)
+                with torch.random.fork_rng():  # what is drawn is overwritten
+                    modules = self.writer.empty_modules(shim, tensors)
+                self._model = modules
+                self._connect(shim)
+                self._put_stored(tensors)
+                self._stored = None
+            if self._model is None:
+                raise Errors.B721(name=self.component)
+            if self._encoder is not shim.encoder:
+                self._connect(shim)
+            return self._model
 
     def _connect(self, shim: EncoderShim) -> None:
         assert self._model is not None

@@ -11,6 +11,7 @@ from ...transformer.shim import EncoderShim
 from .beam import write_beams
 from .search import SearchRules, Sequences, write_rows
 from .settings import GenerationSettings
+from .spacing import is_cjk
 from .writer import Source, Writer
 
 # Steps of decoding read two pieces of each row, so more rows than in a pass over whole windows
@@ -64,7 +65,7 @@ def stream_text(
     """Write one text, and give it word by word.
 
     The parts, put together, are the text. The last word is held back until the next one begins,
-    since pieces to come may still be a part of it.
+    since pieces to come may still be a part of it. A Chinese character or kana is a word.
 
     writer, modules, shim, settings: As in `write_texts`, with one beam.
     source (Source): The source.
@@ -85,7 +86,7 @@ def stream_text(
         if not len(pieces):
             break
         text = writer.text_of(modules, shim, sequences.written[0].tolist())
-        begun = text.rpartition(" ")[0]
+        begun = whole_words(text)
         if begun.startswith(given) and len(begun) > len(given):
             yield begun[len(given) :]
             given = begun
@@ -93,6 +94,14 @@ def stream_text(
     text = writer.text_of(modules, shim, sequences.finish_all()[0].ids)
     if len(text) > len(given):
         yield text[len(given) :]
+
+
+def whole_words(text: str) -> str:
+    """RETURNS (str): The beginning of a text to which pieces to come cannot add anything."""
+    end = len(text)
+    while end and text[end - 1] != " " and not is_cjk(text[end - 1]):
+        end -= 1
+    return text[:end].rstrip(" ")
 
 
 def make_generator(settings: GenerationSettings, shim: EncoderShim) -> torch.Generator | None:

@@ -67,6 +67,14 @@ def test_vectors_do_not_depend_on_the_batch(tagger):
         np.testing.assert_allclose(embed_words(tagger, doc)[0], vectors, atol=1e-5)
 
 
+def test_docs_of_different_vocabularies_can_be_in_a_batch(tagger):
+    docs = [list(words) for words in (TEXT, UNSEEN, "a河")]
+    own = [Doc(spacy.blank("zh").vocab, words=words) for words in docs]
+    together = embedding_of(tagger).predict(own)
+    for vectors, expected in zip(together, embed_words(tagger, *docs)):
+        np.testing.assert_array_equal(vectors, expected)
+
+
 def test_stored_pipelines_predict_the_same(embed_block, tagger, tmp_path):
     texts = [TEXT, UNSEEN, "a 河"]
     expected = [predicted_tags(tagger, text) for text in texts]

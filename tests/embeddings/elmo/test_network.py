@@ -60,6 +60,12 @@ def test_a_row_that_is_not_in_a_batch_keeps_its_state(reader):
     assert distance(found[1], 1, 3) < 1.1e-6
 
 
+def test_a_batch_without_rows_changes_no_state(reader):
+    reader.read_on([ROWS[0][0]])
+    assert reader.read_on([]) == reader.read([]) == []
+    assert distance(reader.read_on([ROWS[0][1]])[0], 0, 1) < 1.1e-6
+
+
 def test_a_sentence_does_not_depend_on_its_batch(reader, monkeypatch):
     together = reader.read(SENTENCES)
     monkeypatch.setattr(reader_module, "KEPT_WORDS", 10)
@@ -198,13 +204,31 @@ def replace_by_text(file):
     file["CNN_proj/b_proj"] = ["a"] * 16
 
 
+def replace_by_nothing(file):
+    del file["CNN_proj/b_proj"]
+    file["CNN_proj/b_proj"] = h5py.Empty("f4")
+
+
+def declare_terabytes(file):
+    del file["CNN_proj/b_proj"]
+    file.create_dataset("CNN_proj/b_proj", shape=(10**13,), dtype="f4", chunks=(1000,))
+
+
 def link_to_another_file(file):
     del file["CNN_proj/b_proj"]
     file["CNN_proj/b_proj"] = h5py.ExternalLink("other.hdf5", "secret")
 
 
 @pytest.mark.parametrize(
-    "change", [remove, replace_by_group, replace_by_text, link_to_another_file]
+    "change",
+    [
+        remove,
+        replace_by_group,
+        replace_by_text,
+        replace_by_nothing,
+        declare_terabytes,
+        link_to_another_file,
+    ],
 )
 def test_a_foreign_file_of_weights_is_refused(files, change):
     with h5py.File(files[1], "r+") as file:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc
+from spacy.training import Example
 
 from spacy_bertfamily import BertFamilyError, layer_weights
 
@@ -127,6 +128,18 @@ def test_a_stateful_network_reads_on():
     )
     assert not np.allclose(elmo_vectors(stateful, TEXT)[0], elmo_vectors(plain, TEXT)[0], atol=1e-3)
     assert elmo_vectors(stateful, "", TEXT)[1].shape == (6, 32)
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_batches_with_empty_docs_can_be_predicted_and_trained_on(stateful):
+    nlp = make_elmo_tagger(stateful=stateful)
+    examples = tagged_examples(nlp)
+    nlp.initialize(lambda: examples)
+    model = tok2vec_of(nlp)
+    assert model.predict([]) == []
+    assert [vectors.shape for vectors in model.predict([nlp.make_doc("")])] == [(0, 0)]
+    empty = Example.from_dict(nlp.make_doc(""), {})
+    assert nlp.update([empty, *examples, empty])["tagger"] > 0
 
 
 def test_other_components_take_it():

@@ -79,6 +79,49 @@ def test_without_text_it_is_refused(tmp_path):
     assert not (tmp_path / "elmo").exists()
 
 
+@pytest.mark.parametrize(
+    ("sizes", "name"),
+    [
+        ({"width": 7}, "width = 7"),
+        ({"width": 0}, "width = 0"),
+        ({"cell_dim": 10**6}, "cell_dim = 1000000"),
+        ({"layers": 0}, "layers = 0"),
+    ],
+)
+def test_sizes_that_no_elmo_has_are_refused(sizes, name, tmp_path):
+    with pytest.raises(BertFamilyError, match=f"{name} is not allowed"):
+        new_elmo(tmp_path / "elmo", TEXT, **sizes)
+    assert not (tmp_path / "elmo").exists()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"epochs": 0},
+        {"minutes": 0},
+        {"minutes": -1.0},
+        {"minutes": math.nan},
+        {"vocab_size": 3},
+        {"n_samples": 0},
+        {"learn_rate": 0.0},
+        {"dropout": 1.0},
+    ],
+)
+def test_settings_of_the_training_are_checked(setting):
+    ((name, value),) = setting.items()
+    with pytest.raises(BertFamilyError, match=f"{name} = {value} is not allowed"):
+        ElmoTraining(**setting)
+
+
+@pytest.mark.parametrize("blank", ["\n", "\n  \n\t\n", ""])
+def test_blank_text_is_none(blank, tmp_path):
+    (tmp_path / "raw.txt").write_text(blank)
+    arguments = ["new-elmo", str(tmp_path / "elmo"), "--text", str(tmp_path / "raw.txt")]
+    result = CliRunner().invoke(bertfamily_cli, [*arguments, "--width", "8", "--cell", "8"])
+    assert result.exit_code == 1
+    assert "B605" in result.output
+
+
 def test_the_command_trains_one(tmp_path):
     (tmp_path / "raw.txt").write_text("The dog saw a cat.\n\n" + "word " * 450 + "\nA cat 😀.\n")
     arguments = ["new-elmo", str(tmp_path / "elmo"), "--text", str(tmp_path / "raw.txt")]

@@ -63,6 +63,9 @@ def test_a_file_of_floret(tmp_path):
         (["9 3", *LINES], "word2vec", "announces 9 vectors, but has 6"),
         ([*LINES, "lake 0.1 0.2"], "glove", "E094"),
         (["6 4", *LINES], "word2vec", "E094"),
+        (["6 2", *LINES], "word2vec", "has 3 numbers instead of 2"),
+        ([*LINES, "lake 0.1 0.2 0.3 0.4"], "glove", "'lake' has 4 numbers instead of 3"),
+        (["\ufeff6 3", *LINES], "word2vec", "has 3 numbers instead of 1"),
         ([*LINES, "lake 0.1 0.2 x"], "glove", "could not convert"),
         ([*LINES, "lake 0.1 0.2 nan"], "glove", "NaN or infinite"),
         (["word", "other"], "glove", "no numbers"),
@@ -77,6 +80,12 @@ def test_files_of_other_content_are_refused(lines, method, reason, tmp_path):
         new_vectors(tmp_path / "nlp", file=file, method=method)
     assert error.value.code == "B632"
     assert not (tmp_path / "nlp").exists()
+
+
+def test_words_with_spaces_are_read(tmp_path):
+    file = write(tmp_path / "vectors.txt", [*LINES, "New York 0.1 0.2 0.3", ". . . 0.1 0.3 0.2"])
+    assert new_vectors(tmp_path / "nlp", file=file, method="glove").words == len(LINES) + 2
+    assert spacy.load(tmp_path / "nlp").vocab.has_vector("New York")
 
 
 @pytest.mark.parametrize("name", ["vectors.bin", "vectors.txt.gz", "vectors.zip"])
@@ -101,16 +110,16 @@ def test_what_there_is_stays_unless_it_is_to_be_replaced(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "code"),
+    ("given", "code", "message"),
     [
-        ({}, "B633"),
-        ({"texts": ["a"], "file": "vectors.txt"}, "B633"),
-        ({"texts": ["a"], "method": "glove"}, "B633"),
-        ({"texts": ["a"], "method": "elmo"}, "B004"),
+        ({}, "B633", "neither was given"),
+        ({"texts": ["a"], "file": "vectors.txt"}, "B633", "both were given"),
+        ({"texts": ["a"], "method": "glove"}, "B633", "texts were, with method = 'glove', given"),
+        ({"texts": ["a"], "method": "elmo"}, "B004", "'elmo' is not allowed"),
     ],
 )
-def test_a_text_or_a_file_is_needed(given, code, tmp_path):
-    with pytest.raises(BertFamilyError, match=code) as error:
+def test_a_text_or_a_file_is_needed(given, code, message, tmp_path):
+    with pytest.raises(BertFamilyError, match=message) as error:
         new_vectors(tmp_path / "nlp", **given)
     assert error.value.code == code
 

@@ -72,3 +72,11 @@ def test_vectors_of_another_width_are_an_error_of_spacy(tagged_corpus, tmp_path)
     nlp.vocab.vectors = other.vocab.vectors
     with pytest.raises(RuntimeError, match="E896.*vectors of the vocab are properly initialized"):
         nlp(TEXT)
+
+
+@pytest.mark.parametrize("name", ["tagger", "ner", "textcat"])
+def test_without_vectors_a_config_names_what_is_missing(name, tagged_corpus):
+    config = load_config(ROOT / "configs" / f"{name}_vectors.cfg")
+    config["paths"].update({"train": str(tagged_corpus), "dev": str(tagged_corpus)})
+    with pytest.raises(OSError, match="E884.*could not be found at 'my_vectors'"):
+        init_nlp(config)

@@ -1,7 +1,10 @@
 """`text_generator` in a pipeline: learning, writing, scores, files."""
 
 import copy
+import math
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from spacy.training import Corpus, Example
 
 from spacy_bertfamily.annotation.generated import Generated, get_generated, set_generated
 from spacy_bertfamily.tasks.generation.scorer import make_text_generator_scorer
+from spacy_bertfamily.tasks.generation.shim import WriterShim
+from spacy_bertfamily.tasks.generation.write import whole_words
 
 from ...util.generation import LONG, PAIRS, make_gold_examples, make_writer, parts_of
 from ...util.pipelines import TAGGER, tagged_examples
@@ -82,6 +87,53 @@ def test_streams_are_the_text_in_parts(trained):
     drawn = list(component.stream(TEXTS[0], sample=True, temperature=4.0, seed=2))
     again = component.generate(TEXTS[0], sample=True, temperature=4.0, seed=2)
     assert "".join(drawn) == again[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("eggs", ""),
+        ("green eggs", "green"),
+        ("green eggs ", "green eggs"),
+        ("你好", "你好"),
+        ("你好 OK", "你好"),
+        ("OK 你好", "OK 你好"),
+        ("你\ufffd", "你"),
+    ],
+)
+def test_streams_hold_back_what_may_not_be_whole(text, expected):
+    assert whole_words(text) == expected
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"sample": True, "temperature": 1e-30},
+        {"sample": True, "temperature": 1e38, "seed": 2**64 - 1},
+        {"num_beams": 3, "length_penalty": 50.0},
+        {"num_beams": 3, "length_penalty": -50.0},
+    ],
+)
+def test_extreme_settings_write_a_text_with_a_finite_score(trained, settings):
+    (written,) = trained.get_pipe("text_generator").generate(TEXTS[0], **settings)
+    assert math.isfinite(written.score)
+
+
+def test_threads_that_begin_together_share_modules_with_their_weights(trained, monkeypatch):
+    nlp = pickle.loads(pickle.dumps(trained))
+    component = nlp.get_pipe("text_generator")
+    shim, writer_shim = component.encoder_shim(), component.writer_shim
+    put_stored = WriterShim._put_stored
+
+    def put_slowly(*args):
+        time.sleep(0.05)
+        put_stored(*args)
+
+    monkeypatch.setattr(WriterShim, "_put_stored", put_slowly)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: writer_shim.modules_on(shim), range(4)))
+    assert all(modules is found[0] for modules in found)
 
 
 def test_stored_pipelines_write_the_same(trained, tmp_path):

@@ -47,6 +47,11 @@ STRANGE = [
         ({"no_repeat_ngram": 1.5}, "no_repeat_ngram"),
         ({"length_penalty": None}, "length_penalty"),
         ({"seed": -1}, "seed"),
+        ({"seed": 2**64}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"temperature": 1e-40}, "temperature"),
+        ({"length_penalty": 1000.0}, "length_penalty"),
+        ({"length_penalty": -1000.0}, "length_penalty"),
         ({"train_on": "best"}, "train_on"),
     ],
 )
