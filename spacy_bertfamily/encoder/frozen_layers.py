@@ -173,7 +173,9 @@ def find_resumable_layers(encoder: Encoder, number: int) -> FrozenLayers:
     is_trained = states[number].requires_grad
     for form in FORMS if len(layers) == encoder.depth else ():
         found = FrozenLayers(number, layers, form, axes, is_trained)
-        if _can_resume(encoder, found, inputs, states) and _can_stop(encoder, found, inputs, states):
+        if _can_resume(encoder, found, inputs, states) and _can_stop(
+            encoder, found, inputs, states
+        ):
             return found
         found.remove()
     return FrozenLayers(0)

@@ -189,7 +189,7 @@ class SegmentReader:
         """YIELDS (tuple[int, States]): The number of each segment, and what is computed of it."""
         encoder = self.encoder
         lengths = [len(segment) for segment in segments]
-        for rows in pack(lengths, encoder.batch_pieces, encoder.padded_length):
+        for rows in self._pack(lengths):
             padded = pad_batch(encoder, [segments[row] for row in rows], self.pad_id)
             context = nullcontext() if plan.has_gradients else torch.no_grad()
             with context, plan.layers.stop(self.number):
@@ -199,6 +199,23 @@ class SegmentReader:
                 if plan.cache is not None:
                     plan.cache.put(segments[row], states, replaces=plan.replaces)
                 yield row, states
+
+    def _pack(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Pack segments, of which none is more than twice as long as another of its batch.
+
+        A question is much shorter than a context; `pack` alone would put some of both in a batch.
+
+        lengths (Sequence[int]): The pieces of each segment.
+        YIELDS (list[int]): The numbers of the segments of a batch.
+        """
+        encoder = self.encoder
+        groups: dict[int, list[int]] = {}
+        for row, length in enumerate(lengths):
+            groups.setdefault(length.bit_length(), []).append(row)
+        for group in groups.values():
+            of_group = [lengths[row] for row in group]
+            for places in pack(of_group, encoder.batch_pieces, encoder.padded_length):
+                yield [group[place] for place in places]
 
 
 def share_cache(backbone: Backbone, max_bytes: int) -> StateCache:

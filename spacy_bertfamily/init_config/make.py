@@ -76,7 +76,9 @@ def _check_separate_layers(number: int, name: str, mode: Mode) -> None:
     if number < 0:
         raise Errors.B004(setting="separate_layers", value=number, allowed="0 (none) or more")
     if number and mode.size:
-        allowed = "top:N, full, frozen or mix with separate layers, since adapters are in all layers"
+        allowed = (
+            "top:N, full, frozen or mix with separate layers, since adapters are in all layers"
+        )
         raise Errors.B004(setting="mode", value=name, allowed=allowed)
 
 

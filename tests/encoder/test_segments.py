@@ -155,6 +155,13 @@ def test_a_text_is_read_once(backbones):
     assert not rows
 
 
+def test_questions_are_not_padded_to_the_length_of_the_context(backbones):
+    schedule = make_schedule(backbones("bert"), 2, cache_mb=0)
+    lengths = [31, 5, 6, 7, 30]
+    batches = [sorted(rows) for rows in schedule.segments._pack(lengths)]
+    assert sorted(batches) == [[0, 4], [1, 2, 3]]
+
+
 def test_the_cache_is_bounded(backbones):
     schedule = make_schedule(backbones("bert"), 2)
     cache = schedule.segments.plan(is_train=False).cache
@@ -234,7 +241,8 @@ def test_gradients_are_those_without_the_cache(backbones, trainable):
         assert lowest == (trainable == ("all",))
         found.append(gradients)
     plain, cached = found
-    assert plain and plain.keys() == cached.keys()
+    assert plain
+    assert plain.keys() == cached.keys()
     for name, gradient in plain.items():
         torch.testing.assert_close(cached[name], gradient, rtol=1e-3, atol=1e-4, msg=name)
 
@@ -246,7 +254,9 @@ def test_long_questions_take_more_steps(backbones, length):
     windows = windows_of(schedule, (" ".join(["eat"] * length), LONG))
     for window in windows:
         places = schedule.segments.rooms.place(window)
-        assert len(window) <= 60 and places[0] == 0 and places[-1] < 60
+        assert len(window) <= 60
+        assert places[0] == 0
+        assert places[-1] < 60
         assert (np.diff(places) >= 1).all()
     n_pieces = max(window.pieces.max() for window in windows) + 1
     assert set(np.concatenate([w.pieces for w in windows])) == {-1, *range(n_pieces)}
