@@ -22,7 +22,12 @@ from ..util.pipelines import add_transformer
 QUESTIONS = ["Who wrote it?", "eat", "the small dog likes eggs", ""]
 CONTEXT = "I like green eggs and blue ham in 1920"
 LONG = "the small dog likes unable eggs " * 12
-ABLE = [name for name in MODEL_TYPES if SPECS[name].why_not("separate") is None]
+QUICK = ("bert", "roberta", "deberta-v2", "mpnet")
+ABLE = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in MODEL_TYPES
+    if SPECS[name].why_not("separate") is None
+]
 
 
 def make_schedule(name, n, **changes):
