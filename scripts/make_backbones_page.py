@@ -26,6 +26,7 @@ COLUMNS = (
     "train",
     "caching",
     "mix",
+    "separate",
     "prefix",
     "openvino",
 )

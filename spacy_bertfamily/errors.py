@@ -1175,6 +1175,32 @@ class Errors:
         "No page can be served at {host}:{port} ({reason}). Give another --port or --host."
     )
 
+    # Layers that read two texts apart
+    B800 = Error(
+        "'separate_layers' is {n}, but the backbone {name!r} has {depth} layers, and the last one "
+        "at least must read both texts together. Allowed is 0 to {depth} - 1."
+    )
+    B801 = Error(
+        "'separate_layers' is {n}, but the backbone {name!r} of type {model_type!r} cannot resume "
+        "above its lowest layers, or cannot be told the positions of pieces. Set it to 0, or use "
+        "a backbone of a type that docs/backbones.md lists."
+    )
+    B802 = Error(
+        "'separate_layers' is {n}, so the lowest {n} layers must stay as they are, but 'trainable' "
+        "= {trainable} trains something in them or in the embeddings. Train what is above: "
+        "['top:{top}'] or less, or an adapter with layers = {layers} ('layer_norm' and 'bias' "
+        "reach all layers). Or train all with ['all']; then nothing is kept in training."
+    )
+    B803 = Error(
+        "'separate_layers' is {n}, which only torch computes, but 'runtime' is 'openvino'. Set "
+        "runtime = 'torch' or 'auto', or separate_layers = 0."
+    )
+    B804 = Error(
+        "States of a text can be kept where its lowest layers read it by itself, but the "
+        "transformer with the backbone {name!r} has separate_layers = 0. Train a pipeline with "
+        "'separate_layers'."
+    )
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."

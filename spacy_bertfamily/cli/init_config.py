@@ -41,6 +41,14 @@ def init_config_command(
         "-n",
         help="Name of the transformer; with different ones, pipelines can be put together",
     ),
+    separate_layers: int = typer.Option(
+        0,
+        "--separate-layers",
+        "-p",
+        help="Number of lowest layers that read each of two texts by itself, so that it is read "
+        "once; with the mode top:N, full, frozen or mix",
+        min=0,
+    ),
     force: bool = typer.Option(False, "--force", "-F", help="Overwrite an existing file"),
 ) -> None:
     """Write a complete, commented config for a task and a training mode.
@@ -56,7 +64,9 @@ def init_config_command(
 
     path = "config.cfg" if str(target) == "-" else target.as_posix()
     with exit_on_error("Cannot make a config"):
-        config = make_config(task, mode, lang, backbone, path, steps, transformer_name)
+        config = make_config(
+            task, mode, lang, backbone, path, steps, transformer_name, separate_layers
+        )
     if str(target) == "-":
         print(config, end="")
         return

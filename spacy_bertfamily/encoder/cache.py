@@ -43,23 +43,27 @@ class StateCache:
         RETURNS (dict[int, torch.Tensor] | None): The states by layer, each `(length, width)`; None
             if one of them is missing.
         """
-        states = self._states.get(_key(window))
+        states = self._states.get(window_key(window))
         if states is None or any(layer not in states for layer in layers):
             return None
         return states
 
-    def put(self, window: Window, states: dict[int, torch.Tensor]) -> None:
+    def put(
+        self, window: Window, states: dict[int, torch.Tensor], replaces: bool | None = None
+    ) -> None:
         """Keep copies of a window's states, if there is room.
 
         window (Window): The window.
         states (dict[int, torch.Tensor]): By layer, each `(length, width)`.
+        replaces (bool | None): Whether the oldest entries make room; None for as `recent`.
         """
         with self._lock:
-            key = _key(window)
+            key = window_key(window)
             kept = self._states.get(key, {})
             new = {layer: state for layer, state in states.items() if layer not in kept}
             size = _size(new)
-            if self.recent:
+            makes_room = self.recent if replaces is None else replaces
+            if makes_room and self.n_bytes + size > self.max_bytes:
                 self._make_room(size, key)
             if self.n_bytes + size <= self.max_bytes:
                 self.n_bytes += size
@@ -77,7 +81,8 @@ class StateCache:
                 self.n_bytes -= _size(self._states.pop(oldest))
 
 
-def _key(window: Window) -> Key:
+def window_key(window: Window) -> Key:
+    """RETURNS (Key): Is the same for windows of which the same is computed."""
     visible = b"" if window.visible is None else window.visible.tobytes()
     positions = b"" if window.positions is None else window.positions.tobytes()
     ids, types = window.ids.tobytes(), window.types.tobytes()

@@ -34,6 +34,8 @@ class FrozenLayers:
         trained at all.
     layers (Sequence[nn.Module]): The layers.
     form (Callable): From that hidden state to what a layer of this backbone returns.
+    transposed_axes (tuple[int, int] | None): As in `ModelTypeSpec`.
+    is_trained (bool): Whether something is trained up to that hidden state, after all.
     """
 
     def __init__(
@@ -41,11 +43,17 @@ class FrozenLayers:
         number: int,
         layers: Sequence[nn.Module] = (),
         form: Callable[[torch.Tensor], Any] = FORMS[0],
+        transposed_axes: tuple[int, int] | None = None,
+        is_trained: bool = False,
     ) -> None:
         self.number = number
+        self.is_trained = is_trained
         self.form = form
+        self.transposed_axes = transposed_axes
         # in each thread: what the layers return, and how many of them do so
         self._skipping = ThreadLocalSlot()
+        # in each thread: the number of layers that compute
+        self._stopping = ThreadLocalSlot()
         self._overrides = install_all(
             partial(ForwardOverride, layer, self._guard(depth, layer.forward))
             for depth, layer in enumerate(layers)
@@ -54,9 +62,19 @@ class FrozenLayers:
     def _guard(self, depth: int, forward: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             output, number = self._skipping.value or (None, 0)
-            return output if depth < number else forward(*args, **kwargs)
+            if depth < number:
+                return output
+            stop = self._stopping.value
+            if stop is not None and depth >= stop:
+                return self._pass_on(args[0] if args else next(iter(kwargs.values())))
+            return forward(*args, **kwargs)
 
         return guarded
+
+    def _pass_on(self, state: torch.Tensor) -> Any:
+        """RETURNS (Any): What a layer returns that leaves its input as it is."""
+        axes = self.transposed_axes
+        return self.form(state if axes is None else state.transpose(*axes))
 
     def remove(self) -> None:
         """Give the layers their own forward functions back."""
@@ -76,6 +94,20 @@ class FrozenLayers:
             yield
         finally:
             self._skipping.value = None
+
+    @contextlib.contextmanager
+    def stop(self, number: int) -> Iterator[None]:
+        """Let the layers above a hidden state return their input, in this thread.
+
+        Outputs of the layers above are invalid inside this context.
+
+        number (int): The number of the hidden state.
+        """
+        self._stopping.value = number
+        try:
+            yield
+        finally:
+            self._stopping.value = None
 
 
 def find_frozen_layers(encoder: Encoder) -> FrozenLayers:
@@ -124,6 +156,29 @@ def find_unchanged_layers(encoder: Encoder) -> FrozenLayers:
         found.remove()
         return FrozenLayers(0)
     return found
+
+
+def find_resumable_layers(encoder: Encoder, number: int) -> FrozenLayers:
+    """Find all layers, to compute only those beneath or only those above a hidden state.
+
+    encoder (Encoder): The backbone and what is trained on it.
+    number (int): The number of the hidden state.
+    RETURNS (FrozenLayers): The layers, with the number 0 if the model does not allow that.
+    """
+    layers = encoder.spec.find_layers(encoder.backbone)
+    axes = encoder.spec.transposed_axes
+    inputs = _probe(encoder)
+    with torch.enable_grad():
+        states = encoder(*inputs, range(encoder.depth + 1))
+    is_trained = states[number].requires_grad
+    for form in FORMS if len(layers) == encoder.depth else ():
+        found = FrozenLayers(number, layers, form, axes, is_trained)
+        if _can_resume(encoder, found, inputs, states) and _can_stop(
+            encoder, found, inputs, states
+        ):
+            return found
+        found.remove()
+    return FrozenLayers(0)
 
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
@@ -178,3 +233,15 @@ def _can_resume(encoder: Encoder, layers: FrozenLayers, inputs: Any, states: Any
     except Exception:  # models fail in their own ways on layers with an unexpected output
         return False
     return all(_equal(again[j][is_piece], states[j][is_piece]) for j in above)
+
+
+def _can_stop(encoder: Encoder, layers: FrozenLayers, inputs: Any, states: Any) -> bool:
+    """RETURNS (bool): Whether the states below are the same if the layers above do nothing."""
+    below = range(layers.number + 1)
+    is_piece = inputs[1].bool()
+    try:
+        with torch.no_grad(), layers.stop(layers.number):
+            again = encoder(*inputs, below)
+    except Exception:  # as in `_can_resume`
+        return False
+    return all(_equal(again[j][is_piece], states[j][is_piece]) for j in below)

@@ -24,6 +24,7 @@ class ModelInputs:
     by_piece (dict[str, torch.Tensor]): Arguments that are looked up by piece id: tables
         `(vocabulary,)` by the argument's name.
     first_position (int): The position id of a sequence's first piece.
+    positions (bool): It can be told the position of each piece.
     """
 
     token_types: bool
@@ -31,6 +32,7 @@ class ModelInputs:
     fixed: dict[str, Any] = field(default_factory=dict)
     by_piece: dict[str, torch.Tensor] = field(default_factory=dict)
     first_position: int = 0
+    positions: bool = False
 
     @classmethod
     def of(cls, backbone: Backbone) -> "ModelInputs":
@@ -55,6 +57,7 @@ class ModelInputs:
             fixed={"use_cache": False} if "use_cache" in accepted else {},
             by_piece={name: table.to(device) for name, table in backbone.piece_inputs().items()},
             first_position=(config.pad_token_id or 0) + 1 if spec.positions_from_pad else 0,
+            positions="position_ids" in accepted,
         )
 
     def __call__(

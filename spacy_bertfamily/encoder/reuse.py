@@ -12,6 +12,7 @@ from ..windows.cut import Window
 from .cache import StateCache
 from .frozen_layers import FrozenLayers, find_frozen_layers, find_unchanged_layers
 from .module import Encoder
+from .separate_layers import find_separate_layers
 
 # Room for the windows of a batch, which one transformer of a pipeline reads after the other.
 SHARED_BYTES = 128 * 2**20
@@ -85,9 +86,15 @@ class SharedPrefixCache:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, backbone: Backbone) -> "SharedPrefixCache":
-        """RETURNS (SharedPrefixCache): The one of a backbone."""
-        return _BY_BACKBONE.setdefault(backbone, cls())
+    def of(cls, backbone: Backbone, separate_layers: int = 0) -> "SharedPrefixCache":
+        """Find the one of a backbone.
+
+        backbone (Backbone): The backbone.
+        separate_layers (int): As in the settings of the encoders that share it.
+        RETURNS (SharedPrefixCache): Their cache.
+        """
+        of_backbone = _BY_BACKBONE.setdefault(backbone, {})
+        return of_backbone.setdefault(separate_layers, cls())
 
     def register(self, reuse: "StateReuse") -> None:
         """Let an encoder take part.
@@ -131,7 +138,7 @@ class SharedPrefixCache:
         return up_to(number, [layer for layers in requests for layer in layers])
 
 
-_BY_BACKBONE: WeakKeyDictionary[Backbone, SharedPrefixCache] = WeakKeyDictionary()
+_BY_BACKBONE: WeakKeyDictionary[Backbone, dict[int, SharedPrefixCache]] = WeakKeyDictionary()
 
 
 class StateReuse:
@@ -147,7 +154,7 @@ class StateReuse:
     def __init__(self, encoder: Encoder, shares: bool = True):
         self.encoder = encoder
         self.cache = StateCache(encoder.settings.cache_mb * 2**20)
-        self.shared = SharedPrefixCache.of(encoder.shared)
+        self.shared = SharedPrefixCache.of(encoder.shared, encoder.settings.separate_layers)
         self._layers: dict[str, FrozenLayers] = {}
         self._version = encoder.version
         if shares:
@@ -162,6 +169,11 @@ class StateReuse:
     def unchanged(self) -> FrozenLayers:
         """RETURNS (FrozenLayers): The layers below all that differs from the bare backbone."""
         return self._find("unchanged", find_unchanged_layers)
+
+    @property
+    def separate(self) -> FrozenLayers:
+        """RETURNS (FrozenLayers): All layers, the lowest of which read segments apart."""
+        return self._find("separate", find_separate_layers)
 
     def _find(self, which: str, find: Callable[[Encoder], FrozenLayers]) -> FrozenLayers:
         self._check_version()

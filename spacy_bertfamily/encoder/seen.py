@@ -11,16 +11,22 @@ from ..patching.visible_attention import AttentionPlan, KeyValueStore, additive_
 class SeenPieces:
     """What each piece sees in a forward pass.
 
-    visible (torch.Tensor): True where a piece sees another one, `(windows, pieces, seen pieces)`:
-        those of the store, if there is one, and then those of the batch.
+    visible (torch.Tensor | None): True where a piece sees another one, `(windows, pieces, seen
+        pieces)`: those of the store, if there is one, and then those of the batch. None if it sees
+        all pieces of its window.
     positions (torch.Tensor): The place of each piece in its sequence, from 0, `(windows, pieces)`.
     store (KeyValueStore | None): Keys and values of pieces that were read before.
     """
 
-    visible: torch.Tensor
+    visible: torch.Tensor | None
     positions: torch.Tensor
     store: KeyValueStore | None = None
 
-    def plan(self) -> AttentionPlan:
-        """RETURNS (AttentionPlan): How the self-attentions of a forward pass attend."""
+    def plan(self) -> AttentionPlan | None:
+        """Plan how the self-attentions of a forward pass attend.
+
+        RETURNS (AttentionPlan | None): The plan; None if they attend as the model does.
+        """
+        if self.visible is None:
+            return None
         return AttentionPlan(additive_mask(self.visible), self.store)

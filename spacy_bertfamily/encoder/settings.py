@@ -10,7 +10,7 @@ from transformers import PretrainedConfig
 
 from ..adapters import Adapter
 from ..errors import Errors, Warnings
-from ..model_types.table import spec_for
+from ..model_types.table import known_spec, spec_for
 from ..patching.processor import lacks_bfloat16
 
 # What computes in prediction. `auto`: OpenVINO where it is installed and can, torch otherwise.
@@ -38,6 +38,7 @@ class EncoderSettings:
     gradient_checkpointing: bool = False
     runtime: str = "torch"
     weights: str = "float"
+    separate_layers: int = 0
 
     def __post_init__(self) -> None:
         for entry in self.trainable:
@@ -50,6 +51,9 @@ class EncoderSettings:
         self._check("weights", self.weights in WEIGHTS, f"one of {', '.join(WEIGHTS)}")
         if self.weights != "float" and self.runtime == "torch":
             raise Errors.B771(weights=self.weights)
+        self._check("separate_layers", self.separate_layers >= 0, "0 (none) or more")
+        if self.separate_layers and self.runtime == "openvino":
+            raise Errors.B803(n=self.separate_layers)
         is_word = self.separator is None or bool(self.separator.strip())
         self._check("separator", is_word, "a word, or null for none")
         allowed = f"more than {SPECIAL_PIECES}, since special pieces need room too"
@@ -91,11 +95,21 @@ class EncoderSettings:
         is_on_cpu = get_torch_default_device().type == "cpu"
         if self.precision == "bfloat16" and self.runtime == "torch" and is_on_cpu:
             _warn_if_slow()
+        if self.separate_layers:
+            self._check_separate_layers(config)
         positions = max_positions(config)
         if positions is not None and self.max_pieces > positions:
             raise Errors.B006(max_pieces=self.max_pieces, name=self.name, positions=positions)
         if self.adapter is not None:
             self.check_adapter(self.adapter, config)
+
+    def _check_separate_layers(self, config: PretrainedConfig) -> None:
+        model_type = config.model_type
+        spec = known_spec(model_type)
+        spec.check("separate", model_type)
+        depth = getattr(config, spec.depth)
+        if self.separate_layers >= depth:
+            raise Errors.B800(n=self.separate_layers, name=self.name, depth=depth)
 
     def check_adapter(self, adapter: Adapter, config: PretrainedConfig) -> None:
         """Check that windows and an adapter fit into the backbone's positions.

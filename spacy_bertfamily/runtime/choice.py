@@ -48,6 +48,8 @@ def check_runtime(encoder: Encoder, name: str) -> None:
 
 def _find_obstacle(encoder: Encoder) -> str | None:
     """RETURNS (str | None): Why an encoder with runtime = 'auto' is computed by torch."""
+    if encoder.settings.separate_layers:
+        return "it has separate_layers"
     if missing_package(OPENVINO):
         return f"{OPENVINO} is not installed"
     if encoder.settings.weights == "int8" and missing_package(NNCF):

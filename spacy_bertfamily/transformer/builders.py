@@ -26,6 +26,7 @@ def make_adapter_transformer_model(
     gradient_checkpointing: bool = False,
     runtime: str = "torch",
     weights: str = "float",
+    separate_layers: int = 0,
 ) -> Model[list[Doc], FullTransformerBatch]:
     """Build a transformer of which only a named part is trained.
 
@@ -53,6 +54,8 @@ def make_adapter_transformer_model(
         always uses torch.
     weights (str): How OpenVINO holds the weights of dense layers and embeddings: `float`, or `int8`
         in a quarter of the memory.
+    separate_layers (int): The number of lowest layers in which each of two texts is read by itself,
+        so that what they compute of a text is kept for all that is read with it. 0 for none.
     RETURNS (Model[list[Doc], FullTransformerBatch]): The model.
     RAISES (BertFamilyError): On settings that are not allowed or do not fit together, before
         anything is loaded.
@@ -70,6 +73,7 @@ def make_adapter_transformer_model(
         gradient_checkpointing=gradient_checkpointing,
         runtime=runtime,
         weights=weights,
+        separate_layers=separate_layers,
     )
     return build_transformer_model(settings)
 

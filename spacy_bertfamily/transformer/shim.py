@@ -21,6 +21,7 @@ from ..encoder.check import check_structure
 from ..encoder.encode import States
 from ..encoder.module import Encoder, make_encoder
 from ..encoder.schedule import EncoderSchedule
+from ..encoder.separate_layers import check_separate_layers
 from ..encoder.settings import EncoderSettings
 from ..errors import Errors
 from ..runtime.choice import make_runtime
@@ -115,7 +116,9 @@ class EncoderShim(Shim):
         """
         check_structure(*read_config(source or self.settings.name), self.settings)
         backbone = self._load_backbone(source)
-        self._use(make_encoder(backbone, self.settings))
+        encoder = make_encoder(backbone, self.settings)
+        check_separate_layers(encoder)
+        self._use(encoder)
 
     def _use(self, encoder: Encoder, tokenizer: PieceTokenizer | None = None) -> None:
         tokenizer = tokenizer or PieceTokenizer(encoder.shared.tokenizer, encoder.causal)

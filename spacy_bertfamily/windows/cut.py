@@ -1,5 +1,6 @@
 """Cut a Doc's pieces into windows, the sequences that the backbone reads."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,11 @@ class Window:
 
 
 def make_windows(
-    pieces: Pieces, tokenizer: PieceTokenizer, max_pieces: int, stride: int
+    pieces: Pieces,
+    tokenizer: PieceTokenizer,
+    max_pieces: int,
+    stride: int,
+    round_up: Callable[[int], int] | None = None,
 ) -> list[Window]:
     """Cut a Doc into windows. Each of its pieces is in at least one of them.
 
@@ -68,6 +73,8 @@ def make_windows(
     stride (int): The overlap of neighbouring windows, in pieces. Of two texts the longer one is
         cut, and the other repeated in each window; where that leaves less room than the overlap,
         the overlap shrinks.
+    round_up (Callable[[int], int] | None): From the pieces of the first of two texts to the number
+        that the room for a longer second text is computed with; None for that number itself.
     RETURNS (list[Window]): The windows in the order of the text, at least one: a Doc without any
         piece gets one of special pieces only.
     """
@@ -79,7 +86,8 @@ def make_windows(
     template = tokenizer.pair
     room = max_pieces - template.n_special
     n_second = len(pieces) - pieces.n_first
-    pair_chunks = _cut_pair(pieces.n_first, n_second, room, stride)
+    taken = pieces.n_first if round_up is None else round_up(pieces.n_first)
+    pair_chunks = _cut_pair(pieces.n_first, n_second, room, stride, taken)
     return [_make_window(tokenizer, template, pieces, chunks) for chunks in pair_chunks]
 
 
@@ -99,13 +107,16 @@ def cut(length: int, room: int, overlap: int) -> list[Chunk]:
     return chunks
 
 
-def _cut_pair(n_first: int, n_second: int, room: int, overlap: int) -> list[tuple[Chunk, Chunk]]:
+def _cut_pair(
+    n_first: int, n_second: int, room: int, overlap: int, taken: int
+) -> list[tuple[Chunk, Chunk]]:
     """Cut two texts.
 
     n_first, n_second (int): The pieces of each text.
     room (int): The most pieces of a chunk of the first and a chunk of the second text together.
     overlap (int): The overlap of chunks. Three quarters of a chunk's room at most, so that each
         window advances.
+    taken (int): The pieces for which the first text takes room from a longer second text.
     RETURNS (list[tuple[tuple[int, int], tuple[int, int]]]): For each window, its chunks of the
         first and of the second text, the latter counted from the start of the first text.
     """
@@ -115,6 +126,8 @@ def _cut_pair(n_first: int, n_second: int, room: int, overlap: int) -> list[tupl
     if n_first + n_second > room:
         if shorter <= half:  # cut the longer text
             rest = room - shorter
+            if n_second >= n_first:
+                rest = max(room - taken, room // 4, 1)
             overlap = min(overlap, rest - rest // 4)
             if n_first > n_second:
                 first_room = rest

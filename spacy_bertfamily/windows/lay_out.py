@@ -9,7 +9,7 @@
   each other have to be given to it one after the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .cut import Window, make_windows
@@ -34,14 +34,21 @@ class LaidOutText:
 LEFT_OUT = LaidOutText((), None)
 
 
-def lay_out(pieces: Pieces, tokenizer: PieceTokenizer, max_pieces: int, stride: int) -> LaidOutText:
+def lay_out(
+    pieces: Pieces,
+    tokenizer: PieceTokenizer,
+    max_pieces: int,
+    stride: int,
+    round_up: Callable[[int], int] | None = None,
+) -> LaidOutText:
     """Cut a text into windows and note where its pieces are.
 
     pieces (Pieces): One text, or two.
     tokenizer (PieceTokenizer): Knows the special pieces.
     max_pieces (int): The length of a window, special pieces included.
     stride (int): The overlap of neighbouring windows, in pieces.
+    round_up (Callable[[int], int] | None): As in `make_windows`.
     RETURNS (LaidOutText): The windows and the layout.
     """
-    windows = make_windows(pieces, tokenizer, max_pieces, stride)
+    windows = make_windows(pieces, tokenizer, max_pieces, stride, round_up)
     return LaidOutText(windows, make_layout(pieces, windows, tokenizer))

@@ -18,8 +18,8 @@ class PaddedWindows:
     global_attention_mask (np.ndarray): 1 for the pieces that all others should see.
     visible (np.ndarray | None): For each position, which positions it sees, boolean, `(windows,
         length, length)`; None if no window says so.
-    positions (np.ndarray | None): The place of each position in its sequence; None if no window
-        says which pieces are seen.
+    positions (np.ndarray | None): The place of each position in its sequence; None if those of all
+        windows are in order.
     """
 
     ids: np.ndarray
@@ -56,13 +56,17 @@ def _pad_visible(
     windows: Sequence[Window], length: int
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """RETURNS (tuple[np.ndarray | None, np.ndarray | None]): As in `PaddedWindows`."""
-    if all(window.visible is None for window in windows):
+    if all(window.visible is None and window.positions is None for window in windows):
         return None, None
-    visible = np.zeros((len(windows), length, length), dtype=bool)
     positions = np.zeros((len(windows), length), dtype="int64")
+    for row, window in enumerate(windows):
+        n = len(window)
+        positions[row, :n] = np.arange(n) if window.positions is None else window.positions
+    if all(window.visible is None for window in windows):
+        return None, positions
+    visible = np.zeros((len(windows), length, length), dtype=bool)
     for row, window in enumerate(windows):
         n = len(window)
         visible[row, :n, :n] = True if window.visible is None else window.visible
         visible[row, n:, 0] = True  # padding sees something, so that its states are finite
-        positions[row, :n] = np.arange(n) if window.positions is None else window.positions
     return visible, positions
