@@ -77,10 +77,11 @@ class IndexFolder:
         found = manifest.get("format")
         if found != FORMAT:
             raise Errors.B834(folder=str(self.path), found=found, known=FORMAT)
-        needed = ("revision", "backbone", "size", "parts")
-        missing = [name for name in needed if name not in manifest]
-        if missing:
-            raise self.damaged(f"{MANIFEST} lacks {', '.join(missing)}")
+        kinds = {"revision": str, "backbone": dict, "size": list, "parts": list}
+        wrong = [name for name, kind in kinds.items() if not isinstance(manifest.get(name), kind)]
+        if wrong or len(manifest["size"]) != 2 or not all(map(_is_entry, manifest["parts"])):
+            reason = ", ".join(wrong) or "size or parts"
+            raise self.damaged(f"in {MANIFEST} something is missing or wrong: {reason}")
         return manifest
 
     def write_manifest(self, content: dict[str, Any], parts: Iterable[dict[str, Any]]) -> str:
@@ -144,6 +145,8 @@ class IndexFolder:
             raise
         except (OSError, KeyError, TypeError, ValueError) as e:
             raise self.damaged(repr(e)) from e
+        if any(not 0 <= number < len(documents) for number in entry["dead"]):
+            raise self.damaged(f"{MANIFEST} names texts that {name}{TEXTS} does not have")
         if vectors.shape != (part.rows[-1], width) or vectors.dtype != VECTOR_TYPE:
             raise self.damaged(f"{name}{VECTORS} does not fit its texts")
         return part
@@ -151,6 +154,15 @@ class IndexFolder:
     def damaged(self, reason: str) -> Exception:
         """RETURNS (Exception): The error that says why the folder cannot be read."""
         return Errors.B827(folder=str(self.path), reason=reason)
+
+
+def _is_entry(entry: Any) -> bool:
+    """RETURNS (bool): Whether a part's entry in the manifest has all that it needs."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("dead"), list):
+        return False
+    return all(type(number) is int for number in entry["dead"]) and isinstance(
+        entry.get("name"), str
+    )
 
 
 def _read_documents(lines: Sequence[str]) -> list[Document]:

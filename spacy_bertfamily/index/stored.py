@@ -84,11 +84,8 @@ class StoredIndex(IndexQuestions):
         self._check_backbone(folder, manifest["backbone"])
         width = self.schedule.encoder.width
         parts = [folder.read_part(entry, width) for entry in manifest["parts"]]
-        try:
-            self.size = PassageSize(*manifest["size"])
-            dead = [entry["dead"] for entry in manifest["parts"]]
-        except (KeyError, TypeError) as e:
-            raise folder.damaged(repr(e)) from e
+        dead = [entry["dead"] for entry in manifest["parts"]]
+        self.size = PassageSize(*manifest["size"])
         self.use(Contents(parts, dead))
         self._stored = (folder.path.resolve(), manifest["revision"])
         return self
