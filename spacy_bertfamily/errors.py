@@ -1228,9 +1228,7 @@ class Errors:
         "Approximate search needs faiss, which is not installed: pip install "
         "'spacy-bertfamily[index]'. With exact = True all vectors are compared."
     )
-    B833 = Error(
-        "{method}() needs a {factory!r} in the pipeline{named}. Its components: {pipes}."
-    )
+    B833 = Error("{method}() needs a {factory!r} in the pipeline{named}. Its components: {pipes}.")
     B834 = Error(
         "The index in {folder!r} has format {found!r}, and this version of spacy-bertfamily reads "
         "format {known}. Make the index anew, or use the version that made it."

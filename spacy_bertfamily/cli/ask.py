@@ -131,9 +131,7 @@ def _ask_index(
             _print_index_answers(question, answers, index)
 
 
-def _print_index_answers(
-    question: str, answers: list["IndexAnswer"], index: "TextIndex"
-) -> None:
+def _print_index_answers(question: str, answers: list["IndexAnswer"], index: "TextIndex") -> None:
     from ..annotation.render import highlight
 
     msg.divider(question)

@@ -73,7 +73,9 @@ def place_answers(
 
 def overlapping(passages: Sequence[Passage]) -> bool:
     """RETURNS (bool): Whether two passages share characters of a text."""
-    places = sorted((passage.document, passage.start_char, passage.end_char) for passage in passages)
+    places = sorted(
+        (passage.document, passage.start_char, passage.end_char) for passage in passages
+    )
     return any(a[0] == b[0] and b[1] < a[2] for a, b in zip(places, places[1:]))
 
 

@@ -11,8 +11,9 @@ from .part import Part, compute_part
 from .sources import TextWithId, read_source
 from .stored import StoredIndex
 
-# Characters of the texts that are read together. What a killed `bertfamily index` loses is less.
-CHUNK_CHARACTERS = 500_000
+# Characters of the texts that are read together, at least, and the most such groups. A killed
+# `bertfamily index` loses one of them.
+CHUNK_CHARACTERS, MOST_CHUNKS = 100_000, 200
 
 
 class TextIndex(StoredIndex):
@@ -105,7 +106,7 @@ class TextIndex(StoredIndex):
         self.use(self.contents.without([names] if isinstance(names, str) else names))
 
     def changed(self, texts: Iterable[TextWithId]) -> list[TextWithId]:
-        """RETURNS (list[tuple[str, str]]): Those of some texts that are not in the index as such."""
+        """RETURNS (list[tuple[str, str]]): Those of some texts that are new or differ."""
         changed = []
         for name, text in texts:
             known = self.contents.get(name)
@@ -136,13 +137,14 @@ class TextIndex(StoredIndex):
 
 
 def _chunks(texts: Sequence[TextWithId]) -> Iterator[list[TextWithId]]:
-    """YIELDS (list[tuple[str, str]]): Texts, as many as have 500,000 characters, at least one."""
+    """YIELDS (list[tuple[str, str]]): Some texts after others, with 100,000 characters or more."""
+    limit = max(CHUNK_CHARACTERS, sum(len(text) for _, text in texts) // MOST_CHUNKS)
     chunk: list[TextWithId] = []
     n_characters = 0
     for item in texts:
         chunk.append(item)
         n_characters += len(item[1])
-        if n_characters >= CHUNK_CHARACTERS:
+        if n_characters >= limit:
             yield chunk
             chunk, n_characters = [], 0
     if chunk:

@@ -29,8 +29,8 @@ def update_folder(
 ) -> IndexUpdate:
     """Make the index in a folder hold the texts of a source, and no others.
 
-    The backbone reads new and changed texts only. What is done is stored every 500,000 characters,
-    so that a killed call goes on when it is repeated.
+    The backbone reads new and changed texts only. What is done is stored after 100,000 characters
+    or a 200th of all, so that a killed call goes on when it is repeated.
 
     nlp (Language): The pipeline.
     source (Any): As in `TextIndex.build`.

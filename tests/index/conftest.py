@@ -11,9 +11,19 @@ TEXTS = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def nlp(backbones):
-    """A pipeline of a tiny transformer and an untrained `span_qa`."""
+    """A pipeline of a tiny transformer and an untrained `span_qa`, which no test changes."""
+    return make_pipeline(backbones)
+
+
+@pytest.fixture
+def own_nlp(backbones):
+    """Another one, for one test."""
+    return make_pipeline(backbones)
+
+
+def make_pipeline(backbones):
     nlp = spacy.blank("en")
     add_transformer(nlp, backbones("bert"), trainable=["adapter", "layer_norm"])
     nlp.add_pipe("span_qa", config={"null_threshold": None})

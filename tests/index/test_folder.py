@@ -193,7 +193,9 @@ from spacy_bertfamily.index.update import update_folder
 
 text_index.CHUNK_CHARACTERS = 1
 nlp = spacy.load(sys.argv[1])
-update_folder(nlp, {str(n): "The small dog likes eggs . " * 40 for n in range(2000)}, sys.argv[2])
+texts = {str(n): "The small dog likes eggs . " * 40 for n in range(2000)}
+text_index.MOST_CHUNKS = 10**9
+update_folder(nlp, texts, sys.argv[2])
 """
 
 

@@ -91,11 +91,11 @@ def test_fusion_sums_reciprocal_ranks():
     assert scores == pytest.approx([1 / 62 + 1 / 61, 1 / 61, 1 / 62])
 
 
-def test_vectors_are_those_of_the_bare_backbone(nlp, texts, backbones):
-    for parameter in nlp.get_pipe("transformer").shim.encoder.parameters():
+def test_vectors_are_those_of_the_bare_backbone(own_nlp, texts, backbones):
+    for parameter in own_nlp.get_pipe("transformer").shim.encoder.parameters():
         if parameter.requires_grad:
             parameter.data += 0.1
-    index = TextIndex.build(nlp, texts)
+    index = TextIndex.build(own_nlp, texts)
     expected = encode(list(texts.values()), backbones("bert"), normalize=True)
     stored = index.contents.parts[0].vectors
     assert stored.dtype == np.float16
@@ -123,7 +123,11 @@ def test_words_without_their_library(nlp, texts, monkeypatch):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"by": "magic"}, "B004.*by.*magic"), ({"top_k": 0}, "B004.*passages"), ({"top_k": True}, "B004")],
+    [
+        ({"by": "magic"}, "B004.*by.*magic"),
+        ({"top_k": 0}, "B004.*passages"),
+        ({"top_k": True}, "B004"),
+    ],
 )
 def test_bad_settings_of_a_search(nlp, texts, settings, message):
     with pytest.raises(BertFamilyError, match=message):
