@@ -14,12 +14,12 @@ from .text_index import TextIndex
 class IndexUpdate(NamedTuple):
     """What was done to an index in a folder.
 
-    index (TextIndex): The index.
+    text_index (TextIndex): The index.
     read (int): The texts that were read, because they are new or have changed.
     deleted (int): The texts that were deleted, because the source no longer has them.
     """
 
-    index: TextIndex
+    text_index: TextIndex
     read: int
     deleted: int
 
