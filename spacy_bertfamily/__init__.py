@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .embeddings.in_context.nearest import nearest_words
     from .encoder.summary import TrainableSummary
     from .errors import BertFamilyError
+    from .index.results import IndexAnswer, Passage
+    from .index.text_index import TextIndex
     from .layer_mix.builders import make_layer_mix
     from .layer_mix.weights import MixWeights, layer_weights
     from .model_types import ModelTypeSpec, Site, register_model_type
@@ -61,16 +63,19 @@ __all__ = [
     "Calibration",
     "ContextAnswer",
     "Generated",
+    "IndexAnswer",
     "LayerListener",
     "MixWeights",
     "ModelTypeSpec",
     "PairClassifier",
+    "Passage",
     "ResidualUpdate",
     "Site",
     "SpanQA",
     "SquadReport",
     "Sublayer",
     "TextGenerator",
+    "TextIndex",
     "TrainableSummary",
     "WeightedLayerPooler",
     "WordComparison",
@@ -114,16 +119,19 @@ _PUBLIC = {
     "Calibration": "tasks.qa.calibrate",
     "ContextAnswer": "annotation.answers",
     "Generated": "annotation.generated",
+    "IndexAnswer": "index.results",
     "LayerListener": "transformer.listener",
     "MixWeights": "layer_mix.weights",
     "ModelTypeSpec": "model_types",
     "PairClassifier": "tasks.pairs.component",
+    "Passage": "index.results",
     "ResidualUpdate": "adapters",
     "Site": "model_types",
     "SpanQA": "tasks.qa.component",
     "SquadReport": "convert.squad",
     "Sublayer": "adapters.sublayer",
     "TextGenerator": "tasks.generation.component",
+    "TextIndex": "index.text_index",
     "TrainableSummary": "encoder.summary",
     "WeightedLayerPooler": "pooler.component",
     "WordComparison": "embeddings.in_context.compare",

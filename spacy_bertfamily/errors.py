@@ -1201,6 +1201,66 @@ class Errors:
         "'separate_layers'."
     )
 
+    # Texts that are read once and asked often
+    B820 = Error(
+        "An index needs a pipeline with an adapter_transformer, whose backbone makes the vectors. "
+        "Its components: {pipes}."
+    )
+    B821 = Error(
+        "An index cannot be made of an object of type {given!r}. Give a dictionary of texts or "
+        "Docs by id, Docs or pairs (id, text) in an iterable, a DocBin, or the path of a folder or "
+        "file."
+    )
+    B822 = Error(
+        "There are two texts with the id {id!r}. Give each text an id of its own; a text that is "
+        "in the index already is changed with replace()."
+    )
+    B823 = Error(
+        "Text number {number} is {given}. Each text needs an id, a string that is not empty, and "
+        "is a string or a Doc."
+    )
+    B824 = Error("The index has no text with the id {id!r}. It has {count} texts, such as {some}.")
+    B825 = Error(
+        "The index in {folder!r} was made with the backbone {made!r}, whose {what} has the "
+        "fingerprint {expected}, but the pipeline's backbone {name!r} has {found}. Vectors of "
+        "different backbones cannot be compared: load a pipeline on the index's backbone, or make "
+        "the index anew."
+    )
+    B826 = Error(
+        "The text {id!r} has a lone surrogate {surrogate!r} at character {char}, which no "
+        "tokenizer can read. Replace it: text.encode('utf8', 'replace').decode('utf8')."
+    )
+    B827 = Error(
+        "{folder!r} cannot be read as an index: {reason}. Make the index anew in an empty folder, "
+        "or restore the folder from a copy."
+    )
+    B828 = Error(
+        "Another process is writing the index in {folder!r}. Wait until it has finished, or write "
+        "to another folder."
+    )
+    B829 = Error(
+        "The index in {folder!r} was written by another process since it was read here. Read it "
+        "again with from_disk() and repeat the changes, or write to another folder."
+    )
+    B830 = Error(
+        "{folder!r} holds other files and no index. Name an empty folder, a new one, or one that "
+        "holds an index."
+    )
+    B831 = Error(
+        "Search by words needs bm25s, which is not installed: pip install "
+        "'spacy-bertfamily[index]'. Search by vectors needs nothing."
+    )
+    B832 = Error(
+        "Approximate search needs faiss, which is not installed: pip install "
+        "'spacy-bertfamily[index]'. With exact = True all vectors are compared."
+    )
+    B833 = Error("{method}() needs a {factory!r} in the pipeline{named}. Its components: {pipes}.")
+    B834 = Error(
+        "The index in {folder!r} has format {found!r}, and this version of spacy-bertfamily reads "
+        "format {known}. Make the index anew, or use the version that made it."
+    )
+    B835 = Error("The text {id!r} in {path!r} cannot be read: {reason}. Correct or remove it.")
+
     # The command line
     B310 = Error(
         "Drawing needs matplotlib, which is not installed: pip install 'spacy-bertfamily[plot]'."
@@ -1396,6 +1456,12 @@ class Warnings:
         "The export in {folder} is not of the transformer {name!r} as it is now: its weights or "
         "adapters have changed, or another version of this package wrote it. It is exported anew. "
         "Write it again with 'bertfamily compress quantize'."
+    )
+
+    # Texts that are read once and asked often
+    W770 = Message(
+        "The index has {count} passages, and each search compares all of them, since faiss is not "
+        "installed: pip install 'spacy-bertfamily[index]'. This is said once."
     )
 
     # Adapters and heads in files

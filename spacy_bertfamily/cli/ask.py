@@ -12,7 +12,11 @@ from wasabi import msg
 from .shared import exit_on_error, load_pipeline
 
 if TYPE_CHECKING:  # every spaCy command imports this file, so it must not import torch
+    from spacy.language import Language
+
     from ..annotation.answers import ContextAnswer
+    from ..index.results import IndexAnswer
+    from ..index.text_index import TextIndex
 
 
 def ask_command(
@@ -20,12 +24,26 @@ def ask_command(
         ..., help="Folder, package or released name of a trained pipeline with a span_qa"
     ),
     questions: list[str] = typer.Argument(..., help="One question or several"),
-    context: list[str] = typer.Option(
-        ...,
+    context: list[str] | None = typer.Option(
+        None,
         "--context",
         "-c",
         help="Text file with the context, a folder of .txt files, - for standard input; may be "
         "given several times",
+    ),
+    index: Path | None = typer.Option(
+        None,
+        "--index",
+        "-i",
+        help="Folder that 'bertfamily index' has written, in place of --context",
+        exists=True,
+        file_okay=False,
+    ),
+    passages: int = typer.Option(
+        10, "--passages", min=1, help="Maximum number of passages of the index that are read"
+    ),
+    by: str = typer.Option(
+        "vectors", "--by", help="How passages of the index are found: vectors, words or both"
     ),
     top_k: int | None = typer.Option(
         None,
@@ -48,19 +66,25 @@ def ask_command(
     progress: bool = typer.Option(False, "--progress", "-p", help="Show a progress bar"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
-    """Ask questions about a text of any length, or about several.
+    """Ask questions about a text of any length, about several, or about an index of texts.
 
     EXAMPLE: python -m spacy bertfamily ask training/model-best --context report.txt "Who wrote it?"
     "When?"
 
     EXAMPLE: python -m spacy bertfamily ask en_minilm_qa --context reports/ --top-k 3 "Who?"
+
+    EXAMPLE: python -m spacy bertfamily ask en_minilm_qa --index reports_index "Who wrote it?"
     """
     from ..tasks.qa.component import SpanQA
 
-    settings: dict[str, Any] = {"top_k": top_k, "progress": progress}
+    settings: dict[str, Any] = {}
     if null_threshold is not None:
         settings["null_threshold"] = _read_threshold(null_threshold)
-    texts = _read_contexts(context)
+    if (index is None) == (not context):
+        hint = "Give text files with --context, or a folder of 'bertfamily index' with --index."
+        msg.fail("Need either --context or --index", hint)
+        raise typer.Exit(2)
+    texts = _read_contexts(context or [])
     with exit_on_error("Cannot use the GPU"):
         setup_gpu(gpu_id, silent=True)
     nlp = load_pipeline(pipeline)
@@ -68,14 +92,54 @@ def ask_command(
     if not components:
         known = ", ".join(nlp.pipe_names)
         msg.fail(f"{Path(pipeline)} has no span_qa", f"Its components: {known}", exits=1)
+    if index is not None:
+        top_k = top_k or components[0].settings.top_k
+        _ask_index(nlp, index, questions, as_json, {"top_k": top_k, **settings}, passages, by)
+        return
     with exit_on_error("Cannot answer"):
         # each answer is a ContextAnswer, since the contexts are given as several
-        results: Any = components[0].ask_all(texts.values(), questions, nlp=nlp, **settings)
+        results: Any = components[0].ask_all(
+            texts.values(), questions, nlp=nlp, top_k=top_k, progress=progress, **settings
+        )
     for question, answers in zip(questions, results):
         if as_json:
             print(_to_json(question, answers, [*texts]))
         else:
             _print_answers(question, answers, texts)
+
+
+def _ask_index(
+    nlp: "Language",
+    folder: Path,
+    questions: list[str],
+    as_json: bool,
+    settings: dict[str, Any],
+    passages: int,
+    by: str,
+) -> None:
+    """Answer questions from an index, and print the answers."""
+    from ..index.text_index import TextIndex
+
+    with exit_on_error(f"Cannot ask the index {folder}"):
+        index = TextIndex(nlp).from_disk(folder)
+        results: Any = index.ask(questions, passages=passages, by=by, **settings)
+    for question, answers in zip(questions, results):
+        if as_json:
+            rows = [{**a._asdict(), "passage": a.passage._asdict()} for a in answers]
+            print(json.dumps({"question": question, "answers": rows}, ensure_ascii=False))
+        else:
+            _print_index_answers(question, answers, index)
+
+
+def _print_index_answers(question: str, answers: list["IndexAnswer"], index: "TextIndex") -> None:
+    from ..annotation.render import highlight
+
+    msg.divider(question)
+    if not answers:
+        msg.warn(f"No answer in these {len(index)} texts")
+    for answer in answers:
+        shown = highlight(index[answer.document], answer.start_char, answer.end_char)
+        print(f"{answer.score:6.1%}  {answer.document}: {shown}\n")
 
 
 def _read_threshold(text: str) -> float | None:

@@ -14,6 +14,7 @@ from .convert import convert_command
 from .demo import demo_command
 from .evaluate import evaluate_command
 from .fill_mask import fill_mask_command
+from .index import index_command
 from .info import info_command
 from .init_config import init_config_command
 from .layers import layers_command
@@ -52,6 +53,7 @@ bertfamily_cli.command("list")(list_command)
 bertfamily_cli.command("init-config")(init_config_command)
 bertfamily_cli.command("convert")(convert_command)
 bertfamily_cli.command("ask")(ask_command)
+bertfamily_cli.command("index")(index_command)
 bertfamily_cli.command("annotate")(annotate_command)
 bertfamily_cli.command("info")(info_command)
 bertfamily_cli.command("layers")(layers_command)

@@ -10,12 +10,15 @@ import torch
 from spacy.language import Language
 from spacy.util import minibatch
 from thinc.types import Floats2d
+from transformers import PretrainedConfig
 
-from ..backbone import read_config
+from ..backbone import Backbone, read_config
+from ..encoder.module import make_encoder
 from ..encoder.schedule import EncoderSchedule
 from ..encoder.settings import EncoderSettings, max_positions
 from ..errors import Errors
 from ..windows.cut import Window
+from ..windows.pieces import PieceTokenizer
 from .component import DEFAULT_BACKBONE, AdapterTransformer
 from .shim import EncoderShim
 
@@ -48,7 +51,19 @@ def encode(
     """
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise Errors.B087(given=type(texts).__name__)
-    schedule = _find_schedule(source, precision)
+    return mean_vectors(_find_schedule(source, precision), texts, normalize=normalize)
+
+
+def mean_vectors(
+    schedule: EncoderSchedule, texts: Sequence[str], *, normalize: bool = False
+) -> Floats2d:
+    """Compute the mean of the last hidden states of each text's pieces; see `encode`.
+
+    schedule (EncoderSchedule): The encoder and its tokenizer.
+    texts (Sequence[str]): The texts.
+    normalize (bool): As in `encode`.
+    RETURNS (Floats2d): The vectors, `(texts, width)`, float32.
+    """
     depth, width = schedule.encoder.depth, schedule.encoder.width
     sums = torch.zeros((len(texts), width))
     counts = torch.zeros((len(texts), 1))
@@ -79,8 +94,26 @@ def load_bare(name: str, precision: str = "float32") -> EncoderShim:
     RETURNS (EncoderShim): Holds the encoder, in which nothing is trained.
     RAISES (BertFamilyError): If it cannot be loaded.
     """
-    positions = max_positions(read_config(name)[1])
-    settings = EncoderSettings(
+    shim = EncoderShim(_bare_settings(name, read_config(name)[1], precision))
+    shim.load()
+    return shim
+
+
+def bare_schedule(backbone: Backbone, precision: str = "float32") -> EncoderSchedule:
+    """Make what reads texts with a loaded backbone alone, whatever adapters others have on it.
+
+    backbone (Backbone): The backbone. Its weights are shared.
+    precision (str): Of its weights.
+    RETURNS (EncoderSchedule): The encoder, in which nothing is trained, and its tokenizer.
+    """
+    settings = _bare_settings(backbone.name, backbone.config, precision)
+    encoder = make_encoder(backbone, settings)
+    return EncoderSchedule(encoder, PieceTokenizer(backbone.tokenizer, encoder.causal))
+
+
+def _bare_settings(name: str, config: PretrainedConfig, precision: str) -> EncoderSettings:
+    positions = max_positions(config)
+    return EncoderSettings(
         name=name,
         trainable=(),
         max_pieces=min(MAX_PIECES, positions or MAX_PIECES),
@@ -90,9 +123,6 @@ def load_bare(name: str, precision: str = "float32") -> EncoderShim:
         separator=None,
         adapter=None,
     )
-    shim = EncoderShim(settings)
-    shim.load()
-    return shim
 
 
 _load = lru_cache(maxsize=KEPT)(load_bare)

@@ -32,6 +32,7 @@ ORDER = [
     {"convert", "init_config"},
     {"experiments"},
     {"scale"},
+    {"index"},
     {"compress", "demo"},
     {"cli"},
 ]

@@ -1,0 +1,1 @@
+"""Texts that are read once and asked often: passages, their vectors, search, answers."""
