@@ -1341,7 +1341,8 @@ class Errors:
     B870 = Error(
         "The column {column!r} is not in {file!r}. Its columns are: {columns}. A table of entities "
         "has the columns text, entity and label, with a row for each entity of a text; in a text "
-        "without entities the entity is empty."
+        "without entities the entity is empty. Name columns that are called otherwise with "
+        "--text-a, --text-b (the entity) and --label."
     )
 
 

@@ -179,9 +179,14 @@ def _find_files(name: str) -> list[str]:
 
 
 def _read_text(name: str) -> str:
+    from ..errors import Errors
+
     if name == "-":
         return sys.stdin.read()
-    return Path(name).read_text(encoding="utf8")
+    try:
+        return Path(name).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as e:  # it does not say which file of a folder it was
+        raise Errors.B321(file=name, reason=e) from e
 
 
 def _to_json(question: str, answers: list["ContextAnswer"], names: list[str]) -> str:

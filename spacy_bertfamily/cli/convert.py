@@ -38,7 +38,8 @@ def convert_command(
         None,
         "--text-b",
         "-b",
-        help="Column of the second text, '' for none; by default recognised by its name",
+        help="Column of the second text, '' for none; by default recognised by its name. entities: "
+        "column of the entity",
     ),
     label: str | None = typer.Option(
         None,
@@ -153,7 +154,7 @@ def convert_command(
         elif format in ("bio", "conllu"):
             docs, report = open_words(source, nlp, format, xpos)
         elif format == "entities":
-            docs, report = open_entities(source, nlp)
+            docs, report = open_entities(source, nlp, given)
         else:
             docs, report = open_pairs(source, nlp, format, given, settings, separator)
         # disable = None: the bar is shown on a terminal only
@@ -226,12 +227,15 @@ def open_words(
     return convert_conllu(source, nlp.vocab, report, xpos), report
 
 
-def open_entities(source: Path, nlp: "Language") -> tuple[Iterable["Doc"], "ConversionReport"]:
+def open_entities(
+    source: Path, nlp: "Language", given: "GivenColumns"
+) -> tuple[Iterable["Doc"], "ConversionReport"]:
     """RETURNS (tuple[Iterable[Doc], ConversionReport]): The Docs, and the report they fill in."""
-    from ..convert.entities import EntityReport, convert_entities
+    from ..convert.entities import COLUMNS, EntityReport, convert_entities
 
+    columns = [name or default for name, default in zip(given, COLUMNS)]
     report = EntityReport()
-    return convert_entities(source, nlp, report), report
+    return convert_entities(source, nlp, report, columns), report
 
 
 def open_pairs(

@@ -1,6 +1,7 @@
 """The command `plot-log`: draw training curves."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,19 @@ def plot_log_command(
     from .plots import draw_log
 
     with exit_on_error("Cannot draw"):
-        found = {log.stem: read_log(log) for log in logs}
+        found = dict(zip(name_runs(logs), map(read_log, logs)))
         draw_log(found, title or ", ".join(found), picture)
     msg.good(f"Drew {', '.join(log.name for log in logs)} into {picture}")
+
+
+def name_runs(logs: Sequence[Path]) -> list[str]:
+    """Name training runs by their logs.
+
+    logs (Sequence[Path]): The logs.
+    RETURNS (list[str]): The names of the files, or their paths if several have the same name.
+    """
+    names = [log.stem for log in logs]
+    return names if len(set(names)) == len(names) else [str(log) for log in logs]
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

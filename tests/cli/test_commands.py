@@ -10,7 +10,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from spacy_bertfamily import __version__, released
-from spacy_bertfamily.cli import bertfamily_cli
+from spacy_bertfamily.cli import ask, bertfamily_cli, plots
 
 CONLLU = (
     "# text = Eat ham!\n"
@@ -325,6 +325,32 @@ def test_plot_log(tmp_path):
     result = run("plot-log", tmp_path / "curves.png", tmp_path / "run.jsonl")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_plot_log_draws_each_of_two_logs_of_the_same_name(tmp_path, monkeypatch):
+    row = json.dumps({"step": 1, "score": 0.5, "losses": {"tagger": 3.0}})
+    logs = [tmp_path / name / "log.jsonl" for name in ("adapter", "full")]
+    for log in logs:
+        log.parent.mkdir()
+        log.write_text(row)
+    drawn = []
+    monkeypatch.setattr(plots, "draw_log", lambda logs, title, path: drawn.append(list(logs)))
+    assert run("plot-log", tmp_path / "curves.png", *logs).exit_code == 0
+    assert drawn == [[str(log) for log in logs]]
+
+
+def test_ask_says_which_file_of_a_folder_is_no_text(tmp_path):
+    (tmp_path / "a.txt").write_text("Ann wrote it.", encoding="utf8")
+    (tmp_path / "b.txt").write_bytes("Jörg wrote it.".encode("latin-1"))
+    result = run("ask", "en_minilm_qa", "Who?", "--context", tmp_path)
+    assert result.exit_code == 1
+    assert "B321" in result.output
+    assert "b.txt" in result.output
+
+
+def test_ask_reads_files_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "a.txt").write_text("Ann wrote it.", encoding="utf-8-sig")
+    assert ask._read_contexts([str(tmp_path)]) == {str(tmp_path / "a.txt"): "Ann wrote it."}
 
 
 def test_a_backbone_is_made_filled_and_saved_from_a_pipeline(tmp_path):
