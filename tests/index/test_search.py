@@ -9,8 +9,8 @@ from spacy_bertfamily.index import search
 from spacy_bertfamily.index.search import VectorSearch, WordSearch, best_rows, fuse
 
 
-@pytest.fixture
-def vectors():
+@pytest.fixture(name="vectors")
+def drawn_vectors():
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(500, 16))
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("float16")
