@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository root
 import torch
 
 from benchmarks import options
+from benchmarks.defaults import ROOT
 from benchmarks.qa_corpora import load_json
 from benchmarks.report import processor_name, publish
 from spacy_bertfamily import TextIndex, load
@@ -124,7 +125,7 @@ def main() -> None:
     options.add_write_option(parser)
     parser.add_argument("--questions", type=int, default=2000)
     parser.add_argument("--pipeline", default="en_minilm_qa", help="name of a released pipeline")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="where results are kept")
+    parser.add_argument("--out", type=Path, default=ROOT / "metrics", help="where results are kept")
     run(parser.parse_args())
 
 
