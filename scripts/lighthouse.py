@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -51,8 +52,8 @@ def serve(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-def judge(address: str, browser: str) -> dict[str, object]:
-    """RETURNS (dict[str, object]): What Lighthouse writes about a page, as JSON.
+def judge(address: str, browser: str) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): What Lighthouse writes about a page, as JSON.
 
     address (str): The page.
     browser (str): The program.
@@ -67,7 +68,7 @@ def judge(address: str, browser: str) -> dict[str, object]:
     return dict(json.loads(result.stdout))
 
 
-def faults(report: dict) -> list[str]:  # type: ignore[type-arg]
+def faults(report: dict[str, Any]) -> list[str]:
     """RETURNS (list[str]): What Lighthouse found fault with."""
     audits = report["audits"].values()
     return [f"{audit['id']}: {audit['title']}" for audit in audits if audit["score"] == 0]
@@ -87,7 +88,7 @@ def main(
     print(f"{'page':<16}", *(f"{name:>14}" for name in CATEGORIES))
     with serve(site) as address:
         for page in PAGES:
-            report: dict = judge(f"{address}/{page}.html", browser)  # type: ignore[type-arg]
+            report = judge(f"{address}/{page}.html", browser)
             scores = [round(100 * report["categories"][name]["score"]) for name in CATEGORIES]
             print(f"{page:<16}", *(f"{score:>14}" for score in scores), flush=True)
             for fault in faults(report):

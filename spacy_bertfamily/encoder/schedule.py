@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 
 from ..errors import Errors
 from ..patching.freed_memory import give_back_freed_memory
-from ..windows.batching import pack
+from ..windows.batching import pack, take_chunks
 from ..windows.cut import Window
 from ..windows.lay_out import LEFT_OUT, LaidOutText, lay_out
 from ..windows.pieces import Pieces, PieceTokenizer
@@ -215,7 +215,8 @@ class EncoderSchedule:
             windows, and their hidden states. Windows of about equal length come together, so the
             order is not that of the input.
         """
-        for chunk in self._chunks(windows):
+        room = BUFFERED_BATCHES * self.encoder.settings.batch_pieces
+        for chunk in take_chunks(windows, lambda item: len(item[1]), room):
             of_chunk = [window for _, window in chunk]
             for batch in self.run(of_chunk, layers, is_train=False, cache=False, kept=kept):
                 members = [chunk[row] for row in batch.rows]
@@ -268,19 +269,6 @@ class EncoderSchedule:
             are known by in `KeptStates`.
         """
         return self.segments.rooms.split(window)
-
-    def _chunks(self, windows: Iterable[tuple[Key, Window]]) -> Iterator[list[tuple[Key, Window]]]:
-        room = BUFFERED_BATCHES * self.encoder.settings.batch_pieces
-        chunk: list[tuple[Key, Window]] = []
-        size = 0
-        for item in windows:
-            chunk.append(item)
-            size += len(item[1])
-            if size >= room:
-                yield chunk
-                chunk, size = [], 0
-        if chunk:
-            yield chunk
 
     def _run_batch(
         self, windows: list[Window], layers: Sequence[int], run_plan: RunPlan, compute: Compute

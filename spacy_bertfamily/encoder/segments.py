@@ -51,15 +51,14 @@ class SegmentPlan:
     """How the lowest layers of a batch are computed.
 
     layers (FrozenLayers): All layers, the lowest of which are separate.
-    is_shared (bool): Whether a segment that is in several windows is computed once.
-    has_gradients (bool): Whether gradients come back to these layers.
+    has_gradients (bool): Whether gradients come back to these layers. If not, a segment that is
+        in several windows is computed once.
     kept (tuple[KeptStates, ...]): Where states are looked up, in order.
     cache (StateCache | None): Keeps what is computed; None for nothing.
     replaces (bool): Whether new states replace old ones in a full cache.
     """
 
     layers: FrozenLayers
-    is_shared: bool
     has_gradients: bool
     kept: tuple[KeptStates, ...]
     cache: StateCache | None
@@ -109,9 +108,7 @@ class SegmentReader:
         has_gradients = is_train and layers.is_trained
         cache = None if has_gradients else self._find_cache()
         stores: list[KeptStates] = [store for store in (kept, cache) if store is not None]
-        return SegmentPlan(
-            layers, not has_gradients, has_gradients, tuple(stores), cache, not is_train
-        )
+        return SegmentPlan(layers, has_gradients, tuple(stores), cache, not is_train)
 
     def _find_cache(self) -> StateCache | None:
         """Find the cache of the bare backbone, or if the encoder differs from it, its own."""
@@ -165,7 +162,7 @@ class SegmentReader:
         RETURNS (list[dict[int, torch.Tensor]]): The states of each by layer, `(pieces, width)`, on
             the encoder's device.
         """
-        keys = [window_key(s) if plan.is_shared else i for i, s in enumerate(segments)]
+        keys = [i if plan.has_gradients else window_key(s) for i, s in enumerate(segments)]
         device = self.encoder.device
         known: dict[Key | int, States] = {}
         missing: dict[Key | int, Window] = {}

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ class VectorSearch:
         RAISES (BertFamilyError): If faiss is not installed.
         """
         try:
-            import faiss
+            faiss: Any = import_module("faiss")  # its own types say that numbers are objects
         except ImportError as e:
             raise Errors.B832() from e
         width = self.vectors[0].shape[1] if self.vectors else 1

@@ -7,6 +7,7 @@ from spacy.language import Language
 from tqdm import tqdm
 
 from ..errors import Errors
+from ..windows.batching import take_chunks
 from .part import Part, compute_part
 from .sources import TextWithId, read_source
 from .stored import StoredIndex
@@ -128,24 +129,10 @@ class TextIndex(StoredIndex):
         YIELDS (Part): The texts with their vectors, some at a time.
         """
         total = sum(len(text) for _, text in texts)
+        least = max(CHUNK_CHARACTERS, total // MOST_CHUNKS)
         with tqdm(
             total=total, unit=" chars", unit_scale=True, desc="index", disable=not progress
         ) as bar:
-            for chunk in _chunks(texts):
+            for chunk in take_chunks(texts, lambda item: len(item[1]), least):
                 yield compute_part(self.schedule, chunk, self.size)
                 bar.update(sum(len(text) for _, text in chunk))
-
-
-def _chunks(texts: Sequence[TextWithId]) -> Iterator[list[TextWithId]]:
-    """YIELDS (list[tuple[str, str]]): Some texts after others, with 100,000 characters or more."""
-    limit = max(CHUNK_CHARACTERS, sum(len(text) for _, text in texts) // MOST_CHUNKS)
-    chunk: list[TextWithId] = []
-    n_characters = 0
-    for item in texts:
-        chunk.append(item)
-        n_characters += len(item[1])
-        if n_characters >= limit:
-            yield chunk
-            chunk, n_characters = [], 0
-    if chunk:
-        yield chunk

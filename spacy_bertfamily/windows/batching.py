@@ -1,12 +1,37 @@
 """Pack windows of about equal length into batches, so that little is computed for padding."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 # A batch is closed early once it has MIN_BATCH_PIECES pieces and the next window would make more
 # than MAX_PADDING of it padding. Below that number, launching another batch costs more than the
 # padding.
 MIN_BATCH_PIECES = 1024
 MAX_PADDING = 0.06
+
+
+def take_chunks(
+    items: Iterable[Item], size: Callable[[Item], int], least: int
+) -> Iterator[list[Item]]:
+    """Take items from a stream, some at a time, in their order.
+
+    items (Iterable[Item]): The items, taken as they are needed.
+    size (Callable[[Item], int]): The size of an item.
+    least (int): A chunk is complete once its sizes add up to so much.
+    YIELDS (list[Item]): The chunks; the last one may be smaller.
+    """
+    chunk: list[Item] = []
+    total = 0
+    for item in items:
+        chunk.append(item)
+        total += size(item)
+        if total >= least:
+            yield chunk
+            chunk, total = [], 0
+    if chunk:
+        yield chunk
 
 
 def pack(
